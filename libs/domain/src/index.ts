@@ -1,0 +1,1 @@
+export { parseId, type DatabaseId, type GroupId, type Id, type InstanceId } from './ids.ts';
