@@ -1,0 +1,38 @@
+import { type InsertQueryBuilder, type InsertResult, type SelectQueryBuilder, sql } from 'kysely';
+
+/**
+ * The few statements that SQLite and SQL Server write differently. Kysely compiles `limit`, `onConflict` and `returning` for SQL Server
+ * without complaint into text that is no T-SQL, so stores reach them only through here.
+ */
+export type StoreDialect = {
+  readonly name: 'sqlite';
+  /** The first `rows` rows of an ordered select. */
+  page<DB, Tables extends keyof DB, Row>(
+    query: SelectQueryBuilder<DB, Tables, Row>,
+    rows: number,
+  ): SelectQueryBuilder<DB, Tables, Row>;
+  /** Inserts unless the key is there. `numInsertedOrUpdatedRows` tells which. */
+  insertIgnore<DB, Table extends keyof DB>(
+    insert: InsertQueryBuilder<DB, Table, InsertResult>,
+  ): InsertQueryBuilder<DB, Table, InsertResult>;
+  /** Inserts, or replaces `columns` where a row with the same `key` is there. */
+  upsert<DB, Table extends keyof DB>(
+    insert: InsertQueryBuilder<DB, Table, InsertResult>,
+    on: {
+      readonly key: readonly (keyof DB[Table] & string)[];
+      readonly columns: readonly (keyof DB[Table] & string)[];
+    },
+  ): InsertQueryBuilder<DB, Table, InsertResult>;
+};
+
+export const sqliteDialect: StoreDialect = {
+  name: 'sqlite',
+  page: (query, rows) => query.limit(rows),
+  insertIgnore: insert => insert.onConflict(conflict => conflict.doNothing()),
+  upsert: (insert, { key, columns }) =>
+    insert.onConflict(conflict =>
+      conflict
+        .columns(key)
+        .doUpdateSet(Object.fromEntries(columns.map(column => [column, sql.ref(`excluded.${column}`)])) as never),
+    ),
+};

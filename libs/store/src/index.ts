@@ -1,0 +1,5 @@
+export type { StoreDialect } from './dialect.ts';
+export { StoreError, type StoreErrorClass } from './errors.ts';
+export { acquireLease, tryAcquireLease, type Lease } from './lease.ts';
+export { loadMigrations, migrate, MigrationError, type Migration, type MigrationSource } from './migrate.ts';
+export { openStore, type Reader, type Store, type Transactor } from './store.ts';

@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { acquireLease, tryAcquireLease } from './lease.ts';
+
+let folder: string;
+let file: string;
+const children: ChildProcess[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-lease-'));
+  file = join(folder, 'test.lease.db');
+});
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Another process that takes the lease, prints its token and keeps it. */
+function holder(): { child: ChildProcess; token: Promise<number> } {
+  const script = `
+    import { acquireLease } from ${JSON.stringify(new URL('./lease.ts', import.meta.url).href)};
+    const lease = await acquireLease({ file: ${JSON.stringify(file)}, retryMs: 5 });
+    process.stdout.write(String(lease.fencingToken));
+    setInterval(() => {}, 1000);`;
+  const child = spawn(
+    process.execPath,
+    ['--input-type=module', '--disable-warning=ExperimentalWarning', '-e', script],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  children.push(child);
+  const token = new Promise<number>((resolve, reject) => {
+    child.stdout.once('data', (text: Buffer) => resolve(Number(text.toString())));
+    child.once('exit', code => reject(new Error(`the holder ended with ${code}`)));
+  });
+  return { child, token };
+}
+
+it('is free at once after kill -9 of its holder, with a higher token', async () => {
+  const first = holder();
+  const before = await first.token;
+  expect(tryAcquireLease({ file })).toBeUndefined();
+  const second = holder();
+  first.token.catch(() => undefined);
+  first.child.kill('SIGKILL');
+  expect(await second.token).toBeGreaterThan(before);
+  expect(tryAcquireLease({ file })).toBeUndefined();
+});
+
+it('can be given back and taken again', () => {
+  const lease = tryAcquireLease({ file });
+  expect(lease?.held()).toBe(true);
+  lease?.release();
+  expect(lease?.held()).toBe(false);
+  const next = tryAcquireLease({ file });
+  expect(next?.fencingToken).toBe(2);
+  next?.release();
+});
+
+it('stops waiting when told to', async () => {
+  const lease = tryAcquireLease({ file });
+  const stop = new AbortController();
+  const waiting = acquireLease({ file, signal: stop.signal, retryMs: 5 });
+  stop.abort(new Error('stopping'));
+  await expect(waiting).rejects.toThrow('stopping');
+  lease?.release();
+});
+
+it('refuses to start the count again when the token cannot be read', () => {
+  writeFileSync(`${file}.token`, 'garbage');
+  expect(() => tryAcquireLease({ file })).toThrow('fencing token');
+});

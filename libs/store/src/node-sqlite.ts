@@ -1,0 +1,147 @@
+import { setTimeout } from 'node:timers/promises';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { StoreError, storeError } from './errors.ts';
+
+const maxCachedStatements = 256;
+const retryMs = 10;
+const busyLimitMs = 5_000;
+
+/**
+ * Kysely over node:sqlite: one connection, handed out in the order it was asked for. `begin immediate`, because a deferred transaction
+ * that reads first and writes later meets SQLITE_BUSY whatever the timeout. WAL with synchronous=full: what a caller was told is
+ * committed must survive a power cut, not only a kill.
+ */
+export function nodeSqliteDialect(file: string): Dialect {
+  return {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new NodeSqliteDriver(file),
+    createIntrospector: db => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+}
+
+class NodeSqliteDriver implements Driver {
+  readonly #file: string;
+  #connection: Connection | undefined;
+  #tail: Promise<undefined> = Promise.resolve(undefined);
+  #free: (() => void) | undefined;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  async init(): Promise<void> {
+    try {
+      const db = new DatabaseSync(this.#file, { timeout: 50 });
+      db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on');
+      this.#connection = new Connection(db);
+    } catch (error) {
+      throw storeError(error, 'The store could not be opened');
+    }
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const before = this.#tail;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#tail = promise;
+    await before;
+    this.#free = () => resolve(undefined);
+    if (this.#connection === undefined) throw new Error('The store is closed.');
+    return this.#connection;
+  }
+
+  /** Another process may be writing. SQLite's own waiting would stop this whole process, so we wait here, between short tries. */
+  async beginTransaction(): Promise<void> {
+    for (let waitedMs = 0; ; waitedMs += retryMs) {
+      try {
+        this.#run('begin immediate');
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreError) || error.kind !== 'busy' || waitedMs >= busyLimitMs) throw error;
+      }
+      await setTimeout(retryMs);
+    }
+  }
+
+  async commitTransaction(): Promise<void> {
+    this.#run('commit');
+  }
+
+  async rollbackTransaction(): Promise<void> {
+    // A full disk rolls back by itself; a second rollback would hide that error behind its own.
+    if (this.#connection?.db.isTransaction === true) this.#run('rollback');
+  }
+
+  async releaseConnection(): Promise<void> {
+    this.#free?.();
+  }
+
+  async destroy(): Promise<void> {
+    this.#connection?.db.close();
+    this.#connection = undefined;
+  }
+
+  #run(statement: string): void {
+    try {
+      this.#connection?.db.exec(statement);
+    } catch (error) {
+      throw storeError(error, statement);
+    }
+  }
+}
+
+class Connection implements DatabaseConnection {
+  readonly db: DatabaseSync;
+  readonly #statements = new Map<string, { statement: StatementSync; reads: boolean }>();
+
+  constructor(db: DatabaseSync) {
+    this.db = db;
+  }
+
+  async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
+    try {
+      const { statement, reads } = this.#prepare(sql);
+      const bound = parameters.map(bind);
+      if (reads) return { rows: statement.all(...bound) as Row[] };
+      const { changes } = statement.run(...bound);
+      return { rows: [], numAffectedRows: BigInt(changes) };
+    } catch (error) {
+      throw storeError(error, 'A statement of the store failed');
+    }
+  }
+
+  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+    throw new Error('Streaming from the store is not built; page instead.');
+  }
+
+  #prepare(text: string): { statement: StatementSync; reads: boolean } {
+    const known = this.#statements.get(text);
+    if (known !== undefined) return known;
+    const statement = this.db.prepare(text);
+    const made = { statement, reads: statement.columns().length > 0 };
+    if (this.#statements.size >= maxCachedStatements) this.#statements.clear();
+    this.#statements.set(text, made);
+    return made;
+  }
+}
+
+/** node:sqlite reads a leading object as named parameters and stores NULL without a word: only plain values pass. */
+function bind(value: unknown): SQLInputValue {
+  if (value === null || typeof value === 'string' || typeof value === 'bigint' || value instanceof Uint8Array)
+    return value;
+  if (typeof value === 'number' && (Number.isSafeInteger(value) || !Number.isInteger(value))) return value;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  const what =
+    value instanceof Date ? 'a Date (store an RFC 3339 text)' : value === undefined ? 'undefined' : typeof value;
+  throw new StoreError('other', `Cannot bind ${what} to a statement of the store.`);
+}

@@ -1,0 +1,78 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Kysely } from 'kysely';
+import { sqliteDialect, type StoreDialect } from './dialect.ts';
+import { nodeSqliteDialect } from './node-sqlite.ts';
+
+/** Can select and nothing else. What one `read` sees is one state of the store. */
+export type Reader<DB> = Pick<Kysely<DB>, 'selectFrom'> & { readonly dialect: StoreDialect };
+
+declare const inTransaction: unique symbol;
+
+/** Exists only inside `Store.transaction`: without one in hand no write compiles. */
+export type Transactor<DB> = Reader<DB> &
+  Pick<Kysely<DB>, 'insertInto' | 'updateTable' | 'deleteFrom'> & { readonly [inTransaction]: true };
+
+/**
+ * One service's own database. 64-bit integers and LSNs are stored as text: beyond 2^53 node:sqlite refuses to read an integer column.
+ */
+export interface Store<DB> {
+  read<T>(work: (db: Reader<DB>) => Promise<T>): Promise<T>;
+  /** All or nothing, serialised with every other transaction of this store. Throws what `work` throws, after rolling back. */
+  transaction<T>(work: (tx: Transactor<DB>) => Promise<T>): Promise<T>;
+  /** Called once after each commit, outside of it; returns the way to stop listening. */
+  afterCommit(listener: () => void): () => void;
+  close(): Promise<void>;
+}
+
+/** What `migrate` needs beyond a Store. Not exported by the library. */
+export interface MigratableStore<DB> extends Store<DB> {
+  readonly database: Kysely<DB>;
+}
+
+/** @throws StoreError `cannot-open`, `corrupt` … at the first use. */
+export function openStore<DB>(options: { readonly file: string }): Store<DB> {
+  return new SqliteStore<DB>(options.file);
+}
+
+class SqliteStore<DB> implements MigratableStore<DB> {
+  readonly database: Kysely<DB>;
+  readonly #listeners = new Set<() => void>();
+  readonly #working = new AsyncLocalStorage<'read' | 'transaction'>();
+
+  constructor(file: string) {
+    this.database = new Kysely<DB>({ dialect: nodeSqliteDialect(file) });
+  }
+
+  read<T>(work: (db: Reader<DB>) => Promise<T>): Promise<T> {
+    this.#refuseNesting();
+    return this.database.connection().execute(db => this.#working.run('read', () => work(withDialect<Reader<DB>>(db))));
+  }
+
+  async transaction<T>(work: (tx: Transactor<DB>) => Promise<T>): Promise<T> {
+    this.#refuseNesting();
+    const result = await this.database
+      .transaction()
+      .execute(tx => this.#working.run('transaction', () => work(withDialect<Transactor<DB>>(tx))));
+    for (const listener of this.#listeners) listener();
+    return result;
+  }
+
+  afterCommit(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    await this.database.destroy();
+  }
+
+  /** There is one connection: a read or transaction inside another would wait for itself for ever. */
+  #refuseNesting(): void {
+    const outer = this.#working.getStore();
+    if (outer !== undefined) throw new Error(`This runs inside a ${outer} of the same store: use the one in hand.`);
+  }
+}
+
+function withDialect<Handle>(db: object): Handle {
+  return Object.assign(db, { dialect: sqliteDialect }) as unknown as Handle;
+}
