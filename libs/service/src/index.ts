@@ -1,0 +1,10 @@
+export { allows, type Action, type NotAllowed } from './authorization.ts';
+export { type Clock } from './clock.ts';
+export { ConfigError, readConfig } from './config.ts';
+export { registerHealth, type HealthCheck } from './health.ts';
+export { discoveredId, newId } from './ids.ts';
+export { roles, signCaller, verifyCaller, type Caller, type Role } from './identity.ts';
+export { createLifecycle, runMain, type Part, type Service } from './lifecycle.ts';
+export { createLogger, type Logger } from './logger.ts';
+export { safeMessage } from './safe-message.ts';
+export { parseSecretRef, resolveSecret, SecretError } from './secrets.ts';
