@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Estate, startEstate, until } from './estate.ts';
+import { openSocket } from './socket-client.ts';
+
+const query = 'subscription { ticks { n group { id plan } } }';
+
+type ServerSent = {
+  readonly results: { data?: unknown; errors?: { extensions: object }[] }[];
+  readonly finished: Promise<void>;
+  leave(): void;
+};
+
+/** A subscription over SSE, the way a browser without WebSocket reads it. */
+async function serverSent(estate: Estate, authorization: string): Promise<ServerSent> {
+  const leaving = new AbortController();
+  const headers = { 'content-type': 'application/json', accept: 'text/event-stream', authorization };
+  const response = await fetch(estate.url, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ query }),
+    signal: leaving.signal,
+  });
+  expect(response.status).toBe(200);
+  const results: ServerSent['results'] = [];
+  const read = async (): Promise<void> => {
+    let text = '';
+    for await (const chunk of response.body ?? []) {
+      text += Buffer.from(chunk).toString();
+      const events = text.split('\n\n');
+      text = events.pop() ?? '';
+      for (const event of events) {
+        const data = /^data: (.+)$/m.exec(event)?.[1];
+        if (data !== undefined) results.push(JSON.parse(data) as ServerSent['results'][number]);
+      }
+    }
+  };
+  const finished = read().catch((error: unknown) => {
+    if (!leaving.signal.aborted) throw error;
+  });
+  return { results, finished, leave: () => leaving.abort() };
+}
+
+describe.each([
+  ['rust', {}],
+  ['js', { loadPlanner: () => Promise.reject(new Error('no addon for this platform')) }],
+] as const)('with the %s planner', (_planner, overrides) => {
+  let estate: Estate;
+  beforeAll(async () => {
+    estate = await startEstate({ overrides });
+  });
+  afterAll(() => estate.stop());
+
+  it('carries events over graphql-ws as the very first operation, completed by another subgraph, with the identity', async () => {
+    const socket = openSocket(estate.url, await estate.token({ sub: 'cyd' }));
+    const subscription = socket.subscribe(query, { holdfast: { sub: 'root', roles: ['admin'], groups: ['*'] } });
+    await until('subscribed', () => estate.ticker.open === 1);
+    estate.ticker.push(1);
+    await until('an event', () => subscription.received.length === 1);
+    expect(subscription.received).toEqual([{ data: { ticks: { n: 1, group: { id: 'g1', plan: 'plan of g1' } } } }]);
+    const seen = [estate.inventory.seen.at(-1), estate.backup.seen.at(-1)];
+    expect(seen).toMatchObject([
+      { transport: 'ws', extensions: { holdfast: { sub: 'cyd', roles: ['viewer'] } } },
+      { transport: 'http', extensions: { holdfast: { sub: 'cyd', roles: ['viewer'] } } },
+    ]);
+    subscription.stop();
+    await until('unsubscribed at the subgraph', () => estate.ticker.open === 0);
+    await socket.close();
+  });
+
+  it('answers queries over graphql-ws', async () => {
+    const socket = openSocket(estate.url, await estate.token());
+    const { received } = await socket.subscribe('{ groups { id plan } }').finished;
+    expect(received).toMatchObject([{ data: { groups: [{ plan: 'plan of g1' }, { plan: 'plan of g2' }] } }]);
+    await socket.close();
+  });
+
+  it('carries events over SSE', async () => {
+    const stream = await serverSent(estate, await estate.token());
+    await until('subscribed', () => estate.ticker.open === 1);
+    estate.ticker.push(7);
+    await until('an event', () => stream.results.length === 1);
+    expect(stream.results).toEqual([{ data: { ticks: { n: 7, group: { id: 'g1', plan: 'plan of g1' } } } }]);
+    stream.leave();
+    await until('unsubscribed at the subgraph', () => estate.ticker.open === 0);
+    await stream.finished;
+  });
+
+  it('names the service when the other subgraph fails during an event', async () => {
+    const socket = openSocket(estate.url, await estate.token());
+    const subscription = socket.subscribe(query);
+    await until('subscribed', () => estate.ticker.open === 1);
+    estate.backup.fault = 500;
+    estate.ticker.push(2);
+    await until('an event', () => subscription.received.length === 1);
+    estate.backup.fault = undefined;
+    expect(subscription.received[0]).toMatchObject({
+      data: { ticks: { n: 2, group: { id: 'g1', plan: null } } },
+      errors: [{ extensions: { code: 'SUBGRAPH_UNAVAILABLE', service: 'backup' } }],
+    });
+    await socket.close();
+    await until('unsubscribed at the subgraph', () => estate.ticker.open === 0);
+  });
+
+  it('ends with the token, and the socket does nothing more', async () => {
+    const authorization = await estate.token({ expiresInSeconds: 60 });
+    const socket = openSocket(estate.url, authorization);
+    const overSocket = socket.subscribe(query);
+    const overStream = await serverSent(estate, authorization);
+    await until('both subscribed', () => estate.ticker.open === 2);
+    estate.clock.advance(66_000);
+    const expected = { errors: [{ message: 'The token has expired.', extensions: { code: 'UNAUTHENTICATED' } }] };
+    const { received } = await overSocket.finished;
+    await overStream.finished;
+    expect(received).toMatchObject([expected]);
+    expect(overStream.results).toMatchObject([expected]);
+    await until('unsubscribed at the subgraph', () => estate.ticker.open === 0);
+    const after = await socket.subscribe('{ me }').finished;
+    expect(after.received).toMatchObject([{ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] }]);
+    await socket.close();
+  });
+
+  it('reports a subgraph that dies under a subscription, and one that is gone, at once', async () => {
+    const socket = openSocket(estate.url, await estate.token());
+    const running = socket.subscribe(query);
+    await until('subscribed', () => estate.ticker.open === 1);
+    await estate.inventory.stop();
+    const expected = {
+      errors: [{ extensions: { code: 'SUBGRAPH_UNAVAILABLE', service: 'inventory', retryable: true } }],
+    };
+    expect((await running.finished).received).toMatchObject([expected]);
+    const startedAt = Date.now();
+    expect((await socket.subscribe(query).finished).received).toMatchObject([expected]);
+    expect(Date.now() - startedAt).toBeLessThan(2_000);
+    await socket.close();
+  });
+});
