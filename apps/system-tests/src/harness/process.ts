@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
+
+export type RunningApp = {
+  readonly pid: number;
+  readonly url: string;
+  output(): string;
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+};
+
+/** Starts one app's main.ts with this environment; resolves when `/readyz` answers 200, rejects with its output when it ends before. */
+export async function startApp(name: string, port: number, env: Readonly<Record<string, string>>): Promise<RunningApp> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', `apps/${name}/src/main.ts`], {
+    cwd: root,
+    env: { PATH: process.env['PATH'] ?? '', HOLDFAST_PARENT_PID: String(process.pid), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()));
+  const url = `http://127.0.0.1:${port}`;
+  await ready(child, `${url}/readyz`, () => output);
+  return {
+    pid: child.pid ?? 0,
+    url,
+    output: () => output,
+    async stop(signal = 'SIGTERM') {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill(signal);
+        await once(child, 'exit');
+      }
+      return child.exitCode;
+    },
+  };
+}
+
+async function ready(child: ChildProcess, url: string, output: () => string): Promise<void> {
+  const limit = AbortSignal.timeout(20_000);
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} before it was ready:\n${output()}`);
+    if (limit.aborted) throw new Error(`not ready in time:\n${output()}`);
+    const answer = await fetch(url, { headers: { connection: 'close' } }).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.status === 200) return;
+    await new Promise(resolve => setTimeout(resolve, 25));
+  }
+}
+
+/** Two asked for at once are two: all are held until every one is known. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map(server => once(server, 'listening')));
+  const ports = servers.map(server => (server.address() as { port: number }).port);
+  await Promise.all(servers.map(server => once(server.close(), 'close')));
+  return ports;
+}

@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url';
+
+const here = path => fileURLToPath(new URL(path, import.meta.url));
+
+// One configuration for every project; Nx passes --rootDir. A project's totals land in reports/tests/<project>.json.
+export default {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '\\.ts$': here('tools/workspace/jest/strip-types.mjs') },
+  testMatch: ['<rootDir>/src/**/*.test.ts', '<rootDir>/test/**/*.test.ts', '<rootDir>/conformance/**/*.test.ts'],
+  reporters: ['default', here('tools/workspace/jest/totals-reporter.mjs')],
+  testTimeout: 30_000,
+  maxWorkers: 2,
+};

@@ -1,0 +1,49 @@
+// `npm test`: every check, every test of every project, one line of totals at the end and an exit status to match.
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { readTotals, renderTotals } from './totals.mjs';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+process.chdir(root);
+
+function step(title, command, args) {
+  const started = Date.now();
+  console.log(`\n== ${title}`);
+  const { status, signal } = spawnSync(process.execPath, [command, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  console.log(
+    `== ${title}: ${status === 0 ? 'ok' : `failed (${signal ?? status})`} in ${Math.round((Date.now() - started) / 1000)} s`,
+  );
+  return status === 0;
+}
+
+const nx = (title, ...targets) =>
+  step(title, 'node_modules/nx/dist/bin/nx.js', [
+    'run-many',
+    '--output-style=static',
+    '--nxBail=false',
+    '-t',
+    ...targets,
+  ]);
+
+// Cached runs restore their report; one that is still missing afterwards did not run.
+rmSync('reports/tests', { recursive: true, force: true });
+const checks = [
+  step('format', 'node_modules/prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.']),
+  nx('generated code', 'codegen'),
+  nx('lint and types', 'lint', 'typecheck'),
+];
+const ran = nx('tests', 'test');
+
+const totals = readTotals(root);
+for (const { project, skipped } of totals.projects)
+  for (const name of skipped) console.log(`skipped: ${project}: ${name}`);
+for (const project of totals.missing) console.log(`no report from ${project}: its tests did not run`);
+const failedChecks = checks.filter(ok => !ok).length;
+const failed = totals.failed + totals.missing.length + failedChecks;
+// A target can fail without a failing test (a leaked handle, a crash after the last test): never a green line then.
+const unexplained = !ran && failed === 0 ? 1 : 0;
+console.log(renderTotals({ passed: totals.passed, failed: failed + unexplained, skipped: totals.skipped }));
+process.exitCode = failed + unexplained === 0 ? 0 : 1;
