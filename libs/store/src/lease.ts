@@ -17,6 +17,9 @@ export type Lease = {
 
 export type LeaseOptions = { readonly file: string };
 
+/** A collected DatabaseSync would close itself and give the lock away: held ones stay reachable. */
+const heldDatabases = new Set<DatabaseSync>();
+
 /** Undefined while another process leads. @throws StoreError when the file cannot be used. */
 export function tryAcquireLease({ file }: LeaseOptions): Lease | undefined {
   const db = lockedDatabase(file);
@@ -24,12 +27,14 @@ export function tryAcquireLease({ file }: LeaseOptions): Lease | undefined {
   try {
     const fencingToken = raiseToken(`${file}.token`);
     let held = true;
+    heldDatabases.add(db);
     return {
       fencingToken,
       held: () => held,
       release() {
         if (!held) return;
         held = false;
+        heldDatabases.delete(db);
         db.close();
       },
     };

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -65,6 +65,7 @@ class NodeSqliteDriver implements Driver {
     for (let waitedMs = 0; ; waitedMs += retryMs) {
       try {
         this.#run('begin immediate');
+        this.#connection?.enterTransaction();
         return;
       } catch (error) {
         if (!(error instanceof StoreError) || error.kind !== 'busy' || waitedMs >= busyLimitMs) throw error;
@@ -74,12 +75,15 @@ class NodeSqliteDriver implements Driver {
   }
 
   async commitTransaction(): Promise<void> {
+    this.#connection?.requireTransaction();
     this.#run('commit');
+    this.#connection?.leaveTransaction();
   }
 
   async rollbackTransaction(): Promise<void> {
     // A full disk rolls back by itself; a second rollback would hide that error behind its own.
     if (this.#connection?.db.isTransaction === true) this.#run('rollback');
+    this.#connection?.leaveTransaction();
   }
 
   async releaseConnection(): Promise<void> {
@@ -103,16 +107,35 @@ class NodeSqliteDriver implements Driver {
 class Connection implements DatabaseConnection {
   readonly db: DatabaseSync;
   readonly #statements = new Map<string, { statement: StatementSync; reads: boolean }>();
+  #inTransaction = false;
 
   constructor(db: DatabaseSync) {
     this.db = db;
   }
 
+  enterTransaction(): void {
+    this.#inTransaction = true;
+  }
+
+  leaveTransaction(): void {
+    this.#inTransaction = false;
+  }
+
+  /** SQLite ends a transaction by itself on a full disk; a caller that goes on after that error would commit each statement alone. */
+  requireTransaction(): void {
+    if (this.#inTransaction && !this.db.isTransaction)
+      throw new StoreError(
+        'other',
+        'The transaction was rolled back by an earlier error; nothing of it can be committed.',
+      );
+  }
+
   async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
+    this.requireTransaction();
     try {
       const { statement, reads } = this.#prepare(sql);
       const bound = parameters.map(bind);
-      if (reads) return { rows: statement.all(...bound) as Row[] };
+      if (reads) return { rows: statement.all(...bound).map(plainRow) as Row[] };
       const { changes } = statement.run(...bound);
       return { rows: [], numAffectedRows: BigInt(changes) };
     } catch (error) {
@@ -128,6 +151,8 @@ class Connection implements DatabaseConnection {
     const known = this.#statements.get(text);
     if (known !== undefined) return known;
     const statement = this.db.prepare(text);
+    // Without it an integer beyond 2^53 throws, whoever asked for the row.
+    statement.setReadBigInts(true);
     const made = { statement, reads: statement.columns().length > 0 };
     if (this.#statements.size >= maxCachedStatements) this.#statements.clear();
     this.#statements.set(text, made);
@@ -139,9 +164,20 @@ class Connection implements DatabaseConnection {
 function bind(value: unknown): SQLInputValue {
   if (value === null || typeof value === 'string' || typeof value === 'bigint' || value instanceof Uint8Array)
     return value;
-  if (typeof value === 'number' && (Number.isSafeInteger(value) || !Number.isInteger(value))) return value;
+  if (typeof value === 'number' && Number.isFinite(value) && (Number.isSafeInteger(value) || !Number.isInteger(value)))
+    return value;
   if (typeof value === 'boolean') return value ? 1 : 0;
   const what =
     value instanceof Date ? 'a Date (store an RFC 3339 text)' : value === undefined ? 'undefined' : typeof value;
   throw new StoreError('other', `Cannot bind ${what} to a statement of the store.`);
+}
+
+/** Numbers where they are exact, bigint beyond; an ordinary object, where node:sqlite gives one without prototype. */
+function plainRow(row: Record<string, SQLOutputValue>): Record<string, SQLOutputValue> {
+  return Object.fromEntries(
+    Object.entries(row).map(([column, value]) => [
+      column,
+      typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value,
+    ]),
+  );
 }

@@ -76,11 +76,47 @@ describe('transaction', () => {
   });
 });
 
+describe('after SQLite has rolled back by itself', () => {
+  it('commits nothing of a transaction that goes on', async () => {
+    await insert('a', 1);
+    const { database } = temporary.store as MigratableStore<Tables>;
+    const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(database);
+    await sql.raw(`pragma max_page_count = ${rows[0]?.page_count ?? 0}`).execute(database);
+    const goingOn = temporary.store.transaction(async tx => {
+      const big = tx.insertInto('account').values({ id: 'big', balance: 1, note: 'x'.repeat(100_000) });
+      await big.execute().catch(() => undefined);
+      await tx.insertInto('account').values({ id: 'later', balance: 1, note: null }).execute();
+    });
+    await expect(goingOn).rejects.toThrow('rolled back by an earlier error');
+    expect(await balances()).toEqual([{ id: 'a', balance: 1 }]);
+  });
+});
+
+it('reads integers beyond 2^53 exactly', async () => {
+  await temporary.store.transaction(tx =>
+    tx
+      .insertInto('account')
+      .values({ id: 'a', balance: 9007199254740993n as never, note: null })
+      .execute(),
+  );
+  expect(await balances()).toEqual([{ id: 'a', balance: 9007199254740993n }]);
+});
+
+it('lets work that outlives its transaction start another one', async () => {
+  let later: Promise<unknown> | undefined;
+  await temporary.store.transaction(async () => {
+    later = new Promise(resolve => setImmediate(resolve)).then(() => insert('a', 1));
+  });
+  await later;
+  expect(await balances()).toEqual([{ id: 'a', balance: 1 }]);
+});
+
 describe('what the driver refuses', () => {
   it.each([
     ['undefined', undefined],
     ['a Date', new Date(0)],
     ['an unsafe integer', 2 ** 60],
+    ['no number', Number.NaN],
   ])('%s as a parameter', async (_what, value) => {
     const writing = temporary.store.transaction(tx =>
       tx

@@ -13,13 +13,13 @@ export type Transactor<DB> = Reader<DB> &
   Pick<Kysely<DB>, 'insertInto' | 'updateTable' | 'deleteFrom'> & { readonly [inTransaction]: true };
 
 /**
- * One service's own database. 64-bit integers and LSNs are stored as text: beyond 2^53 node:sqlite refuses to read an integer column.
+ * One service's own database. LSNs are stored as text; an integer beyond 2^53 is read as a bigint.
  */
 export interface Store<DB> {
   read<T>(work: (db: Reader<DB>) => Promise<T>): Promise<T>;
   /** All or nothing, serialised with every other transaction of this store. Throws what `work` throws, after rolling back. */
   transaction<T>(work: (tx: Transactor<DB>) => Promise<T>): Promise<T>;
-  /** Called once after each commit, outside of it; returns the way to stop listening. */
+  /** Called once after each commit, outside of it: a listener that throws does not undo what is committed. Returns the way to stop listening. */
   afterCommit(listener: () => void): () => void;
   close(): Promise<void>;
 }
@@ -34,10 +34,12 @@ export function openStore<DB>(options: { readonly file: string }): Store<DB> {
   return new SqliteStore<DB>(options.file);
 }
 
+type Work = { readonly kind: 'read' | 'transaction'; open: boolean };
+
 class SqliteStore<DB> implements MigratableStore<DB> {
   readonly database: Kysely<DB>;
   readonly #listeners = new Set<() => void>();
-  readonly #working = new AsyncLocalStorage<'read' | 'transaction'>();
+  readonly #working = new AsyncLocalStorage<Work>();
 
   constructor(file: string) {
     this.database = new Kysely<DB>({ dialect: nodeSqliteDialect(file) });
@@ -45,15 +47,15 @@ class SqliteStore<DB> implements MigratableStore<DB> {
 
   read<T>(work: (db: Reader<DB>) => Promise<T>): Promise<T> {
     this.#refuseNesting();
-    return this.database.connection().execute(db => this.#working.run('read', () => work(withDialect<Reader<DB>>(db))));
+    return this.database.connection().execute(db => this.#during('read', () => work(withDialect<Reader<DB>>(db))));
   }
 
   async transaction<T>(work: (tx: Transactor<DB>) => Promise<T>): Promise<T> {
     this.#refuseNesting();
     const result = await this.database
       .transaction()
-      .execute(tx => this.#working.run('transaction', () => work(withDialect<Transactor<DB>>(tx))));
-    for (const listener of this.#listeners) listener();
+      .execute(tx => this.#during('transaction', () => work(withDialect<Transactor<DB>>(tx))));
+    for (const listener of this.#listeners) queueMicrotask(listener);
     return result;
   }
 
@@ -66,10 +68,21 @@ class SqliteStore<DB> implements MigratableStore<DB> {
     await this.database.destroy();
   }
 
+  async #during<T>(kind: Work['kind'], run: () => Promise<T>): Promise<T> {
+    const here: Work = { kind, open: true };
+    try {
+      return await this.#working.run(here, run);
+    } finally {
+      here.open = false;
+    }
+  }
+
   /** There is one connection: a read or transaction inside another would wait for itself for ever. */
   #refuseNesting(): void {
     const outer = this.#working.getStore();
-    if (outer !== undefined) throw new Error(`This runs inside a ${outer} of the same store: use the one in hand.`);
+    // Work that was started inside and outlives it is free again.
+    if (outer?.open === true)
+      throw new Error(`This runs inside a ${outer.kind} of the same store: use the one in hand.`);
   }
 }
 
