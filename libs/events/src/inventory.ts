@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { contract, id, time, version } from './contract.ts';
+
+const databaseRole = z.enum([
+  'MANAGEMENT',
+  'MESSAGE_BOX_MASTER',
+  'MESSAGE_BOX',
+  'TRACKING',
+  'SSO',
+  'RULE_ENGINE',
+  'BAM_PRIMARY_IMPORT',
+  'BAM_ALERTS_APPLICATION',
+  'BAM_ALERTS_INSTANCE',
+  'BAM_STAR_SCHEMA',
+  'BAM_ARCHIVE',
+  'BAM_ANALYSIS',
+  'CUSTOM',
+  'OTHER',
+]);
+
+/** The whole of what is known about a group, after every change of it. */
+export const groupObserved = contract({
+  service: 'inventory',
+  name: 'group.observed.v1',
+  schema: z.object({
+    groupId: id,
+    version,
+    name: z.string(),
+    site: z.string(),
+    observedAt: time,
+    managementDatabaseId: id,
+    /** `name` as the group's tables have it, `serverName` as the server calls itself. */
+    instances: z.array(
+      z.object({ instanceId: id, name: z.string(), serverName: z.string(), productVersion: z.string() }),
+    ),
+    databases: z.array(
+      z.object({
+        databaseId: id,
+        name: z.string(),
+        role: databaseRole,
+        instanceId: id,
+        inBackupJob: z.boolean(),
+        /** null: it could not be seen. */
+        state: z.string().nullable(),
+        recoveryModel: z.string().nullable(),
+      }),
+    ),
+  }),
+  key: payload => payload.groupId,
+  subject: payload => payload.groupId,
+});
+
+export const sqlInstanceRegistered = contract({
+  service: 'inventory',
+  name: 'sqlInstance.registered.v1',
+  schema: z.object({
+    instanceId: id,
+    version,
+    name: z.string(),
+    serverName: z.string(),
+    site: z.string(),
+    productVersion: z.string(),
+  }),
+  key: payload => payload.instanceId,
+  subject: payload => payload.instanceId,
+});
+
+/** How to reach an instance. Credentials travel as references only. */
+export const instanceAddressed = contract({
+  service: 'inventory',
+  name: 'instance.addressed.v1',
+  audience: 'internal',
+  schema: z.object({
+    instanceId: id,
+    version,
+    serverName: z.string(),
+    address: z.object({
+      server: z.string(),
+      port: z.int().min(1).max(65535).nullable(),
+      instanceName: z.string().nullable(),
+      encrypt: z.boolean(),
+      trustServerCertificate: z.boolean(),
+      userRef: z.string(),
+      passwordRef: z.string(),
+    }),
+  }),
+  key: payload => payload.instanceId,
+  subject: payload => payload.instanceId,
+});
