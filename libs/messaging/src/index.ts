@@ -1,0 +1,10 @@
+export type { Batch, Bus, BusRecord, DeliveredRecord, Producer, SubscribeOptions, Subscription } from './bus.ts';
+export { createConsumer, type Consumer } from './consumer.ts';
+export { createEmbeddedBus } from './embedded.ts';
+export type { Envelope, EventCodec, EventShape } from './event.ts';
+export type { DeadLetter } from './inbox.ts';
+export { liveFeed, type Versioned } from './live-feed.ts';
+export { createOutbox, eventLogOf, type Outbox } from './outbox.ts';
+export { createRelay, type Relay } from './relay.ts';
+export { on, type Reaction } from './reaction.ts';
+export { messagingMigrations, type MessagingTables } from './tables.ts';
