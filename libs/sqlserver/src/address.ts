@@ -1,0 +1,60 @@
+/** How to reach an instance; the shape that travels in the event `instance.addressed` (references, never credentials). */
+export type Address = {
+  readonly server: string;
+  /** Exactly one of port and instanceName may be set; neither: port 1433. */
+  readonly port: number | null;
+  readonly instanceName: string | null;
+  readonly encrypt: boolean;
+  readonly trustServerCertificate: boolean;
+};
+
+/** Resolved from their references by the caller; kept in memory only. */
+export type Credentials = { readonly user: string; readonly password: string };
+
+export type AddressProblem = {
+  readonly refused: 'NtlmNotSupported' | 'PortAndInstanceName' | 'ServerNameNotPlain' | 'InvalidPort';
+  readonly message: string;
+  readonly fix: string;
+};
+
+/**
+ * What is wrong with an address before anything is connected, or undefined.
+ * SQL logins only: the driver's NTLM knows neither Kerberos nor single sign-on (sqlserver.md §8.6).
+ */
+export const addressProblem = (address: Address, user: string): AddressProblem | undefined => {
+  // A domain prefix is what would make the driver's caller expect Windows authentication.
+  if (user.includes('\\'))
+    return {
+      refused: 'NtlmNotSupported',
+      message: `The user ${JSON.stringify(user)} names a Windows domain; Windows authentication (NTLM) is not supported.`,
+      fix: 'Use a SQL login.',
+    };
+  // The driver silently drops the port when an instance name is given (sqlserver.md §8.6).
+  if (address.port !== null && address.instanceName !== null)
+    return {
+      refused: 'PortAndInstanceName',
+      message: 'Port and instance name are both given; only one of them can decide where to connect.',
+      fix: 'Give the port, and leave the instance name out.',
+    };
+  if (!/^[^\s\\,;:/]+$/.test(address.server) && !isIpv6(address.server))
+    return {
+      refused: 'ServerNameNotPlain',
+      message: `${JSON.stringify(address.server)} is not a plain host name or address.`,
+      fix: 'Give host, port and instance name in their own fields.',
+    };
+  if (address.port !== null && !(Number.isInteger(address.port) && address.port >= 1 && address.port <= 65_535))
+    return {
+      refused: 'InvalidPort',
+      message: `${address.port} is not a TCP port.`,
+      fix: 'Give a port from 1 to 65535.',
+    };
+  return undefined;
+};
+
+const isIpv6 = (server: string): boolean => /^[0-9a-f:]+$/i.test(server) && server.includes('::');
+
+/** `host`, `host:port` or `host\INSTANCE`, for messages. */
+export const renderAddress = ({ server, port, instanceName }: Address): string => {
+  if (instanceName !== null) return `${server}\\${instanceName}`;
+  return port === null ? server : `${server}:${port}`;
+};

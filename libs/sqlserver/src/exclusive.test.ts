@@ -1,0 +1,163 @@
+import { describe, expect, it } from '@jest/globals';
+import { LockLost, SqlServerError } from './errors.ts';
+import { openExclusive } from './exclusive.ts';
+import { parseProgramName, renderProgramName } from './program-name.ts';
+import type { DedicatedConnection, SqlServer } from './server.ts';
+import { statements } from './statements.ts';
+
+const group = '0192f4c1-0000-7000-8000-000000000001';
+const holder = (fencingToken: string, service = 'restore') =>
+  renderProgramName({ service, group, fencingToken, operation: 'e1' });
+
+/** A server that knows sessions, KILL and one applock: what openExclusive decides on. */
+const fakeServer = (
+  programs: Readonly<Record<number, string>>,
+  options: { readonly killWorks?: boolean; readonly holds?: number } = {},
+) => {
+  const sessions = new Map(Object.entries(programs).map(([id, program]) => [Number(id), program]));
+  let lockedBy = options.holds;
+  let now = 0;
+  const sent: string[] = [];
+  const connection = (programName: string): DedicatedConnection => {
+    const sessionId = 90;
+    sessions.set(sessionId, programName);
+    let ended = false;
+    const answer = (name: string): readonly unknown[] => {
+      if (name !== statements.getApplock.name) return name === statements.releaseApplock.name ? [{ result: 0 }] : [];
+      if (lockedBy !== undefined && sessions.has(lockedBy)) return [{ result: -1, sessionId }];
+      lockedBy = sessionId;
+      return [{ result: 0, sessionId }];
+    };
+    return {
+      send: async statement => {
+        sent.push(statement.name);
+        if (ended)
+          throw new SqlServerError(statement.name, {
+            errorClass: 'lost',
+            hint: '',
+            number: null,
+            severity: null,
+            code: 'EINVALIDSTATE',
+            text: 'ended',
+            messages: [],
+          });
+        return { rows: answer(statement.name) as never, messages: [] };
+      },
+      ended: () => ended,
+      close: async () => {
+        ended = true;
+        sessions.delete(sessionId);
+      },
+    };
+  };
+  const dedicated: DedicatedConnection[] = [];
+  const server: SqlServer = {
+    label: 'fake',
+    clock: () => (now += 100),
+    query: async (statement, params) => {
+      if (statement.name === statements.killSession.name) {
+        const { sessionId } = params as unknown as { readonly sessionId: number };
+        sent.push(`KILL ${sessionId}`);
+        if (options.killWorks !== false) sessions.delete(sessionId);
+        return [];
+      }
+      return [...sessions].map(([sessionId, programName]) => ({
+        sessionId,
+        programName,
+        hostName: null,
+        loginName: null,
+      })) as never;
+    },
+    dedicated: async programName => {
+      const opened = connection(programName);
+      dedicated.push(opened);
+      return opened;
+    },
+    close: async () => undefined,
+  };
+  return { server, sent, sessions, endConnection: async () => dedicated.at(-1)?.close() };
+};
+
+const request = { group, fencingToken: '10', purpose: { service: 'restore', operation: 'e2' }, waitMs: 500 };
+
+describe('the group lock', () => {
+  it('runs statements on the connection that holds it and gives it back', async () => {
+    const { server, sent, sessions } = fakeServer({ 51: 'SSMS' });
+    const exclusive = await openExclusive(server, request);
+    if ('refused' in exclusive) throw new Error(exclusive.message);
+    expect(sessions.get(90)).toBe(`holdfast-restore ${group} 10 e2`);
+    await exclusive.run(statements.recoverDatabase, { database: 'd' });
+    await exclusive.release();
+    await exclusive.release();
+    expect(sent).toEqual([statements.getApplock.name, statements.recoverDatabase.name, statements.releaseApplock.name]);
+    expect(exclusive.holds()).toBe(false);
+    expect(sessions.has(90)).toBe(false);
+  });
+
+  it('ends older leaders of the same service, by number and not by text, before it takes the lock', async () => {
+    const { server, sent } = fakeServer(
+      { 60: holder('9'), 61: holder('010'), 62: holder('9', 'shipping') },
+      { holds: 60 },
+    );
+    const exclusive = await openExclusive(server, request);
+    expect('refused' in exclusive).toBe(false);
+    expect(sent).toEqual(['KILL 60', statements.getApplock.name]);
+  });
+
+  it('stops when a newer leader is connected', async () => {
+    const { server, sent } = fakeServer({ 60: holder('11') });
+    expect(await openExclusive(server, request)).toMatchObject({
+      refused: 'Superseded',
+      holders: [{ sessionId: 60, fencingToken: '11' }],
+    });
+    expect(sent).toEqual([]);
+  });
+
+  it("leaves another service's holder alone and names it", async () => {
+    const { server, sent, sessions } = fakeServer({ 60: holder('3', 'shipping') }, { holds: 60 });
+    expect(await openExclusive(server, request)).toMatchObject({
+      refused: 'LockHeld',
+      holders: [{ sessionId: 60, service: 'shipping' }],
+    });
+    expect(sent).toEqual([statements.getApplock.name]);
+    expect([...sessions.keys()]).toEqual([60]);
+  });
+
+  it('does not take the lock while a killed holder still rolls back', async () => {
+    const { server, sent } = fakeServer({ 60: holder('9') }, { killWorks: false });
+    expect(await openExclusive(server, request)).toMatchObject({
+      refused: 'HolderStillEnding',
+      holders: [{ sessionId: 60 }],
+    });
+    expect(sent).toEqual(['KILL 60']);
+  });
+
+  it('refuses everything once its connection has ended', async () => {
+    const { server, sent, endConnection } = fakeServer({});
+    const exclusive = await openExclusive(server, request);
+    if ('refused' in exclusive) throw new Error(exclusive.message);
+    await endConnection();
+    await expect(exclusive.run(statements.recoverDatabase, { database: 'd' })).rejects.toThrow(LockLost);
+    expect(exclusive.holds()).toBe(false);
+    await exclusive.release();
+    expect(sent).toEqual([statements.getApplock.name]);
+  });
+});
+
+describe('program names', () => {
+  it('carry group, token and operation, and are recognised only in full', () => {
+    const name = renderProgramName({ service: 'restore', group, fencingToken: '18446744073709551', operation: group });
+    expect(name.length).toBeLessThanOrEqual(128);
+    expect(parseProgramName(`${name}  `)).toEqual({
+      service: 'restore',
+      group,
+      fencingToken: '18446744073709551',
+      operation: group,
+    });
+    for (const other of ['holdfast-restore', `holdfast-restore ${group}`, `xholdfast-restore ${group} 1`, 'node-mssql'])
+      expect(parseProgramName(other)).toBeUndefined();
+    expect(() => renderProgramName({ service: 'restore', group, fencingToken: '1', operation: 'two words' })).toThrow(
+      'Not a program name',
+    );
+  });
+});
