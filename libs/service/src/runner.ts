@@ -1,0 +1,211 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from './clock.ts';
+import type { Logger } from './logger.ts';
+import { safeMessage } from './safe-message.ts';
+
+/**
+ * The one loop behind every runner: observe → decide → act → record, for each subject, until there is nothing to do. A runner takes no
+ * input: a wake-up only means "look again". It may be killed between any two instructions, so `act` is one step that may be repeated, and
+ * what is true is observed anew before the next one, never remembered.
+ */
+export type RunnerDefinition<Subject, Observation, Decision, Outcome> = {
+  readonly name: string;
+  /** What there is to look after now. Subjects run side by side, each one step at a time. */
+  subjects(): Promise<readonly Subject[]>;
+  /** Names a subject in logs, checkpoints and back-off. */
+  key(subject: Subject): string;
+  observe(subject: Subject, step: StepContext): Promise<Observation>;
+  /** Pure: what to do about it, or undefined when it is as intended. */
+  decide(observation: Observation, now: number): Decision | undefined;
+  /** The step's name in checkpoints, logs and metrics; from a small fixed set. */
+  step(decision: Decision): string;
+  act(decision: Decision, step: StepContext): Promise<Outcome>;
+  record(decision: Decision, outcome: Outcome): Promise<void>;
+  /** Tells the outside that a subject's step failed; the loop itself backs off and tries again. */
+  failed?(subject: Subject, error: unknown): Promise<void>;
+};
+
+export type StepContext = {
+  readonly signal: AbortSignal;
+  /** A named place inside `act` where the process may die, for example between sending a statement and its answer. */
+  checkpoint(name: string): Promise<void>;
+};
+
+/** Called at every checkpoint with `runner/step/place`; tests fail or kill there. */
+export type CheckpointHook = (name: string) => void | Promise<void>;
+
+const noCheckpoint: CheckpointHook = () => undefined;
+
+/** One pass of the loop for one subject; false when there was nothing to do. */
+export async function runOneStep<Subject, Observation, Decision, Outcome>(
+  runner: RunnerDefinition<Subject, Observation, Decision, Outcome>,
+  subject: Subject,
+  options: { readonly signal: AbortSignal; readonly clock: Clock; readonly hook?: CheckpointHook },
+): Promise<boolean> {
+  const { signal, clock, hook = noCheckpoint } = options;
+  const at = (step: string, place: string) => Promise.resolve(hook(`${runner.name}/${step}/${place}`));
+  const context = (step: string): StepContext => ({ signal, checkpoint: place => at(step, place) });
+  signal.throwIfAborted();
+  const observation = await runner.observe(subject, context('observe'));
+  const decision = runner.decide(observation, clock());
+  if (decision === undefined) return false;
+  const step = runner.step(decision);
+  await at(step, 'decided');
+  signal.throwIfAborted();
+  const outcome = await runner.act(decision, context(step));
+  await at(step, 'acted');
+  await runner.record(decision, outcome);
+  await at(step, 'recorded');
+  return true;
+}
+
+export type RunnerLoopOptions = {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Looks again after this long without a wake-up. */
+  readonly intervalMs: number;
+  /** Subjects at work at the same time. */
+  readonly parallel?: number;
+  /** Registers a listener for "something changed"; returns the way to stop listening. */
+  readonly wakeOn?: (listener: () => void) => () => void;
+  readonly hook?: CheckpointHook;
+  /** First and longest pause of a failing subject. */
+  readonly backOffMs?: { readonly first: number; readonly longest: number };
+};
+
+export type RunnerLoop = {
+  wake(): void;
+  /** Subjects whose last step failed, with the message. */
+  failing(): ReadonlyMap<string, string>;
+  /** Aborts the steps under way through their signal and waits for them. */
+  stop(): Promise<void>;
+};
+
+/** Starts the loop; it runs until stopped. */
+export function startRunner<Subject, Observation, Decision, Outcome>(
+  runner: RunnerDefinition<Subject, Observation, Decision, Outcome>,
+  options: RunnerLoopOptions,
+): RunnerLoop {
+  return new Loop(runner, options);
+}
+
+const defaults = { parallel: 8, backOffMs: { first: 200, longest: 30_000 } };
+
+class Loop<Subject, Observation, Decision, Outcome> implements RunnerLoop {
+  readonly #runner: RunnerDefinition<Subject, Observation, Decision, Outcome>;
+  readonly #options: typeof defaults & RunnerLoopOptions;
+  readonly #stopping = new AbortController();
+  readonly #busy = new Map<string, Promise<void>>();
+  /** Woken while at work: look again before going idle, the change may have come after the observation. */
+  readonly #again = new Set<string>();
+  readonly #failures = new Map<string, { message: string; count: number; notBefore: number }>();
+  readonly #stopListening: (() => void) | undefined;
+  readonly #ended: Promise<void>;
+  #woken = true;
+  #endPause: () => void = () => undefined;
+
+  constructor(runner: RunnerDefinition<Subject, Observation, Decision, Outcome>, options: RunnerLoopOptions) {
+    this.#runner = runner;
+    this.#options = { ...defaults, ...options };
+    this.#stopListening = options.wakeOn?.(() => this.wake());
+    this.#ended = this.#run();
+  }
+
+  wake(): void {
+    this.#woken = true;
+    for (const key of this.#busy.keys()) this.#again.add(key);
+    this.#endPause();
+  }
+
+  failing(): ReadonlyMap<string, string> {
+    return new Map([...this.#failures].map(([key, { message }]) => [key, message]));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopListening?.();
+    this.#stopping.abort(new Error(`${this.#runner.name} is stopping`));
+    this.#endPause();
+    await this.#ended;
+    await Promise.all(this.#busy.values());
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#woken = false;
+      await this.#startDueSubjects().catch((error: unknown) => {
+        this.#options.logger.error(
+          { runner: this.#runner.name, cause: safeMessage(error) },
+          'the runner could not list its subjects',
+        );
+      });
+      await this.#pause();
+    }
+  }
+
+  async #startDueSubjects(): Promise<void> {
+    const subjects = new Map((await this.#runner.subjects()).map(subject => [this.#runner.key(subject), subject]));
+    for (const key of this.#failures.keys()) if (!subjects.has(key)) this.#failures.delete(key);
+    const now = this.#options.clock();
+    for (const [key, subject] of subjects) {
+      if (this.#busy.size >= this.#options.parallel) return;
+      if (this.#busy.has(key) || (this.#failures.get(key)?.notBefore ?? 0) > now) continue;
+      const work = this.#workOn(subject, key).finally(() => {
+        const wasFull = this.#busy.size >= this.#options.parallel;
+        this.#busy.delete(key);
+        // A subject that found no place gets this one.
+        if (wasFull) this.wake();
+      });
+      this.#busy.set(key, work);
+    }
+  }
+
+  async #workOn(subject: Subject, key: string): Promise<void> {
+    const { signal } = this.#stopping;
+    const { clock, hook } = this.#options;
+    try {
+      do {
+        this.#again.delete(key);
+        // A step that never leaves the microtask queue must not starve the process.
+        while (await runOneStep(this.#runner, subject, { signal, clock, ...(hook ? { hook } : {}) })) await nextTurn();
+      } while (this.#again.has(key));
+      this.#failures.delete(key);
+    } catch (error) {
+      if (!signal.aborted) await this.#noteFailure(subject, key, error);
+    }
+  }
+
+  async #noteFailure(subject: Subject, key: string, error: unknown): Promise<void> {
+    const { backOffMs, clock, logger } = this.#options;
+    const where = { runner: this.#runner.name, subject: key };
+    const message = safeMessage(error);
+    const before = this.#failures.get(key);
+    const count = (before?.count ?? 0) + 1;
+    const pause = Math.min(backOffMs.first * 2 ** (count - 1), backOffMs.longest);
+    this.#failures.set(key, { message, count, notBefore: clock() + pause });
+    // The loop may be pausing for longer than this subject has to wait.
+    this.#endPause();
+    // The same message again is no news.
+    if (before?.message !== message)
+      logger.error({ ...where, cause: message }, 'a step failed; it will be tried again');
+    try {
+      await this.#runner.failed?.(subject, error);
+    } catch (recording) {
+      logger.error({ ...where, cause: safeMessage(recording) }, 'the failure could not be recorded');
+    }
+  }
+
+  /** Until woken, stopped, the interval is over or a failed subject is due. */
+  #pause(): Promise<undefined> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const now = this.#options.clock();
+    const due = [...this.#failures.values()].map(({ notBefore }) => Math.max(notBefore - now, 1));
+    const timer = setTimeout(() => resolve(undefined), Math.min(this.#options.intervalMs, ...due));
+    this.#endPause = () => {
+      clearTimeout(timer);
+      resolve(undefined);
+    };
+    if (this.#woken || this.#stopping.signal.aborted) this.#endPause();
+    return promise;
+  }
+}
