@@ -1,24 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { readConfig } from '@holdfast/service';
+import { subgraphSettings } from '@holdfast/service/host';
 import { z } from 'zod';
 
 /** The section `inventory`. */
 export const inventorySchema = z.strictObject({
-  http: z
-    .strictObject({
-      host: z.string().min(1).default('127.0.0.1'),
-      /** 0 takes a free one. */
-      port: z.coerce.number().int().min(0).max(65_535).default(0),
-    })
-    .prefault({}),
-  /** Folder of this service's database. */
-  stateFolder: z
-    .string()
-    .min(1)
-    .default(() => fileURLToPath(new URL('../../../.holdfast/state/', import.meta.url))),
-  /** Reference (`env:NAME`, `file:path`) to the key that gateway and subgraphs share. */
-  signingKey: z.string().min(1),
+  ...subgraphSettings,
+  /** How often each group is looked at again. */
+  observeEverySeconds: z.coerce.number().positive().max(3_600).default(30),
 });
 
 export type InventoryConfig = z.infer<typeof inventorySchema>;

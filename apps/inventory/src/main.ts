@@ -1,5 +1,5 @@
 import { runMain } from '@holdfast/service';
-import { readInventoryConfig } from './config.ts';
+import { environment, readInventoryConfig } from './config.ts';
 import { createInventory } from './service.ts';
 
-await runMain(() => createInventory(readInventoryConfig()));
+await runMain(() => createInventory(readInventoryConfig(), { env: environment }));

@@ -1,31 +1,68 @@
-import { type GroupId, parseId } from '@holdfast/domain';
+import { type DatabaseId, type GroupId, type Id, type InstanceId, parseId } from '@holdfast/domain';
 import { allows, type Caller } from '@holdfast/service';
-import { apiError, connection, type OperationContext, pageArguments, scalarResolvers } from '@holdfast/service/graphql';
+import {
+  apiError,
+  connection,
+  observationOf,
+  type OperationContext,
+  pageArguments,
+  scalarResolvers,
+} from '@holdfast/service/graphql';
 import type { Store } from '@holdfast/store';
 import DataLoader from 'dataloader';
 import type { Resolvers } from '../generated/resolver-types.ts';
+import type { GroupDatabase } from './database/database.ts';
+import { databaseCursor, findDatabases, pageOfDatabases } from './database/database-store.ts';
 import type { Group } from './group/group.ts';
-import { findGroups, groupCursor, type InventoryTables, listGroups } from './group/group-store.ts';
+import { findGroups, groupCursor, listGroupInstances, listGroups } from './group/group-store.ts';
+import type { Instance } from './instance/instance.ts';
+import { findInstances, instanceCursor, listInstances } from './instance/instance-store.ts';
+import {
+  type InventoryDependencies,
+  registerGroup,
+  registerSqlInstance,
+} from './registration/registration-commands.ts';
+import type { DiscoveredGroup } from './estate/estate-store.ts';
+import { groupRefusal, instanceRefusal } from './registration/refusal.ts';
+import type { InventoryTables } from './tables.ts';
 
 /** One operation's view: who asks, and what was loaded for it already. */
 export type InventoryContext = OperationContext & {
+  readonly dependencies: InventoryDependencies;
   readonly store: Store<InventoryTables>;
+  readonly observeEveryMs: number;
   readonly groups: DataLoader<GroupId, Group | undefined>;
+  readonly instances: DataLoader<InstanceId, Instance | undefined>;
+  readonly databases: DataLoader<DatabaseId, GroupDatabase | undefined>;
 };
 
-export function inventoryContext(operation: OperationContext, store: Store<InventoryTables>): InventoryContext {
+export function inventoryContext(
+  operation: OperationContext,
+  dependencies: InventoryDependencies,
+  observeEveryMs: number,
+): InventoryContext {
+  const { store } = dependencies;
+  const loader = <Key extends string, Row extends { readonly id: Key }>(
+    find: (ids: readonly Key[]) => Promise<readonly Row[]>,
+  ) =>
+    new DataLoader<Key, Row | undefined>(async ids => {
+      const found = await find(ids);
+      return ids.map(id => found.find(row => row.id === id));
+    });
   return {
     ...operation,
+    dependencies,
     store,
-    groups: new DataLoader(async ids => {
-      const found = await store.read(db => findGroups(db, ids));
-      return ids.map(id => found.find(group => group.id === id));
-    }),
+    observeEveryMs,
+    groups: loader<GroupId, Group>(ids => store.read(db => findGroups(db, ids))),
+    instances: loader<InstanceId, Instance>(ids => store.read(db => findInstances(db, ids))),
+    databases: loader<DatabaseId, GroupDatabase>(ids => store.read(db => findDatabases(db, ids))),
   };
 }
 
 export const resolvers: Resolvers = {
   DateTime: scalarResolvers.DateTime,
+  Duration: scalarResolvers.Duration,
   Query: {
     groups: async (_parent, args, { caller, store }) => {
       requireRead(caller);
@@ -34,18 +71,81 @@ export const resolvers: Resolvers = {
       const ids = caller.groups.includes('*') ? undefined : caller.groups.flatMap(text => parseId<GroupId>(text) ?? []);
       return connection(await store.read(db => listGroups(db, page, ids)), page, undefined, groupCursor);
     },
-    group: async (_parent, { id }, { caller, groups }) => readable(caller, await groups.load(groupId(id))),
+    group: async (_parent, { id }, { caller, groups }) => readableGroup(caller, await groups.load(parsed<GroupId>(id))),
+    sqlInstances: async (_parent, args, { caller, store }) => {
+      requireRead(caller);
+      const page = pageArguments(args);
+      return connection(await store.read(db => listInstances(db, page)), page, undefined, instanceCursor);
+    },
+    sqlInstance: async (_parent, { id }, { caller, instances }) =>
+      readable(caller, await instances.load(parsed<InstanceId>(id))),
+    database: async (_parent, { id }, { caller, databases }) =>
+      readableDatabase(caller, await databases.load(parsed<DatabaseId>(id))),
+  },
+  Mutation: {
+    registerGroup: async (_parent, { input }, { caller, dependencies }) => {
+      const result = await registerGroup(dependencies, caller, input);
+      if ('group' in result && !('refused' in result)) return { __typename: 'BizTalkGroup', ...result.group };
+      return 'discovered' in result ? discovery(result.discovered) : groupRefusal(result);
+    },
+    registerSqlInstance: async (_parent, { input }, { caller, dependencies }) => {
+      const result = await registerSqlInstance(dependencies, caller, input);
+      return 'refused' in result ? instanceRefusal(result) : { __typename: 'SqlInstance', ...result.instance };
+    },
   },
   BizTalkGroup: {
-    __resolveReference: async ({ id }, { caller, groups }) => readable(caller, await groups.load(groupId(id))),
+    __resolveReference: async ({ id }, { caller, groups }) =>
+      readableGroup(caller, await groups.load(parsed<GroupId>(id))),
+    management: async (group, _args, { databases }) => required(await databases.load(group.managementDatabaseId)),
+    instances: async (group, _args, { store, instances }) => {
+      const named = await store.read(db => listGroupInstances(db, group.id));
+      // Two spellings of one server are one instance.
+      const ids = [...new Set(named.map(({ instanceId }) => instanceId))];
+      return (await Promise.all(ids.map(id => instances.load(id)))).map(required);
+    },
+    databases: async (group, args, { store }) => {
+      const page = pageArguments(args);
+      return connection(
+        await store.read(db => pageOfDatabases(db, group.id, page, args.role ?? undefined)),
+        page,
+        undefined,
+        databaseCursor,
+      );
+    },
+    observation: (group, _args, context) => observed(group.observedAt, group.observationError, context),
   },
-  Node: {
-    __resolveType: () => 'BizTalkGroup',
+  SqlInstance: {
+    __resolveReference: async ({ id }, { caller, instances }) =>
+      readable(caller, await instances.load(parsed<InstanceId>(id))),
+    observation: (instance, _args, context) => observed(instance.observedAt, instance.observationError, context),
+  },
+  Database: {
+    __resolveReference: async ({ id }, { caller, databases }) =>
+      readableDatabase(caller, await databases.load(parsed<DatabaseId>(id))),
+    instance: async (database, _args, { instances }) => required(await instances.load(database.instanceId)),
+    group: async (database, _args, { groups }) => required(await groups.load(database.groupId)),
+    observation: async (database, _args, context) => {
+      const group = required(await context.groups.load(database.groupId));
+      return observed(group.observedAt, group.observationError, context);
+    },
   },
 };
 
-function groupId(text: string): GroupId {
-  const id = parseId<GroupId>(text);
+function observed(observedAt: string | null, error: string | null, { dependencies, observeEveryMs }: InventoryContext) {
+  return observationOf({ observedAt, error }, observeEveryMs, dependencies.clock());
+}
+
+function discovery({ databases, instances, unconfirmed }: DiscoveredGroup) {
+  return {
+    __typename: 'GroupDiscovery' as const,
+    databases: databases.map(({ server, databaseName }) => `${server}.${databaseName}`),
+    instances: [...instances.map(({ name }) => name), ...unconfirmed],
+    unconfirmedInstances: unconfirmed,
+  };
+}
+
+function parsed<T extends Id<string>>(text: string): T {
+  const id = parseId<T>(text);
   if (id === undefined)
     throw apiError('BAD_USER_INPUT', `"${text}" is not an id.`, {
       fix: 'Use an id as an earlier answer gave it: a UUID.',
@@ -55,12 +155,27 @@ function groupId(text: string): GroupId {
 }
 
 function requireRead(caller: Caller): void {
-  const refusal = allows(caller, 'read');
-  if (refusal !== undefined) throw apiError('FORBIDDEN', refusal.message, { fix: refusal.fix });
+  const refused = allows(caller, 'read');
+  if (refused !== undefined) throw apiError('FORBIDDEN', refused.message, { fix: refused.fix });
 }
 
 /** A group out of the caller's scope looks like one that does not exist. */
-function readable(caller: Caller, group: Group | undefined): Group | null {
+function readableGroup(caller: Caller, group: Group | undefined): Group | null {
   requireRead(caller);
   return group !== undefined && allows(caller, 'read', group.id) === undefined ? group : null;
+}
+
+function readableDatabase(caller: Caller, database: GroupDatabase | undefined): GroupDatabase | null {
+  requireRead(caller);
+  return database !== undefined && allows(caller, 'read', database.groupId) === undefined ? database : null;
+}
+
+function readable<Row>(caller: Caller, row: Row | undefined): Row | null {
+  requireRead(caller);
+  return row ?? null;
+}
+
+function required<Row>(row: Row | undefined): Row {
+  if (row === undefined) throw new Error('A row that another one refers to is not stored.');
+  return row;
 }

@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { GroupId } from '@holdfast/domain';
+import type { DatabaseId, GroupId } from '@holdfast/domain';
 import { type Caller, createLogger, newId, type Service } from '@holdfast/service';
 import { signedClient } from '@holdfast/service/testing';
 import { openStore } from '@holdfast/store';
 import { inventorySchema } from '../src/config.ts';
 import type { Group } from '../src/group/group.ts';
-import { insertGroup, type InventoryTables } from '../src/group/group-store.ts';
+import { insertGroup } from '../src/group/group-store.ts';
+import type { InventoryTables } from '../src/tables.ts';
 import { createInventory } from '../src/service.ts';
 
 const key = Buffer.from('k'.repeat(32));
@@ -23,7 +24,11 @@ const groups: Group[] = ['Orders', 'Claims', 'Freight']
     name,
     site: 'Dublin',
     tags: ['erp'],
+    version: 1,
+    managementDatabaseId: newId() as DatabaseId,
     registeredAt: '2026-11-21T10:00:00.000Z',
+    observedAt: null,
+    observationError: null,
   }))
   .sort((a, b) => (a.id < b.id ? -1 : 1));
 
@@ -36,7 +41,7 @@ beforeEach(async () => {
   });
   ({ url } = await service.start());
   const store = openStore<InventoryTables>({ file: join(stateFolder, 'inventory.db') });
-  for (const group of groups) await store.transaction(tx => insertGroup(tx, group));
+  for (const group of groups) await store.transaction(tx => insertGroup(tx, group, []));
   await store.close();
 });
 afterEach(async () => {

@@ -39,7 +39,7 @@ function resolverTypes(sdl: string, settings: GraphqlSettings): Promise<string> 
     skipTypename: false,
     immutableTypes: true,
     nonOptionalTypename: false,
-    avoidOptionals: { field: false, inputValue: false, object: false },
+    avoidOptionals: { field: false, inputValue: false, object: false, defaultValue: true },
     inputMaybeValue: 'T | null | undefined',
     scalars: { DateTime: 'string', Duration: 'string', Bytes: 'string', LSN: 'string', ID: 'string' },
     mappers: settings.mappers ?? {},

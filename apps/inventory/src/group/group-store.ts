@@ -1,12 +1,12 @@
-import type { GroupId } from '@holdfast/domain';
+import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
 import type { CursorKey, Page } from '@holdfast/service/graphql';
 import type { Reader, Transactor } from '@holdfast/store';
-import type { Group } from './group.ts';
+import type { InventoryTables } from '../tables.ts';
+import type { Group, GroupInstance } from './group.ts';
 
-export type GroupTable = { id: string; name: string; site: string; tags: string; registered_at: string };
-export type InventoryTables = { biztalk_group: GroupTable };
+type GroupRow = InventoryTables['biztalk_group'];
 
-/** Newest registration first would move rows between pages; by id they stay where they are. */
+/** By id, so that rows stay where they are between two pages. */
 export const groupCursor = (group: Group): CursorKey => [group.id];
 
 /** In the order of `groupCursor`, one row more than the page: it tells that there is a next one. `ids`: only these. */
@@ -26,20 +26,89 @@ export async function findGroups(db: Reader<InventoryTables>, ids: readonly Grou
   return (await db.selectFrom('biztalk_group').selectAll().where('id', 'in', ids).execute()).map(toGroup);
 }
 
-export async function insertGroup(tx: Transactor<InventoryTables>, group: Group): Promise<void> {
-  const { id, name, site, tags, registeredAt } = group;
-  await tx
-    .insertInto('biztalk_group')
-    .values({ id, name, site, tags: JSON.stringify(tags), registered_at: registeredAt })
-    .execute();
+export async function findGroup(db: Reader<InventoryTables>, id: GroupId): Promise<Group | undefined> {
+  return (await findGroups(db, [id]))[0];
 }
 
-function toGroup(row: GroupTable): Group {
+export async function allGroups(db: Reader<InventoryTables>): Promise<Group[]> {
+  return (await db.selectFrom('biztalk_group').selectAll().orderBy('id').execute()).map(toGroup);
+}
+
+/** The group whose Management database this is: one database manages one group. */
+export async function findGroupManagedBy(
+  db: Reader<InventoryTables>,
+  instanceId: InstanceId,
+  databaseName: string,
+): Promise<Group | undefined> {
+  const rows = await db
+    .selectFrom('group_database')
+    .select(['group_id', 'name'])
+    .where('instance_id', '=', instanceId)
+    .where('role', '=', 'MANAGEMENT')
+    .execute();
+  const row = rows.find(({ name }) => name.toUpperCase() === databaseName.toUpperCase());
+  return row === undefined ? undefined : findGroup(db, row.group_id as GroupId);
+}
+
+export async function listGroupInstances(db: Reader<InventoryTables>, groupId: GroupId): Promise<GroupInstance[]> {
+  const rows = await db
+    .selectFrom('group_instance')
+    .select(['instance_id', 'name'])
+    .where('group_id', '=', groupId)
+    .orderBy('name')
+    .execute();
+  return rows.map(({ instance_id, name }) => ({ instanceId: instance_id as InstanceId, name }));
+}
+
+export async function insertGroup(
+  tx: Transactor<InventoryTables>,
+  group: Group,
+  instances: readonly GroupInstance[],
+): Promise<void> {
+  await tx.insertInto('biztalk_group').values(toRow(group)).execute();
+  await replaceGroupInstances(tx, group.id, instances);
+}
+
+export async function updateGroup(tx: Transactor<InventoryTables>, group: Group): Promise<void> {
+  const { id, ...rest } = toRow(group);
+  await tx.updateTable('biztalk_group').set(rest).where('id', '=', id).execute();
+}
+
+export async function replaceGroupInstances(
+  tx: Transactor<InventoryTables>,
+  groupId: GroupId,
+  instances: readonly GroupInstance[],
+): Promise<void> {
+  await tx.deleteFrom('group_instance').where('group_id', '=', groupId).execute();
+  for (const { instanceId, name } of instances) {
+    await tx.insertInto('group_instance').values({ group_id: groupId, instance_id: instanceId, name }).execute();
+  }
+}
+
+function toRow(group: Group): GroupRow {
+  return {
+    id: group.id,
+    version: group.version,
+    name: group.name,
+    site: group.site,
+    tags: JSON.stringify(group.tags),
+    management_database_id: group.managementDatabaseId,
+    registered_at: group.registeredAt,
+    observed_at: group.observedAt,
+    observation_error: group.observationError,
+  };
+}
+
+function toGroup(row: GroupRow): Group {
   return {
     id: row.id as GroupId,
+    version: row.version,
     name: row.name,
     site: row.site,
     tags: JSON.parse(row.tags) as string[],
+    managementDatabaseId: row.management_database_id as DatabaseId,
     registeredAt: row.registered_at,
+    observedAt: row.observed_at,
+    observationError: row.observation_error,
   };
 }

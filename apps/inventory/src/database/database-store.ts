@@ -1,0 +1,70 @@
+import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
+import type { DatabaseRole } from '@holdfast/domain/biztalk';
+import type { CursorKey, Page } from '@holdfast/service/graphql';
+import type { Reader, Transactor } from '@holdfast/store';
+import type { InventoryTables } from '../tables.ts';
+import type { GroupDatabase } from './database.ts';
+
+type DatabaseRow = InventoryTables['group_database'];
+
+export const databaseCursor = (database: GroupDatabase): CursorKey => [database.id];
+
+export async function pageOfDatabases(
+  db: Reader<InventoryTables>,
+  groupId: GroupId,
+  page: Page,
+  role: DatabaseRole | undefined,
+): Promise<GroupDatabase[]> {
+  let query = db.selectFrom('group_database').selectAll().where('group_id', '=', groupId).orderBy('id');
+  const after = page.after?.[0];
+  if (typeof after === 'string') query = query.where('id', '>', after);
+  if (role !== undefined) query = query.where('role', '=', role);
+  return (await db.dialect.page(query, page.first + 1).execute()).map(toDatabase);
+}
+
+export async function databasesOf(db: Reader<InventoryTables>, groupId: GroupId): Promise<GroupDatabase[]> {
+  return (
+    await db.selectFrom('group_database').selectAll().where('group_id', '=', groupId).orderBy('id').execute()
+  ).map(toDatabase);
+}
+
+export async function findDatabases(db: Reader<InventoryTables>, ids: readonly DatabaseId[]): Promise<GroupDatabase[]> {
+  return (await db.selectFrom('group_database').selectAll().where('id', 'in', ids).execute()).map(toDatabase);
+}
+
+/** A database that the group no longer names is gone from the list; its id comes back with it. */
+export async function replaceDatabases(
+  tx: Transactor<InventoryTables>,
+  groupId: GroupId,
+  databases: readonly GroupDatabase[],
+): Promise<void> {
+  await tx.deleteFrom('group_database').where('group_id', '=', groupId).execute();
+  for (const database of databases) await tx.insertInto('group_database').values(toRow(database)).execute();
+}
+
+function toRow(database: GroupDatabase): DatabaseRow {
+  const { id, groupId, name, role, instanceId, inBackupJob, state, recoveryModel } = database;
+  return {
+    id,
+    group_id: groupId,
+    name,
+    role,
+    instance_id: instanceId,
+    in_backup_job: inBackupJob ? 1 : 0,
+    state,
+    recovery_model: recoveryModel,
+  };
+}
+
+function toDatabase(row: DatabaseRow): GroupDatabase {
+  return {
+    id: row.id as DatabaseId,
+    groupId: row.group_id as GroupId,
+    name: row.name,
+    role: row.role as DatabaseRole,
+    instanceId: row.instance_id as InstanceId,
+    inBackupJob: row.in_backup_job === 1,
+    state: row.state,
+    recoveryModel: row.recovery_model,
+  };
+}

@@ -1,0 +1,123 @@
+import { resolveSecret } from '@holdfast/service';
+import { type SqlServer, SqlServerError, openServer } from '@holdfast/sqlserver';
+import { observeManagement } from '@holdfast/sqlserver/management';
+import { observeDatabases, observeServer } from '@holdfast/sqlserver/observe';
+import type { InstanceAddress } from '../instance/instance.ts';
+import { namedDatabases, namedServers, type NamedDatabase, sameName, type SeenInstance } from './estate.ts';
+
+/** What the SQL Servers say: read only. Every connection is closed before the answer is given; nothing is kept between two looks. */
+
+export type EstateAccess = { readonly env: Readonly<Record<string, string | undefined>>; readonly clock: () => number };
+
+export type Unreachable =
+  | { readonly refused: 'InstanceUnreachable'; readonly instance: string; readonly cause: string; readonly fix: string }
+  | {
+      readonly refused: 'LoginRefused';
+      readonly instance: string;
+      readonly number: number | null;
+      readonly cause: string;
+      readonly fix: string;
+    };
+
+/** An instance of the group's tables with the way that its owner confirmed. */
+export type ConfirmedInstance = { readonly name: string; readonly address: InstanceAddress };
+
+export type DiscoveredGroup = {
+  /** As the Management instance calls itself. */
+  readonly managementServer: string;
+  readonly databases: readonly NamedDatabase[];
+  /** Server names of the tables that nobody confirmed and that are not the Management instance. */
+  readonly unconfirmed: readonly string[];
+  /** By the names of the tables. */
+  readonly instances: readonly {
+    readonly name: string;
+    readonly address: InstanceAddress;
+    readonly seen: SeenInstance;
+  }[];
+};
+
+export type Discovery =
+  | { readonly group: DiscoveredGroup }
+  | Unreachable
+  | { readonly refused: 'NotAManagementDatabase'; readonly missing: readonly string[] };
+
+/** The group behind a Management database, and each of its instances as far as they were confirmed. */
+export async function discoverGroup(
+  access: EstateAccess,
+  management: { readonly address: InstanceAddress; readonly database: string },
+  confirmed: readonly ConfirmedInstance[],
+): Promise<Discovery> {
+  const root = await lookAt(access, management.address, async server => {
+    const seen = await seeInstance(server);
+    return { seen, said: await observeManagement(server, management.database) };
+  });
+  if ('refused' in root) return root;
+  const { seen, said } = root.answer;
+  if ('refused' in said) return { refused: 'NotAManagementDatabase', missing: said.missing };
+  const { group, messageBoxes, otherDatabases, coveredDatabases } = said;
+  const databases = namedDatabases(
+    { management: { server: seen.serverName, databaseName: management.database }, group, messageBoxes, otherDatabases },
+    coveredDatabases,
+  );
+  const unconfirmed: string[] = [];
+  const instances: DiscoveredGroup['instances'][number][] = [];
+  for (const name of namedServers(databases)) {
+    const given = confirmed.find(each => sameName(each.name, name));
+    if (sameName(name, seen.serverName)) instances.push({ name, address: management.address, seen });
+    else if (given === undefined) unconfirmed.push(name);
+    else {
+      const other = await lookAt(access, given.address, seeInstance);
+      if ('refused' in other) return other;
+      instances.push({ name, address: given.address, seen: other.answer });
+    }
+  }
+  return { group: { managementServer: seen.serverName, databases, unconfirmed, instances } };
+}
+
+export async function discoverInstance(
+  access: EstateAccess,
+  address: InstanceAddress,
+): Promise<{ readonly seen: SeenInstance } | Unreachable> {
+  const found = await lookAt(access, address, seeInstance);
+  return 'refused' in found ? found : { seen: found.answer };
+}
+
+async function seeInstance(server: SqlServer): Promise<SeenInstance> {
+  const { serverName, productVersion } = await observeServer(server);
+  const { databases } = await observeDatabases(server);
+  return {
+    serverName,
+    productVersion,
+    databases: databases.map(({ name, state, recoveryModel }) => ({ name, state, recoveryModel })),
+  };
+}
+
+async function lookAt<Answer>(
+  { env, clock }: EstateAccess,
+  address: InstanceAddress,
+  ask: (server: SqlServer) => Promise<Answer>,
+): Promise<{ readonly answer: Answer } | Unreachable> {
+  const credentials = {
+    user: await resolveSecret(address.userRef, { env }),
+    password: await resolveSecret(address.passwordRef, { env }),
+  };
+  const instance =
+    address.instanceName === null
+      ? `${address.server}:${address.port ?? 1433}`
+      : `${address.server}\\${address.instanceName}`;
+  let server: SqlServer | undefined;
+  try {
+    server = await openServer({ address, credentials, applicationName: 'holdfast-inventory', clock });
+    return { answer: await ask(server) };
+  } catch (error) {
+    if (!(error instanceof SqlServerError)) throw error;
+    const { errorClass, hint: fix, number, message: cause } = error;
+    if (errorClass === 'login' || errorClass === 'permission')
+      return { refused: 'LoginRefused', instance, number, cause, fix };
+    if (errorClass === 'lost' || errorClass === 'transient')
+      return { refused: 'InstanceUnreachable', instance, cause, fix };
+    throw error;
+  } finally {
+    await server?.close();
+  }
+}

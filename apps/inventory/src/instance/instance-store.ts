@@ -1,0 +1,67 @@
+import type { InstanceId } from '@holdfast/domain';
+import type { CursorKey, Page } from '@holdfast/service/graphql';
+import type { Reader, Transactor } from '@holdfast/store';
+import type { InventoryTables } from '../tables.ts';
+import type { Instance, InstanceAddress } from './instance.ts';
+
+type InstanceRow = InventoryTables['sql_instance'];
+
+export const instanceCursor = (instance: Instance): CursorKey => [instance.id];
+
+export async function listInstances(db: Reader<InventoryTables>, page: Page): Promise<Instance[]> {
+  let query = db.selectFrom('sql_instance').selectAll().orderBy('id');
+  const after = page.after?.[0];
+  if (typeof after === 'string') query = query.where('id', '>', after);
+  return (await db.dialect.page(query, page.first + 1).execute()).map(toInstance);
+}
+
+export async function findInstances(db: Reader<InventoryTables>, ids: readonly InstanceId[]): Promise<Instance[]> {
+  return (await db.selectFrom('sql_instance').selectAll().where('id', 'in', ids).execute()).map(toInstance);
+}
+
+export async function findInstance(db: Reader<InventoryTables>, id: InstanceId): Promise<Instance | undefined> {
+  return (await findInstances(db, [id]))[0];
+}
+
+export async function saveInstance(tx: Transactor<InventoryTables>, instance: Instance): Promise<void> {
+  const row = toRow(instance);
+  const columns = [
+    'version',
+    'name',
+    'server_name',
+    'site',
+    'product_version',
+    'address',
+    'observed_at',
+    'observation_error',
+  ] as const;
+  await tx.dialect.upsert(tx.insertInto('sql_instance').values(row), { key: ['id'], columns }).execute();
+}
+
+function toRow(instance: Instance): InstanceRow {
+  return {
+    id: instance.id,
+    version: instance.version,
+    name: instance.name,
+    server_name: instance.serverName,
+    site: instance.site,
+    product_version: instance.productVersion,
+    address: JSON.stringify(instance.address),
+    observed_at: instance.observedAt,
+    observation_error: instance.observationError,
+  };
+}
+
+function toInstance(row: InstanceRow): Instance {
+  return {
+    id: row.id as InstanceId,
+    version: row.version,
+    name: row.name,
+    serverName: row.server_name,
+    site: row.site,
+    productVersion: row.product_version,
+    address: JSON.parse(row.address) as InstanceAddress,
+    observedAt: row.observed_at,
+    observationError: row.observation_error,
+  };
+}

@@ -1,0 +1,68 @@
+import type { CommonRefusal, GroupRefusal, InstanceRefusal } from './registration-commands.ts';
+
+/** Refusals as the API words them. */
+export function groupRefusal(refused: GroupRefusal) {
+  switch (refused.refused) {
+    case 'NotAManagementDatabase':
+      return {
+        __typename: 'NotAManagementDatabase' as const,
+        message: `The database is no BizTalk Management database: it lacks ${refused.missing.join(', ')}.`,
+        fix: 'Name the Management database of the group (BizTalkMgmtDb by default) and a login that may read it.',
+        missing: refused.missing,
+      };
+    case 'GroupAlreadyRegistered':
+      return {
+        __typename: 'GroupAlreadyRegistered' as const,
+        message: `This Management database belongs to the group "${refused.group.name}", which is registered.`,
+        fix: 'Use that group.',
+        group: refused.group,
+      };
+    default:
+      return commonRefusal(refused);
+  }
+}
+
+export function instanceRefusal(refused: InstanceRefusal) {
+  switch (refused.refused) {
+    case 'SqlInstanceAlreadyRegistered':
+      return {
+        __typename: 'SqlInstanceAlreadyRegistered' as const,
+        message: `${refused.instance.serverName} is registered as "${refused.instance.name}".`,
+        fix: 'Use that instance.',
+        sqlInstance: refused.instance,
+      };
+    default:
+      return commonRefusal(refused);
+  }
+}
+
+function commonRefusal(refused: CommonRefusal) {
+  switch (refused.refused) {
+    case 'NotAllowed':
+      return { __typename: 'NotAllowed' as const, message: refused.message, fix: refused.fix, rule: refused.rule };
+    case 'InvalidInput':
+      return { __typename: 'InvalidInput' as const, message: refused.message, fix: refused.fix, field: refused.field };
+    case 'IdempotencyKeyReused':
+      return {
+        __typename: 'IdempotencyKeyReused' as const,
+        message: 'This idempotency key came before with other input.',
+        fix: 'Use a new key for a new request; repeat a request with exactly its input.',
+      };
+    case 'InstanceUnreachable':
+      return {
+        __typename: 'InstanceUnreachable' as const,
+        message: `${refused.instance} could not be reached.`,
+        fix: refused.fix,
+        instance: refused.instance,
+        cause: refused.cause,
+      };
+    case 'LoginRefused':
+      return {
+        __typename: 'LoginRefused' as const,
+        message: `${refused.instance} refused the login or its rights: ${refused.cause}`,
+        fix: refused.fix,
+        instance: refused.instance,
+        number: refused.number,
+      };
+  }
+}

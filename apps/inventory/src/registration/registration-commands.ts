@@ -1,0 +1,335 @@
+import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
+import { groupObserved, instanceAddressed, sqlInstanceRegistered } from '@holdfast/events';
+import { allows, type Caller, discoveredId, newId, type NotAllowed, parseSecretRef } from '@holdfast/service';
+import type { HostDependencies } from '@holdfast/service/host';
+import { addressProblem } from '@holdfast/sqlserver';
+import type { Transactor } from '@holdfast/store';
+import { replaceDatabases } from '../database/database-store.ts';
+import { type DiscoveredGroup, discoverGroup, discoverInstance, type Unreachable } from '../estate/estate-store.ts';
+import type { Group, GroupFacts } from '../group/group.ts';
+import { findGroup, findGroupManagedBy, insertGroup } from '../group/group-store.ts';
+import { findEarlier, remember, type Request } from '../idempotency/idempotency-store.ts';
+import type { Instance, InstanceAddress } from '../instance/instance.ts';
+import { findInstance, saveInstance } from '../instance/instance-store.ts';
+import type { InventoryTables } from '../tables.ts';
+import {
+  type ConnectionInput,
+  type ConnectionRules,
+  invalid,
+  type InvalidInput,
+  memberDatabases,
+  parseConnection,
+  type ResolvedInstance,
+  textProblem,
+} from './registration.ts';
+
+export type InventoryDependencies = HostDependencies<InventoryTables>;
+
+export type RegisterGroupInput = {
+  readonly idempotencyKey: string;
+  readonly name: string;
+  readonly site: string;
+  readonly tags?: readonly string[] | null | undefined;
+  readonly management: ConnectionInput;
+  readonly instances?: readonly { readonly name: string; readonly connection: ConnectionInput }[] | null | undefined;
+  readonly dryRun: boolean;
+};
+
+export type CommonRefusal =
+  | InvalidInput
+  | Unreachable
+  | ({ readonly refused: 'NotAllowed' } & NotAllowed)
+  | { readonly refused: 'IdempotencyKeyReused' };
+export type GroupRefusal =
+  | CommonRefusal
+  | { readonly refused: 'NotAManagementDatabase'; readonly missing: readonly string[] }
+  | { readonly refused: 'GroupAlreadyRegistered'; readonly group: Group };
+export type InstanceRefusal =
+  CommonRefusal | { readonly refused: 'SqlInstanceAlreadyRegistered'; readonly instance: Instance };
+
+export type RegisteredGroup = { readonly group: Group } | { readonly discovered: DiscoveredGroup } | GroupRefusal;
+
+const rules: ConnectionRules = {
+  // A login is named by reference: its text is not known here.
+  addressProblem: address => addressProblem(address, ''),
+  referenceProblem(reference) {
+    const parsed = parseSecretRef(reference);
+    return 'problem' in parsed ? parsed : undefined;
+  },
+};
+
+export async function registerGroup(
+  deps: InventoryDependencies,
+  caller: Caller,
+  input: RegisterGroupInput,
+): Promise<RegisteredGroup> {
+  const refusal = allows(caller, 'administer');
+  if (refusal !== undefined) return { refused: 'NotAllowed', ...refusal };
+  const parsed = parseRegistration(input);
+  if ('refused' in parsed) return parsed;
+  const request: Request = { caller, key: input.idempotencyKey, mutation: 'registerGroup', input };
+  const earlier = await deps.store.read(db => findEarlier(db, request));
+  if (earlier === 'other input') return { refused: 'IdempotencyKeyReused' };
+  if (earlier !== undefined) return registeredBefore(deps, earlier.resultId as GroupId);
+
+  // SQL Server is asked outside of any transaction of ours.
+  const found = await discoverGroup(deps, parsed.management, parsed.confirmed);
+  if ('refused' in found) return found;
+  if (input.dryRun) return { discovered: found.group };
+  const [unconfirmed] = found.group.unconfirmed;
+  if (unconfirmed !== undefined)
+    return invalid(
+      'instances',
+      `The group's tables name the instance "${unconfirmed}", which is not confirmed.`,
+      'List it in instances with its connection; a dry run shows all of them.',
+    );
+  return deps.store.transaction(async tx => {
+    const again = await findEarlier(tx, request);
+    if (again !== undefined)
+      return again === 'other input'
+        ? { refused: 'IdempotencyKeyReused' }
+        : { group: await requireGroup(tx, again.resultId as GroupId) };
+    return saveNewGroup(deps, tx, request, {
+      input,
+      found: found.group,
+      managementDatabase: parsed.management.database,
+    });
+  });
+}
+
+async function registeredBefore(deps: InventoryDependencies, id: GroupId): Promise<RegisteredGroup> {
+  return { group: await deps.store.read(db => requireGroup(db, id)) };
+}
+
+async function requireGroup(db: Parameters<typeof findGroup>[0], id: GroupId): Promise<Group> {
+  const group = await findGroup(db, id);
+  if (group === undefined) throw new Error(`The group of an earlier request is gone: ${id}`);
+  return group;
+}
+
+type NewGroup = {
+  readonly input: RegisterGroupInput;
+  readonly found: DiscoveredGroup;
+  readonly managementDatabase: string;
+};
+
+async function saveNewGroup(
+  deps: InventoryDependencies,
+  tx: Transactor<InventoryTables>,
+  request: Request,
+  { input, found, managementDatabase }: NewGroup,
+): Promise<RegisteredGroup> {
+  const now = new Date(deps.clock()).toISOString();
+  const resolved = found.instances.map(({ name, address, seen }) => ({
+    id: instanceId(seen.serverName),
+    name,
+    address,
+    seen,
+  }));
+  const managing = resolved.find(({ seen }) => seen.serverName === found.managementServer);
+  if (managing === undefined) throw new Error('The Management instance is not among the instances of its group.');
+  const taken = await findGroupManagedBy(tx, managing.id, managementDatabase);
+  if (taken !== undefined) return { refused: 'GroupAlreadyRegistered', group: taken };
+
+  const id = newId(deps.clock) as GroupId;
+  const databases = memberDatabases(id, found.databases, resolved, [], databaseIdIn(id));
+  const management = databases.find(({ role }) => role === 'MANAGEMENT');
+  if (management === undefined) throw new Error('The Management database is not among the databases of its group.');
+  const group: Group = {
+    id,
+    version: 1,
+    name: input.name.trim(),
+    site: input.site.trim(),
+    tags: [...(input.tags ?? [])],
+    managementDatabaseId: management.id,
+    registeredAt: now,
+    observedAt: now,
+    observationError: null,
+  };
+  for (const instance of resolved) await saveSeenInstance(deps, tx, { ...instance, site: group.site }, now);
+  await insertGroup(
+    tx,
+    group,
+    resolved.map(({ id: instanceId, name }) => ({ instanceId, name })),
+  );
+  await replaceDatabases(tx, id, databases);
+  await publishGroup(deps, tx, group, {
+    instances: resolved.map(({ id: instanceId, name }) => ({ instanceId, name })),
+    databases,
+  });
+  await remember(tx, request, id);
+  return { group };
+}
+
+/** Publishes the whole of what is known of a group, as it is in the store of this transaction. */
+export async function publishGroup(
+  deps: InventoryDependencies,
+  tx: Transactor<InventoryTables>,
+  group: Group,
+  facts: GroupFacts,
+): Promise<void> {
+  const instances = await Promise.all(
+    facts.instances.map(async ({ instanceId: id, name }) => {
+      const instance = await findInstance(tx, id);
+      if (instance === undefined) throw new Error(`An instance of the group is not stored: ${id}`);
+      return { instanceId: id, name, serverName: instance.serverName, productVersion: instance.productVersion };
+    }),
+  );
+  await deps.outbox.append(tx, groupObserved, {
+    groupId: group.id,
+    version: group.version,
+    name: group.name,
+    site: group.site,
+    observedAt: group.observedAt ?? group.registeredAt,
+    managementDatabaseId: group.managementDatabaseId,
+    instances,
+    databases: facts.databases.map(({ id, name, role, instanceId: on, inBackupJob, state, recoveryModel }) => ({
+      databaseId: id,
+      name,
+      role,
+      instanceId: on,
+      inBackupJob,
+      state,
+      recoveryModel,
+    })),
+  });
+}
+
+/** An instance that a group brought along, or that changed its version: stored, with the way to it published for the other services. */
+export async function saveSeenInstance(
+  deps: InventoryDependencies,
+  tx: Transactor<InventoryTables>,
+  { id, name, address, seen, site }: ResolvedInstance & { readonly address: InstanceAddress; readonly site: string },
+  now: string,
+): Promise<Instance> {
+  const before = await findInstance(tx, id);
+  const { serverName, productVersion } = seen;
+  const instance: Instance = {
+    id,
+    version: before?.version ?? 1,
+    name: before?.name ?? name,
+    serverName,
+    site: before?.site ?? site,
+    productVersion,
+    address: before?.address ?? address,
+    observedAt: now,
+    observationError: null,
+  };
+  const changed = before !== undefined && before.productVersion !== productVersion;
+  const saved = changed ? { ...instance, version: before.version + 1 } : instance;
+  await saveInstance(tx, saved);
+  if (before === undefined)
+    await deps.outbox.append(tx, instanceAddressed, {
+      instanceId: id,
+      version: saved.version,
+      serverName,
+      address: saved.address,
+    });
+  return saved;
+}
+
+export type RegisterSqlInstanceInput = {
+  readonly idempotencyKey: string;
+  readonly name: string;
+  readonly site: string;
+  readonly connection: ConnectionInput;
+};
+
+export async function registerSqlInstance(
+  deps: InventoryDependencies,
+  caller: Caller,
+  input: RegisterSqlInstanceInput,
+): Promise<{ readonly instance: Instance } | InstanceRefusal> {
+  const refusal = allows(caller, 'administer');
+  if (refusal !== undefined) return { refused: 'NotAllowed', ...refusal };
+  const problem =
+    textProblem('name', input.name, 128) ??
+    textProblem('site', input.site, 64) ??
+    keyProblem(input.idempotencyKey) ??
+    strayDatabase(input.connection, 'connection');
+  if (problem !== undefined) return problem;
+  const address = parseConnection(input.connection, 'connection', rules);
+  if ('refused' in address) return address;
+  const request: Request = { caller, key: input.idempotencyKey, mutation: 'registerSqlInstance', input };
+  const earlier = await deps.store.read(db => findEarlier(db, request));
+  if (earlier === 'other input') return { refused: 'IdempotencyKeyReused' };
+  if (earlier !== undefined)
+    return { instance: await deps.store.read(db => requireInstance(db, earlier.resultId as InstanceId)) };
+
+  const found = await discoverInstance(deps, address);
+  if ('refused' in found) return found;
+  const id = instanceId(found.seen.serverName);
+  return deps.store.transaction(async tx => {
+    const again = await findEarlier(tx, request);
+    if (again === 'other input') return { refused: 'IdempotencyKeyReused' };
+    if (again !== undefined) return { instance: await requireInstance(tx, again.resultId as InstanceId) };
+    const taken = await findInstance(tx, id);
+    if (taken !== undefined) return { refused: 'SqlInstanceAlreadyRegistered', instance: taken };
+    const seen = { id, name: input.name.trim(), address, seen: found.seen, site: input.site.trim() };
+    const instance = await saveSeenInstance(deps, tx, seen, new Date(deps.clock()).toISOString());
+    const { version, name, serverName, site, productVersion } = instance;
+    await deps.outbox.append(tx, sqlInstanceRegistered, {
+      instanceId: id,
+      version,
+      name,
+      serverName,
+      site,
+      productVersion,
+    });
+    await remember(tx, request, id);
+    return { instance };
+  });
+}
+
+async function requireInstance(db: Parameters<typeof findInstance>[0], id: InstanceId): Promise<Instance> {
+  const instance = await findInstance(db, id);
+  if (instance === undefined) throw new Error(`The instance of an earlier request is gone: ${id}`);
+  return instance;
+}
+
+function parseRegistration(input: RegisterGroupInput) {
+  const problem =
+    textProblem('name', input.name, 128) ?? textProblem('site', input.site, 64) ?? keyProblem(input.idempotencyKey);
+  if (problem !== undefined) return problem;
+  const { database } = input.management;
+  if (database === undefined || database === null || database.trim() === '')
+    return invalid(
+      'management.database',
+      'The name of the Management database is missing.',
+      'Give it; its default name is BizTalkMgmtDb.',
+    );
+  const address = parseConnection(input.management, 'management', rules);
+  if ('refused' in address) return address;
+  const confirmed = [];
+  for (const [index, { name, connection }] of (input.instances ?? []).entries()) {
+    const field = `instances.${index}.connection`;
+    const stray = strayDatabase(connection, field);
+    if (stray !== undefined) return stray;
+    const parsed = parseConnection(connection, field, rules);
+    if ('refused' in parsed) return parsed;
+    confirmed.push({ name, address: parsed });
+  }
+  return { management: { address, database: database.trim() }, confirmed };
+}
+
+function keyProblem(key: string): InvalidInput | undefined {
+  return textProblem('idempotencyKey', key, 200);
+}
+
+function strayDatabase({ database }: ConnectionInput, field: string): InvalidInput | undefined {
+  if (database === undefined || database === null) return undefined;
+  return invalid(
+    `${field}.database`,
+    'A database has no meaning here.',
+    'Leave it out: only the management connection names one.',
+  );
+}
+
+export function instanceId(serverName: string): InstanceId {
+  return discoveredId('instance', serverName.toUpperCase()) as InstanceId;
+}
+
+export function databaseIdIn(groupId: GroupId): (name: string, serverName: string) => DatabaseId {
+  return (name, serverName) =>
+    discoveredId('database', groupId, name.toUpperCase(), serverName.toUpperCase()) as DatabaseId;
+}

@@ -1,0 +1,100 @@
+import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
+import type { GroupDatabase } from '../database/database.ts';
+import { type NamedDatabase, sameName, type SeenInstance } from '../estate/estate.ts';
+import type { InstanceAddress } from '../instance/instance.ts';
+
+export type InvalidInput = {
+  readonly refused: 'InvalidInput';
+  readonly field: string;
+  readonly message: string;
+  readonly fix: string;
+};
+
+export type ConnectionInput = {
+  readonly server: string;
+  readonly port?: number | null | undefined;
+  readonly instanceName?: string | null | undefined;
+  readonly database?: string | null | undefined;
+  readonly authentication: 'SQL_LOGIN' | 'NTLM';
+  readonly userRef: string;
+  readonly passwordRef: string;
+  readonly encrypt: boolean;
+  readonly trustServerCertificate: boolean;
+};
+
+/** What is judged elsewhere, by those who know addresses and references. */
+export type ConnectionRules = {
+  addressProblem(address: InstanceAddress): { readonly message: string; readonly fix: string } | undefined;
+  referenceProblem(reference: string): { readonly problem: string; readonly fix: string } | undefined;
+};
+
+/** The address, or the first thing that is wrong with it. `field`: where the connection stands in the input. */
+export function parseConnection(
+  input: ConnectionInput,
+  field: string,
+  rules: ConnectionRules,
+): InstanceAddress | InvalidInput {
+  if (input.authentication === 'NTLM')
+    return invalid(
+      `${field}.authentication`,
+      'Windows authentication (NTLM) is not supported.',
+      'Use SQL_LOGIN with a SQL Server login.',
+    );
+  for (const key of ['userRef', 'passwordRef'] as const) {
+    const problem = rules.referenceProblem(input[key]);
+    if (problem !== undefined) return invalid(`${field}.${key}`, `${key} ${problem.problem}.`, problem.fix);
+  }
+  const { server, encrypt, trustServerCertificate, userRef, passwordRef } = input;
+  const address = {
+    server,
+    port: input.port ?? null,
+    instanceName: input.instanceName ?? null,
+    encrypt,
+    trustServerCertificate,
+    userRef,
+    passwordRef,
+  };
+  const problem = rules.addressProblem(address);
+  return problem === undefined ? address : invalid(field, problem.message, problem.fix);
+}
+
+/** Undefined when the text is there and not longer than `max` characters. */
+export function textProblem(field: string, text: string, max: number): InvalidInput | undefined {
+  if (text.trim() === '') return invalid(field, `${field} is empty.`, 'Give a name that people recognise.');
+  if (text.length > max)
+    return invalid(field, `${field} has ${text.length} characters; at most ${max} fit.`, 'Shorten it.');
+  return undefined;
+}
+
+export function invalid(field: string, message: string, fix: string): InvalidInput {
+  return { refused: 'InvalidInput', field, message, fix };
+}
+
+/** An instance of the group's tables with the id of the server behind it. */
+export type ResolvedInstance = { readonly id: InstanceId; readonly name: string; readonly seen: SeenInstance };
+
+/**
+ * The group's databases as facts. A database keeps the id it has: first by name and instance, else by its name alone when no other
+ * database of the group bears it, so that a failover to another server does not make it a new one.
+ */
+export function memberDatabases(
+  groupId: GroupId,
+  named: readonly NamedDatabase[],
+  instances: readonly ResolvedInstance[],
+  known: readonly GroupDatabase[],
+  mintId: (name: string, serverName: string) => DatabaseId,
+): GroupDatabase[] {
+  return named.flatMap(({ server, databaseName, role, inBackupJob }) => {
+    const instance = instances.find(({ name }) => sameName(name, server));
+    // On an instance that nobody confirmed nothing can be said about it.
+    if (instance === undefined) return [];
+    const seen = instance.seen.databases.find(({ name }) => sameName(name, databaseName));
+    const namesakes = known.filter(({ name }) => sameName(name, databaseName));
+    const before =
+      namesakes.find(({ instanceId }) => instanceId === instance.id) ??
+      (namesakes.length === 1 ? namesakes[0] : undefined);
+    const id = before?.id ?? mintId(databaseName, instance.seen.serverName);
+    const { state = null, recoveryModel = null } = seen ?? {};
+    return [{ id, groupId, name: databaseName, role, instanceId: instance.id, inBackupJob, state, recoveryModel }];
+  });
+}

@@ -1,0 +1,53 @@
+import type { MessagingTables } from '@holdfast/messaging';
+
+type GroupTable = {
+  id: string;
+  version: number;
+  name: string;
+  site: string;
+  /** JSON array. */
+  tags: string;
+  management_database_id: string;
+  registered_at: string;
+  observed_at: string | null;
+  observation_error: string | null;
+};
+type InstanceTable = {
+  id: string;
+  version: number;
+  name: string;
+  server_name: string;
+  site: string;
+  product_version: string;
+  /** JSON. */
+  address: string;
+  observed_at: string;
+  observation_error: string | null;
+};
+type DatabaseTable = {
+  id: string;
+  group_id: string;
+  name: string;
+  role: string;
+  instance_id: string;
+  in_backup_job: number;
+  state: string | null;
+  recovery_model: string | null;
+};
+type GroupInstanceTable = { group_id: string; instance_id: string; name: string };
+type IdempotencyTable = {
+  caller: string;
+  idempotency_key: string;
+  mutation: string;
+  input_hash: string;
+  result_id: string;
+};
+
+/** Rows as the migrations define them. */
+export type InventoryTables = MessagingTables & {
+  biztalk_group: GroupTable;
+  sql_instance: InstanceTable;
+  group_database: DatabaseTable;
+  group_instance: GroupInstanceTable;
+  idempotency: IdempotencyTable;
+};
