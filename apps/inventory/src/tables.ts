@@ -1,4 +1,5 @@
 import type { MessagingTables } from '@holdfast/messaging';
+import type { IdempotencyTables } from '@holdfast/service/host';
 
 type GroupTable = {
   id: string;
@@ -35,19 +36,12 @@ type DatabaseTable = {
   recovery_model: string | null;
 };
 type GroupInstanceTable = { group_id: string; instance_id: string; name: string };
-type IdempotencyTable = {
-  caller: string;
-  idempotency_key: string;
-  mutation: string;
-  input_hash: string;
-  result_id: string;
-};
 
 /** Rows as the migrations define them. */
-export type InventoryTables = MessagingTables & {
-  biztalk_group: GroupTable;
-  sql_instance: InstanceTable;
-  group_database: DatabaseTable;
-  group_instance: GroupInstanceTable;
-  idempotency: IdempotencyTable;
-};
+export type InventoryTables = MessagingTables &
+  IdempotencyTables & {
+    biztalk_group: GroupTable;
+    sql_instance: InstanceTable;
+    group_database: DatabaseTable;
+    group_instance: GroupInstanceTable;
+  };

@@ -31,6 +31,7 @@ import {
 } from './subgraph-server.ts';
 import type { SubgraphSettings } from './subgraph-settings.ts';
 
+export { findEarlierRequest, rememberRequest, type IdempotencyTables, type IdempotentRequest } from './idempotency.ts';
 export { subgraphSettings, type SubgraphSettings } from './subgraph-settings.ts';
 
 /** What a process or a test may put in the place of the real thing. */
@@ -179,7 +180,11 @@ class Host<DB extends MessagingTables, Context extends object> {
       fencingToken: known(this.#lease).fencingToken,
     };
     const own = { source: name, migrations: await loadMigrations(migrations, 'sqlite') };
-    await migrate(store, [await messagingMigrations(), own], clock);
+    const shell = {
+      source: 'service',
+      migrations: await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite'),
+    };
+    await migrate(store, [await messagingMigrations(), shell, own], clock);
   }
 
   async #startMessaging(): Promise<void> {

@@ -1,14 +1,18 @@
 import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
 import { groupObserved, instanceAddressed, sqlInstanceRegistered } from '@holdfast/events';
 import { allows, type Caller, discoveredId, newId, type NotAllowed, parseSecretRef } from '@holdfast/service';
-import type { HostDependencies } from '@holdfast/service/host';
+import {
+  findEarlierRequest,
+  type HostDependencies,
+  type IdempotentRequest,
+  rememberRequest,
+} from '@holdfast/service/host';
 import { addressProblem } from '@holdfast/sqlserver';
 import type { Transactor } from '@holdfast/store';
 import { replaceDatabases } from '../database/database-store.ts';
 import { type DiscoveredGroup, discoverGroup, discoverInstance, type Unreachable } from '../estate/estate-store.ts';
 import type { Group, GroupFacts } from '../group/group.ts';
 import { findGroup, findGroupManagedBy, insertGroup } from '../group/group-store.ts';
-import { findEarlier, remember, type Request } from '../idempotency/idempotency-store.ts';
 import type { Instance, InstanceAddress } from '../instance/instance.ts';
 import { findInstance, saveInstance } from '../instance/instance-store.ts';
 import type { InventoryTables } from '../tables.ts';
@@ -67,8 +71,8 @@ export async function registerGroup(
   if (refusal !== undefined) return { refused: 'NotAllowed', ...refusal };
   const parsed = parseRegistration(input);
   if ('refused' in parsed) return parsed;
-  const request: Request = { caller, key: input.idempotencyKey, mutation: 'registerGroup', input };
-  const earlier = await deps.store.read(db => findEarlier(db, request));
+  const request: IdempotentRequest = { caller, key: input.idempotencyKey, mutation: 'registerGroup', input };
+  const earlier = await deps.store.read(db => findEarlierRequest(db, request));
   if (earlier === 'other input') return { refused: 'IdempotencyKeyReused' };
   if (earlier !== undefined) return registeredBefore(deps, earlier.resultId as GroupId);
 
@@ -84,7 +88,7 @@ export async function registerGroup(
       'List it in instances with its connection; a dry run shows all of them.',
     );
   return deps.store.transaction(async tx => {
-    const again = await findEarlier(tx, request);
+    const again = await findEarlierRequest(tx, request);
     if (again !== undefined)
       return again === 'other input'
         ? { refused: 'IdempotencyKeyReused' }
@@ -116,7 +120,7 @@ type NewGroup = {
 async function saveNewGroup(
   deps: InventoryDependencies,
   tx: Transactor<InventoryTables>,
-  request: Request,
+  request: IdempotentRequest,
   { input, found, managementDatabase }: NewGroup,
 ): Promise<RegisteredGroup> {
   const now = new Date(deps.clock()).toISOString();
@@ -157,7 +161,7 @@ async function saveNewGroup(
     instances: resolved.map(({ id: instanceId, name }) => ({ instanceId, name })),
     databases,
   });
-  await remember(tx, request, id);
+  await rememberRequest(tx, request, id);
   return { group };
 }
 
@@ -250,8 +254,8 @@ export async function registerSqlInstance(
   if (problem !== undefined) return problem;
   const address = parseConnection(input.connection, 'connection', rules);
   if ('refused' in address) return address;
-  const request: Request = { caller, key: input.idempotencyKey, mutation: 'registerSqlInstance', input };
-  const earlier = await deps.store.read(db => findEarlier(db, request));
+  const request: IdempotentRequest = { caller, key: input.idempotencyKey, mutation: 'registerSqlInstance', input };
+  const earlier = await deps.store.read(db => findEarlierRequest(db, request));
   if (earlier === 'other input') return { refused: 'IdempotencyKeyReused' };
   if (earlier !== undefined)
     return { instance: await deps.store.read(db => requireInstance(db, earlier.resultId as InstanceId)) };
@@ -260,7 +264,7 @@ export async function registerSqlInstance(
   if ('refused' in found) return found;
   const id = instanceId(found.seen.serverName);
   return deps.store.transaction(async tx => {
-    const again = await findEarlier(tx, request);
+    const again = await findEarlierRequest(tx, request);
     if (again === 'other input') return { refused: 'IdempotencyKeyReused' };
     if (again !== undefined) return { instance: await requireInstance(tx, again.resultId as InstanceId) };
     const taken = await findInstance(tx, id);
@@ -276,7 +280,7 @@ export async function registerSqlInstance(
       site,
       productVersion,
     });
-    await remember(tx, request, id);
+    await rememberRequest(tx, request, id);
     return { instance };
   });
 }
