@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const reports = fileURLToPath(new URL('../../../reports/tests/', import.meta.url));
@@ -27,7 +27,9 @@ export default class TotalsReporter {
       failed: results.numFailedTests + Math.max(broken.length, results.numRuntimeErrorTestSuites),
       skipped,
     };
-    mkdirSync(reports, { recursive: true });
-    writeFileSync(join(reports, `${name}.json`.replace('/', '-')), `${JSON.stringify(totals, null, 2)}\n`);
+    // The very path that nx.json declares as the target's output: a cached run restores only that.
+    const file = join(reports, `${name}.json`);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, `${JSON.stringify(totals, null, 2)}\n`);
   }
 }

@@ -11,7 +11,7 @@ export function readTotals(root) {
   const projects = [];
   const missing = [];
   for (const name of declared) {
-    const file = join(root, 'reports', 'tests', `${name}.json`.replace('/', '-'));
+    const file = join(root, 'reports', 'tests', `${name}.json`);
     if (existsSync(file)) projects.push(JSON.parse(readFileSync(file, 'utf8')));
     else missing.push(name);
   }
