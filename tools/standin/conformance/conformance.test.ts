@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { brokenSource, levels, readCases } from './case.ts';
+import { runCase } from './run-case.ts';
+import { startTarget, type Target } from './target.ts';
+
+const cases = readCases();
+const counts = levels.map(level => `${level} ${cases.filter(each => each.level === level).length}`).join(', ');
+const onStandIn = process.env['SQLSERVER_URL'] === undefined;
+let target: Target;
+
+beforeAll(async () => {
+  target = await startTarget();
+});
+
+afterAll(async () => {
+  await target.close();
+  process.stdout.write(`conformance: ${cases.length} cases (${counts})\n`);
+});
+
+describe('the table', () => {
+  it('names every case once', () => {
+    const ids = cases.map(each => each.id);
+    expect(ids.filter((id, at) => ids.indexOf(id) !== at)).toEqual([]);
+  });
+
+  it('is counted in the README', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    expect(readme).toContain(`${cases.length} cases: ${counts}.`);
+  });
+
+  it('states a source that exists for every case', () => {
+    expect(cases.flatMap(each => brokenSource(each.source) ?? [])).toEqual([]);
+  });
+});
+
+describe('a case', () => {
+  for (const [number, each] of cases.entries()) {
+    if (each.standInOnly === true && !onStandIn) continue;
+    it(each.id, async () => {
+      const { expected, seen } = await runCase(target, each, number);
+      expect(seen).toEqual(expected);
+    });
+  }
+});

@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import mssql from 'mssql';
+import type { DriverToken } from './token-text.ts';
+
+/** The server under test: a stand-in of its own, or a real one when SQLSERVER_URL says where. */
+export type Target = {
+  readonly real: boolean;
+  /** A folder of the server, in its own notation, where the suite may write. */
+  readonly folder: string;
+  readonly config: mssql.config;
+  readonly controlPort: number | undefined;
+  /** Of the stand-in's process; a real server is not ours to end. */
+  readonly pid: number | undefined;
+  close(): Promise<void>;
+};
+
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+
+export function startTarget(env: Readonly<Record<string, string | undefined>> = process.env): Promise<Target> {
+  const url = env['SQLSERVER_URL'];
+  return url === undefined ? startStandIn(env) : Promise.resolve(realServer(url, env['SQLSERVER_BACKUP_FOLDER']));
+}
+
+function realServer(text: string, folder: string | undefined): Target {
+  if (folder === undefined)
+    throw new Error('SQLSERVER_URL needs SQLSERVER_BACKUP_FOLDER: a folder the server may write to');
+  const url = new URL(text);
+  const config: mssql.config = {
+    server: url.hostname,
+    port: Number(url.port === '' ? 1433 : url.port),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    options: { encrypt: url.searchParams.get('encrypt') !== 'false', trustServerCertificate: true },
+  };
+  return { real: true, folder, config, controlPort: undefined, pid: undefined, close: () => Promise.resolve() };
+}
+
+export type StandInStart = { readonly dataFolder?: string; readonly args?: readonly string[] };
+
+export async function startStandIn(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  start: StandInStart = {},
+): Promise<Target> {
+  const scratch = mkdtempSync(join(tmpdir(), 'standin-'));
+  const dataFolder = start.dataFolder ?? join(scratch, 'data');
+  const share = join(scratch, 'share');
+  for (const folder of [dataFolder, share]) mkdirSync(folder, { recursive: true });
+  const password = randomBytes(12).toString('base64url');
+  const args = ['--data', dataFolder, '--name', 'STANDIN\\CONF', '--map', `D:\\Backup=${share}`, '--login', 'sa'];
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', main, ...args, ...(start.args ?? [])],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...env, STANDIN_PASSWORD: password, STANDIN_PARENT_PID: String(process.pid) },
+    },
+  );
+  const exited = new Promise<void>(resolve => child.once('exit', () => resolve()));
+  const close = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await exited;
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+  };
+  for await (const line of createInterface({ input: child.stdout })) {
+    const ready = JSON.parse(line) as { readonly port: number; readonly controlPort: number };
+    const config: mssql.config = {
+      server: '127.0.0.1',
+      port: ready.port,
+      user: 'sa',
+      password,
+      options: { encrypt: false, trustServerCertificate: true },
+    };
+    return { real: false, folder: 'D:\\Backup', config, controlPort: ready.controlPort, pid: child.pid, close };
+  }
+  await close();
+  throw new Error('the stand-in ended before it was ready');
+}
+
+/** One connection whose tokens are recorded as the driver reads them. */
+export type Recorder = {
+  readonly pool: mssql.ConnectionPool;
+  /** Runs one statement; a failing one is not thrown, its ERROR tokens tell. */
+  run(statement: string, via: 'batch' | 'query'): Promise<readonly DriverToken[]>;
+  close(): Promise<void>;
+};
+
+type TediousConnection = { readonly debug: { token(token: DriverToken): void } };
+type Inner = { acquire(owner: object): Promise<TediousConnection>; release(connection: TediousConnection): void };
+
+export async function connectRecorder(target: Target, database = 'master'): Promise<Recorder> {
+  const limits = { pool: { max: 1, min: 1 }, requestTimeout: 20_000, validateConnection: false };
+  const pool = new mssql.ConnectionPool({ ...target.config, database, ...limits });
+  await pool.connect();
+  const inner = pool as unknown as Inner;
+  const connection = await inner.acquire({});
+  let tokens: DriverToken[] = [];
+  connection.debug.token = token => void tokens.push(token);
+  inner.release(connection);
+  return {
+    pool,
+    run: async (statement, via) => {
+      const request = pool.request();
+      const seen: DriverToken[] = [];
+      tokens = seen;
+      try {
+        await (via === 'batch' ? request.batch(statement) : request.query(statement));
+      } catch (error) {
+        if (!seen.some(token => token.name === 'ERROR')) throw error;
+      }
+      return seen;
+    },
+    close: () => pool.close(),
+  };
+}

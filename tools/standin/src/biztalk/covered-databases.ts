@@ -1,0 +1,57 @@
+/** admv_BackupDatabases: exactly what the job covers, as a union of six sources (biztalk-dr.md §1.3). */
+import { parseResultColumns } from '../engine/table-text.ts';
+import { isManagement } from './group-context.ts';
+import type { Database, Engine, Row, Session, Transaction, VirtualTable } from '../contract.ts';
+import type { SqlValue } from '../values.ts';
+
+export function coveredDatabasesView(engine: Engine): VirtualTable {
+  return {
+    schema: 'dbo',
+    name: 'admv_BackupDatabases',
+    columns: parseResultColumns('ServerName nvarchar(128), DatabaseName nvarchar(128)'),
+    existsIn: isManagement,
+    rows: (session, database) => (database === undefined ? [] : coveredRows(engine, session, database)),
+  };
+}
+
+async function coveredRows(engine: Engine, session: Session, management: Database): Promise<readonly Row[]> {
+  // In the caller's transaction, if any: a view never waits for its own caller.
+  const transaction = session.transaction ?? engine.begin(session, undefined);
+  const rows: Row[] = [[engine.serverName, management.name]];
+  for (const group of await readTable(transaction, management, 'adm_Group')) {
+    for (const [server, name] of [
+      ['TrackingDBServerName', 'TrackingDBName'],
+      ['BamDBServerName', 'BamDBName'],
+      ['RuleEngineDBServerName', 'RuleEngineDBName'],
+    ] as const) {
+      if (isNamed(group[server])) rows.push([group[server] ?? null, group[name] ?? null]);
+    }
+  }
+  for (const box of await readTable(transaction, management, 'adm_MessageBox')) {
+    rows.push([box['DBServerName'] ?? null, box['DBName'] ?? null]);
+  }
+  for (const other of await readTable(transaction, management, 'adm_OtherBackupDatabases')) {
+    if (isNamed(other['ServerName'])) rows.push([other['ServerName'] ?? null, other['DatabaseName'] ?? null]);
+  }
+  if (transaction !== session.transaction) await transaction.commit();
+  // A UNION: the same pair once.
+  return [...new Map(rows.map(row => [JSON.stringify(row), row])).values()];
+}
+
+function isNamed(value: SqlValue | undefined): boolean {
+  return typeof value === 'string' && value.trim() !== '';
+}
+
+async function readTable(
+  transaction: Transaction,
+  database: Database,
+  name: string,
+): Promise<readonly Readonly<Record<string, SqlValue>>[]> {
+  const table = database.table('dbo', name);
+  if (table === undefined) return [];
+  const found: Readonly<Record<string, SqlValue>>[] = [];
+  for await (const { row } of transaction.scan(table, 'read')) {
+    found.push(Object.fromEntries(table.definition.columns.map((column, index) => [column.name, row[index] ?? null])));
+  }
+  return found;
+}

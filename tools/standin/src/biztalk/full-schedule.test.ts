@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import { isFullDue, parseFrequency, type ScheduleFacts } from './full-schedule.ts';
+import { backupFileName, fullMarkName } from './names.ts';
+
+const quiet: ScheduleFacts = {
+  forceFull: false,
+  forceAfterPartial: false,
+  partialOpen: false,
+  newestFullAt: undefined,
+};
+const at = (text: string): Date => new Date(`${text}Z`);
+
+/** Rows: frequency, hour, newest full, now, due. The order of biztalk-dr.md §2.2. */
+const table = [
+  ['d', undefined, '2026-03-01T23:59', '2026-03-01T00:10', false],
+  ['d', undefined, '2026-03-01T23:59', '2026-03-02T00:00', true],
+  ['d', 3, '2026-03-01T10:00', '2026-03-02T02:59', false],
+  ['d', 3, '2026-03-01T10:00', '2026-03-02T03:00', true],
+  ['d', 99, '2026-03-01T10:00', '2026-03-02T00:30', true],
+  ['h', 3, '2026-03-01T10:59', '2026-03-01T11:00', true],
+  ['w', undefined, '2026-03-29T10:00', '2026-03-31T10:00', false],
+  // One week, two months: two fulls.
+  ['w', undefined, '2026-03-31T10:00', '2026-04-01T10:00', true],
+  ['m', undefined, '2026-03-01T10:00', '2026-03-31T10:00', false],
+  ['y', undefined, '2025-12-31T23:00', '2026-01-01T00:00', true],
+] as const;
+
+describe('a full backup', () => {
+  it.each(table)('%s at hour %s, newest %s, now %s: due %s', (frequency, hour, newest, now, due) => {
+    expect(isFullDue(frequency, hour, at(now), { ...quiet, newestFullAt: at(newest) })).toBe(due);
+  });
+
+  it('is due when none was ever taken, when forced, and after a partial set only if asked', () => {
+    const now = at('2026-03-01T10:00');
+    const today = { ...quiet, newestFullAt: now };
+    expect(isFullDue('d', 23, now, quiet)).toBe(true);
+    expect(isFullDue('d', undefined, now, { ...today, forceFull: true })).toBe(true);
+    expect(isFullDue('d', undefined, now, { ...today, partialOpen: true })).toBe(false);
+    expect(isFullDue('d', undefined, now, { ...today, partialOpen: true, forceAfterPartial: true })).toBe(true);
+  });
+
+  it('knows five frequencies in either case', () => {
+    expect(['h', 'D', 'w', 'M', 'y', 'x', ''].map(parseFrequency)).toEqual([
+      'h',
+      'd',
+      'w',
+      'm',
+      'y',
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe('names', () => {
+  it('follow the shipped pattern', () => {
+    const mark = fullMarkName('BTS', new Date('2007-04-12T00:00:08.497Z'));
+    expect(mark).toBe('BTS_2007_04_12_00_00_08_497');
+    expect(fullMarkName("lo'ngprefix", new Date(0))).toBe('longpre_1970_01_01_00_00_00_000');
+    expect(backupFileName('SQL1\\BTS', 'BizTalkMgmtDb', 'Log', mark)).toBe(`SQL1_BTS_BizTalkMgmtDb_Log_${mark}.bak`);
+    expect(backupFileName('A'.repeat(40), 'D', 'Full', 'm')).toBe(`${'A'.repeat(30)}_D_Full_m.bak`);
+  });
+});

@@ -1,0 +1,57 @@
+/** When sp_BackupAllFull_Schedule runs a full backup: the decision order of biztalk-dr.md §2.2. Moments are local time, which is UTC here. */
+
+export type Frequency = 'h' | 'd' | 'w' | 'm' | 'y';
+
+export type ScheduleFacts = {
+  readonly forceFull: boolean;
+  readonly forceAfterPartial: boolean;
+  /** The highest set with SetComplete = 0 has no later complete full. */
+  readonly partialOpen: boolean;
+  /** Start of the newest `db` row, complete or not. */
+  readonly newestFullAt: Date | undefined;
+};
+
+/** Either case; anything else: undefined. */
+export function parseFrequency(text: string): Frequency | undefined {
+  const letter = text.trim().toLowerCase();
+  return letter === 'h' || letter === 'd' || letter === 'w' || letter === 'm' || letter === 'y' ? letter : undefined;
+}
+
+export function isFullDue(
+  frequency: Frequency,
+  backupHour: number | undefined,
+  now: Date,
+  facts: ScheduleFacts,
+): boolean {
+  if (facts.forceFull) return true;
+  if (facts.forceAfterPartial && facts.partialOpen) return true;
+  if (facts.newestFullAt === undefined) return true;
+  if (period(frequency, facts.newestFullAt) === period(frequency, now)) return false;
+  if (backupHour === undefined || frequency === 'h') return true;
+  const hour = backupHour >= 0 && backupHour <= 23 ? backupHour : 0;
+  return now.getUTCHours() === hour;
+}
+
+function period(frequency: Frequency, moment: Date): string {
+  const [year, month, day] = [moment.getUTCFullYear(), moment.getUTCMonth(), moment.getUTCDate()];
+  switch (frequency) {
+    case 'h':
+      return `${year}-${month}-${day}-${moment.getUTCHours()}`;
+    case 'd':
+      return `${year}-${month}-${day}`;
+    case 'w':
+      // Year, month and week number: a week across two months is two periods.
+      return `${year}-${month}-w${weekOfYear(moment)}`;
+    case 'm':
+      return `${year}-${month}`;
+    case 'y':
+      return `${year}`;
+  }
+}
+
+/** DATEPART(week) with DATEFIRST 7: weeks begin on Sunday, week 1 holds 1 January. */
+function weekOfYear(moment: Date): number {
+  const newYear = Date.UTC(moment.getUTCFullYear(), 0, 1);
+  const days = Math.floor((moment.getTime() - newYear) / 86_400_000);
+  return Math.floor((days + new Date(newYear).getUTCDay()) / 7) + 1;
+}

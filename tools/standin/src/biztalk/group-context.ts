@@ -1,0 +1,73 @@
+/** What the BizTalk procedures share: which databases they exist in, how they read and write the group's tables. */
+import { SqlError } from '../messages.ts';
+import type { Database, Message, ProcedureContext, ProcedureParameter, SqlFailure } from '../contract.ts';
+import type { SqlType, SqlValue, TypedValue } from '../values.ts';
+
+export function isManagement(database: Database): boolean {
+  return database.table('dbo', 'adm_BackupHistory') !== undefined;
+}
+
+export function isCovered(database: Database): boolean {
+  return database.table('dbo', 'MarkLog') !== undefined;
+}
+
+export function isSso(database: Database): boolean {
+  return database.table('dbo', 'SSOX_GlobalInfo') !== undefined;
+}
+
+export const bit: SqlType = { name: 'bit' };
+export const int: SqlType = { name: 'int' };
+export const bigint: SqlType = { name: 'bigint' };
+
+export function nvarchar(length: number | 'max'): SqlType {
+  return { name: 'nvarchar', length };
+}
+
+export function parameter(name: string, type: SqlType, value?: SqlValue): ProcedureParameter {
+  return value === undefined ? { name, type } : { name, type, default: value };
+}
+
+export function textOf(context: ProcedureContext, name: string): string {
+  return stringOf(context.argument(name));
+}
+
+/** Empty for NULL. */
+export function stringOf(value: SqlValue | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
+
+export function flagOf(context: ProcedureContext, name: string): boolean {
+  return context.argument(name) === true;
+}
+
+export function numberOf(context: ProcedureContext, name: string): number | undefined {
+  const value = context.argument(name);
+  return typeof value === 'bigint' ? Number(value) : undefined;
+}
+
+export function typedText(value: string, length: number | 'max' = 4000): TypedValue {
+  return { type: nvarchar(length), value };
+}
+
+export function typedBigint(value: bigint): TypedValue {
+  return { type: bigint, value };
+}
+
+export function quoted(name: string): string {
+  return `[${name.replaceAll(']', ']]')}]`;
+}
+
+/** RAISERROR of the procedure itself: 50000, severity 16. */
+export function complaint(text: string, procedure: string): Message {
+  return { number: 50_000, severity: 16, state: 1, text, procedure };
+}
+
+/** What went wrong first, then the procedure's own complaint, as the caller of a failing procedure sees them. */
+export function failedIn(procedure: string, text: string, cause: unknown): SqlError {
+  if (!isFailure(cause)) throw cause;
+  return new SqlError([...cause.messages, complaint(text, procedure)], 'statement', cause);
+}
+
+export function isFailure(value: unknown): value is SqlFailure {
+  return value instanceof Error && 'messages' in value && 'scope' in value;
+}

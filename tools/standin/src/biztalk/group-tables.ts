@@ -1,0 +1,45 @@
+/** Tables of a BizTalk group that backup and restore depend on (biztalk-dr.md §1.1, §2.7). Widths not named there are freely chosen. */
+import { tableOf } from '../engine/table-text.ts';
+import type { TableDefinition } from '../contract.ts';
+
+/** In the Management database. */
+export const managementTables: readonly TableDefinition[] = [
+  tableOf(
+    'adm_Group',
+    `Id int identity, Name nvarchar(256) not null, BizTalkAdminGroup nvarchar(256), TrackingDBServerName nvarchar(80), TrackingDBName nvarchar(128),
+     SubscriptionDBServerName nvarchar(80), SubscriptionDBName nvarchar(128), TrackAnalysisServerName nvarchar(80), TrackAnalysisDBName nvarchar(128),
+     BamDBServerName nvarchar(80), BamDBName nvarchar(128), RuleEngineDBServerName nvarchar(80), RuleEngineDBName nvarchar(128),
+     SSOServerName nvarchar(80), UUID uniqueidentifier not null`,
+    { primary: ['Id'] },
+  ),
+  tableOf(
+    'adm_MessageBox',
+    `Id int identity, GroupId int not null, DBServerName nvarchar(80) not null, DBName nvarchar(128) not null, IsMasterMsgBox int not null,
+     UniqueId uniqueidentifier not null`,
+    { primary: ['Id'], unique: ['DBServerName', 'DBName'] },
+  ),
+  tableOf(
+    'adm_OtherBackupDatabases',
+    `DefaultDatabaseName nvarchar(128) not null, DatabaseName nvarchar(128) not null, ServerName nvarchar(80) not null,
+     BTSServerName nvarchar(80) not null`,
+    { primary: ['DefaultDatabaseName', 'BTSServerName'] },
+  ),
+  tableOf(
+    'adm_BackupHistory',
+    `BackupId bigint identity, BackupSetId bigint not null, MarkName nvarchar(32), DatabaseName nvarchar(128) not null,
+     BackupFileName nvarchar(500) not null, BackupFileLocation nvarchar(3000) not null, BackupType char(2) not null,
+     BackupDateTime datetime not null default getdate(), SetComplete bit not null default 0, ServerName nvarchar(128)`,
+    { primary: ['BackupId'], unique: ['BackupSetId', 'DatabaseName', 'ServerName'] },
+  ),
+  tableOf('adm_BackupSettings', 'UseCompression bit not null, ForceFull bit not null'),
+  tableOf('adm_BackupSetId', 'NextBackupSetId bigint not null'),
+];
+
+/** In every database that the job covers. */
+export const markLog = tableOf('MarkLog', 'MarkName nvarchar(128) not null');
+
+/** Tells an SSO database from the others: its backups are never compressed (biztalk-dr.md §2.8). */
+export const ssoTable = tableOf(
+  'SSOX_GlobalInfo',
+  'gi_SecretServer nvarchar(256), gi_SSOAdminGroup nvarchar(256), gi_AffiliateAppMgrGroup nvarchar(256)',
+);

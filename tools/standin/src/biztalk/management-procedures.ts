@@ -1,0 +1,153 @@
+/** Procedures of the Management database (biztalk-dr.md §2.2–§2.7). */
+import { SqlError } from '../messages.ts';
+import { toDate } from '../engine/times.ts';
+import {
+  acquireWriterLock,
+  backupAllFull,
+  forceAfterPartial,
+  markAll,
+  markLogs,
+  nextBackupSetId,
+  releaseWriterLock,
+} from './backup-run.ts';
+import { isFullDue, parseFrequency } from './full-schedule.ts';
+import {
+  bigint,
+  bit,
+  complaint,
+  flagOf,
+  int,
+  isManagement,
+  numberOf,
+  nvarchar,
+  parameter,
+  textOf,
+  typedBigint,
+  typedText,
+} from './group-context.ts';
+import type { NativeProcedure, ProcedureContext, ProcedureParameter } from '../contract.ts';
+import type { SqlValue } from '../values.ts';
+
+const runParameters = [
+  parameter('@MarkName', nvarchar(8)),
+  parameter('@BackupPath', nvarchar(128)),
+  parameter('@UseLocalTime', bit, false),
+];
+const scheduleParameters = [
+  parameter('@Frequency', { name: 'nchar', length: 1 }),
+  parameter('@MarkName', nvarchar(8)),
+  parameter('@BackupPath', nvarchar(128)),
+  parameter('@ForceFullBackupAfterPartialSetFailure', bit, false),
+  parameter('@BackupHour', int, null),
+  parameter('@UseLocalTime', bit, false),
+];
+const deleteParameters = [parameter('@DaysToKeep', { name: 'smallint' }, null), parameter('@UseLocalTime', bit, false)];
+
+export const managementProcedures: readonly NativeProcedure[] = [
+  procedure('sp_BackupAllFull_Schedule', scheduleParameters, backupAllFullOnSchedule),
+  procedure('sp_BackupAllFull', runParameters, backupAllFull),
+  procedure('sp_MarkAll', runParameters, markAll),
+  procedure('sp_MarkBTSLogs', [parameter('@MarkName', nvarchar(128))], markLogs),
+  procedure('sp_GetNextBackupSetId', [], async context => Number(await nextBackupSetId(context))),
+  procedure('sp_ForceFullBackup', [], async context => {
+    await context.query('UPDATE dbo.adm_BackupSettings SET ForceFull = 1');
+    return 0;
+  }),
+  procedure('sp_SetBackupCompression', [parameter('@bCompression', bit)], async context => {
+    const value = { type: bit, value: flagOf(context, '@bCompression') };
+    await context.query('UPDATE dbo.adm_BackupSettings SET UseCompression = @on', { on: value });
+    return 0;
+  }),
+  procedure('sp_AcquireBackupWriterLock', [], acquireWriterLock),
+  procedure('sp_ReleaseBackupWriterLock', [], releaseWriterLock),
+  procedure('sp_GetBackupHistory', [parameter('@LastBackupSetId', bigint, null)], getBackupHistory),
+  procedure('sp_DeleteBackupHistory', deleteParameters, deleteBackupHistory),
+];
+
+function procedure(
+  name: string,
+  parameters: readonly ProcedureParameter[],
+  run: (context: ProcedureContext) => Promise<number>,
+): NativeProcedure {
+  return { schema: 'dbo', name, parameters, existsIn: isManagement, run };
+}
+
+async function backupAllFullOnSchedule(context: ProcedureContext): Promise<number> {
+  const frequency = parseFrequency(textOf(context, '@Frequency'));
+  if (frequency === undefined) {
+    const text = 'Unknown value for the parameter @Frequency';
+    throw new SqlError([complaint(text, 'sp_BackupAllFull_Schedule')], 'statement');
+  }
+  const [settings] = await context.query('SELECT ForceFull FROM dbo.adm_BackupSettings');
+  const forceFull = settings?.['ForceFull'] === true;
+  const due = isFullDue(frequency, numberOf(context, '@BackupHour'), context.engine.clock(), {
+    forceFull,
+    forceAfterPartial: forceAfterPartial(context),
+    partialOpen: await hasOpenPartialSet(context),
+    newestFullAt: await newestFullAt(context),
+  });
+  if (!due) return 0;
+  const path = textOf(context, '@BackupPath').slice(0, 128);
+  await context.execute('EXEC dbo.sp_BackupAllFull @MarkName = @mark, @BackupPath = @path, @UseLocalTime = @local', {
+    mark: typedText(textOf(context, '@MarkName').slice(0, 8), 8),
+    path: typedText(path, 128),
+    local: { type: bit, value: flagOf(context, '@UseLocalTime') },
+  });
+  // Only after success: a request for a full survives its failure.
+  if (forceFull) await context.query('UPDATE dbo.adm_BackupSettings SET ForceFull = 0');
+  return 0;
+}
+
+async function newestFullAt(context: ProcedureContext): Promise<Date | undefined> {
+  const [row] = await context.query(
+    "SELECT TOP (1) BackupDateTime FROM dbo.adm_BackupHistory WHERE BackupType = 'db' ORDER BY BackupSetId DESC, BackupId DESC",
+  );
+  return dateOf(row?.['BackupDateTime']);
+}
+
+async function hasOpenPartialSet(context: ProcedureContext): Promise<boolean> {
+  const [row] = await context.query(
+    `SELECT (SELECT MAX(BackupSetId) FROM dbo.adm_BackupHistory WHERE SetComplete = 0) AS partial,
+            (SELECT MAX(BackupSetId) FROM dbo.adm_BackupHistory WHERE SetComplete = 1 AND BackupType = 'db') AS complete`,
+  );
+  const [partial, complete] = [row?.['partial'], row?.['complete']];
+  return typeof partial === 'bigint' && (typeof complete !== 'bigint' || complete < partial);
+}
+
+/** Waits for a running job: it takes the same exclusive lock. */
+async function getBackupHistory(context: ProcedureContext): Promise<number> {
+  const last = context.argument('@LastBackupSetId');
+  await acquireWriterLock(context);
+  await context.execute(
+    `SELECT BackupId, BackupSetId, MarkName, DatabaseName, BackupFileName, BackupFileLocation, BackupType, BackupDateTime, SetComplete, ServerName
+     FROM dbo.adm_BackupHistory WHERE BackupSetId > @last ORDER BY BackupId`,
+    { last: typedBigint(typeof last === 'bigint' ? last : -1n) },
+  );
+  return releaseWriterLock(context);
+}
+
+/** Deletes sets that are wholly older than the limit and followed by a later full; files are never touched (biztalk-dr.md §2.7). */
+async function deleteBackupHistory(context: ProcedureContext): Promise<number> {
+  const days = numberOf(context, '@DaysToKeep');
+  if (days === undefined || days <= 0) return 0;
+  const limitMs = context.engine.clock().getTime() - days * 86_400_000;
+  const rows = await context.query('SELECT BackupSetId, BackupType, BackupDateTime FROM dbo.adm_BackupHistory');
+  const sets = new Map<bigint, boolean>();
+  let newestFull = -1n;
+  for (const row of rows) {
+    const id = row['BackupSetId'];
+    if (typeof id !== 'bigint') continue;
+    if (row['BackupType'] === 'db' && id > newestFull) newestFull = id;
+    const old = (dateOf(row['BackupDateTime'])?.getTime() ?? limitMs) < limitMs;
+    sets.set(id, old && sets.get(id) !== false);
+  }
+  for (const [id, old] of sets) {
+    if (old && id < newestFull)
+      await context.query('DELETE FROM dbo.adm_BackupHistory WHERE BackupSetId = @set', { set: typedBigint(id) });
+  }
+  return 0;
+}
+
+function dateOf(value: SqlValue | undefined): Date | undefined {
+  return typeof value === 'object' && value !== null && 'ticks' in value ? toDate(value) : undefined;
+}

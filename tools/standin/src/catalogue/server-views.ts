@@ -1,0 +1,108 @@
+/** Server-wide settings, principals, volumes and files (sqlserver.md §4.2). */
+import { stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { parseResultColumns } from '../engine/table-text.ts';
+import { serverFolder } from '../engine/host-paths.ts';
+import type { Engine, VirtualTable, VirtualTableFunction } from '../contract.ts';
+import { moment, shape, view } from './view.ts';
+
+export function serverViews(engine: Engine): readonly VirtualTable[] {
+  return [
+    view(
+      'sys.configurations',
+      `configuration_id int not null, name nvarchar(35) not null, value int, minimum int, maximum int, value_in_use int,
+       description nvarchar(255) not null, is_dynamic bit not null, is_advanced bit not null`,
+      () =>
+        [...engine.configuration].map(([name, value], index) => ({
+          configuration_id: BigInt(100 + index),
+          name,
+          value: BigInt(value),
+          minimum: 0n,
+          maximum: 2_147_483_647n,
+          value_in_use: BigInt(value),
+          description: name,
+          is_dynamic: true,
+          is_advanced: false,
+        })),
+    ),
+    view(
+      'sys.server_principals',
+      `name sysname, principal_id int not null, sid varbinary(85), type char(1) not null, type_desc nvarchar(60), is_disabled bit,
+       create_date datetime not null, modify_date datetime not null`,
+      () =>
+        engine.logins().map((login, index) => ({
+          name: login.name,
+          principal_id: BigInt(index + 1),
+          sid: login.sid,
+          type: 'S',
+          type_desc: 'SQL_LOGIN',
+          is_disabled: false,
+          create_date: moment(new Date(0)),
+          modify_date: moment(new Date(0)),
+        })),
+    ),
+  ];
+}
+
+const volumeColumns =
+  parseResultColumns(`database_id int, file_id int, volume_mount_point nvarchar(512), volume_id nvarchar(512),
+  logical_volume_name nvarchar(512), file_system_type nvarchar(512), total_bytes bigint, available_bytes bigint,
+  supports_compression tinyint, supports_alternate_streams tinyint, supports_sparse_files tinyint, is_read_only tinyint, is_compressed tinyint`);
+const existsColumns = parseResultColumns(
+  'file_exists int not null, file_is_a_directory int not null, parent_directory_exists int not null',
+);
+
+export function serverFunctions(engine: Engine): readonly VirtualTableFunction[] {
+  return [
+    {
+      schema: 'sys',
+      name: 'dm_os_volume_stats',
+      columns: volumeColumns,
+      rows: async (_session, [database, file]) => {
+        const found = engine.databaseById(Number(database?.value ?? 0));
+        const place = found?.files.find(each => BigInt(each.fileId) === file?.value)?.physicalName;
+        const host = place === undefined ? undefined : engine.hostPath(place);
+        if (place === undefined || host === undefined) return [];
+        const { blocks, bavail, bsize } = await statfs(dirname(host));
+        return shape(volumeColumns, [
+          {
+            database_id: database?.value ?? null,
+            file_id: file?.value ?? null,
+            volume_mount_point: /^[A-Za-z]:/.test(place) ? place.slice(0, 3) : `${serverFolder(place)}\\`,
+            volume_id: '',
+            logical_volume_name: '',
+            file_system_type: 'NTFS',
+            total_bytes: BigInt(blocks) * BigInt(bsize),
+            available_bytes: BigInt(bavail) * BigInt(bsize),
+            supports_compression: 1n,
+            supports_alternate_streams: 1n,
+            supports_sparse_files: 1n,
+            is_read_only: 0n,
+            is_compressed: 0n,
+          },
+        ]);
+      },
+    },
+    {
+      schema: 'sys',
+      name: 'dm_os_file_exists',
+      columns: existsColumns,
+      rows: async (_session, [path]) => [await fileExists(engine, typeof path?.value === 'string' ? path.value : '')],
+    },
+  ];
+}
+
+/** file exists (and is a file) · is a folder · its folder exists. */
+export async function fileExists(engine: Engine, path: string): Promise<readonly [bigint, bigint, bigint]> {
+  const host = engine.hostPath(path);
+  if (host === undefined) return [0n, 0n, 0n];
+  const [found, folder] = await Promise.all([kindOf(host), kindOf(dirname(host))]);
+  return [found === 'file' ? 1n : 0n, found === 'folder' ? 1n : 0n, folder === 'folder' ? 1n : 0n];
+}
+
+function kindOf(path: string): Promise<'file' | 'folder' | 'nothing'> {
+  return stat(path).then(
+    found => (found.isDirectory() ? 'folder' : 'file'),
+    () => 'nothing',
+  );
+}

@@ -1,0 +1,101 @@
+/** System procedures that the product or the BizTalk objects call. */
+import { mkdir } from 'node:fs/promises';
+import { parseResultColumns } from '../engine/table-text.ts';
+import { unsupported } from '../messages.ts';
+import type { NativeProcedure, ProcedureContext, ProcedureParameter } from '../contract.ts';
+import type { SqlType, SqlValue } from '../values.ts';
+import { fileExists } from './server-views.ts';
+
+/** CurCmd of a SELECT (unverified). */
+const selectCommand = 193;
+const existColumns = parseResultColumns('[File Exists] int, [File is a Directory] int, [Parent Directory Exists] int');
+
+export const systemProcedures: readonly NativeProcedure[] = [
+  {
+    schema: 'sys',
+    name: 'sp_getapplock',
+    parameters: [
+      parameter('@Resource', 255),
+      parameter('@LockMode', 32),
+      parameter('@LockOwner', 32, 'Transaction'),
+      { name: '@LockTimeout', type: { name: 'int' }, default: null },
+      parameter('@DbPrincipal', 128, 'public'),
+    ],
+    run: getApplock,
+  },
+  {
+    schema: 'sys',
+    name: 'sp_releaseapplock',
+    parameters: [
+      parameter('@Resource', 255),
+      parameter('@LockOwner', 32, 'Transaction'),
+      parameter('@DbPrincipal', 128, 'public'),
+    ],
+    run: releaseApplock,
+  },
+  { schema: 'sys', name: 'xp_fileexist', parameters: [parameter('@filename', 260), fileOutput()], run: xpFileExist },
+  { schema: 'sys', name: 'xp_create_subdir', parameters: [parameter('@path', 260)], run: xpCreateSubdir },
+];
+
+function parameter(name: string, length: number, value?: SqlValue): ProcedureParameter {
+  const type: SqlType = { name: 'nvarchar', length };
+  return value === undefined ? { name, type } : { name, type, default: value };
+}
+
+function fileOutput(): ProcedureParameter {
+  return { name: '@exists', type: { name: 'int' }, output: true, default: null };
+}
+
+async function getApplock(context: ProcedureContext): Promise<number> {
+  const owner = ownerOf(context);
+  const mode = modes.find(each => each.toUpperCase() === text(context, '@LockMode').toUpperCase());
+  const wait = context.argument('@LockTimeout');
+  // Wrong parameters are a return code, not an error.
+  if (owner === undefined || mode === undefined) return -999;
+  return context.engine.getApplock(context.session, {
+    resource: text(context, '@Resource'),
+    mode,
+    owner,
+    timeoutMs: typeof wait === 'bigint' ? Number(wait) : context.session.options.lockTimeoutMs,
+    database: context.database,
+  });
+}
+
+const modes = ['Shared', 'Exclusive', 'Update'] as const;
+
+function releaseApplock(context: ProcedureContext): Promise<number> {
+  const owner = ownerOf(context);
+  if (owner === undefined) return Promise.resolve(-999);
+  const resource = text(context, '@Resource');
+  return Promise.resolve(
+    context.engine.releaseApplock(context.session, { resource, owner, database: context.database }),
+  );
+}
+
+function ownerOf(context: ProcedureContext): 'Session' | 'Transaction' | undefined {
+  const owner = text(context, '@LockOwner').toUpperCase();
+  if (owner === 'SESSION') return 'Session';
+  return owner === 'TRANSACTION' && context.session.transaction !== undefined ? 'Transaction' : undefined;
+}
+
+async function xpFileExist(context: ProcedureContext): Promise<number> {
+  const found = await fileExists(context.engine, text(context, '@filename'));
+  const { sink } = context;
+  sink.columns(existColumns);
+  sink.row(found);
+  sink.done({ command: selectCommand, rowCount: 1n });
+  context.output('@exists', found[0]);
+  return 0;
+}
+
+async function xpCreateSubdir(context: ProcedureContext): Promise<number> {
+  const host = context.engine.hostPath(text(context, '@path'));
+  if (host === undefined) throw unsupported('xp_create_subdir outside the mapped folders');
+  await mkdir(host, { recursive: true });
+  return 0;
+}
+
+function text(context: ProcedureContext, name: string): string {
+  const value = context.argument(name);
+  return typeof value === 'string' ? value : '';
+}

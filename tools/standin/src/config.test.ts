@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ConfigError, readConfig } from './config.ts';
+
+let folder = '';
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'standin-config-'));
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const minimum = ['--data', 'here', '--name', 'PRIMARY\\BTS'];
+const password = { STANDIN_PASSWORD: 'secret' };
+
+describe('readConfig', () => {
+  it('takes a login with its password from the environment', () => {
+    const config = readConfig([...minimum, '--port', '1433', '--login', 'holdfast'], password);
+    expect(config).toMatchObject({ port: 1433, controlPort: 0, dataFolder: resolve('here'), majorVersion: 16 });
+    expect(config.logins).toMatchObject([{ login: { name: 'holdfast' }, password: 'secret' }]);
+    expect(config.logins[0]?.login.serverRoles.has('sysadmin')).toBe(true);
+  });
+
+  it('maps Windows paths as text, with the first = as the border', () => {
+    const config = readConfig([...minimum, '--map', 'D:\\Data=a=b', '--map', '\\\\share\\bts=c'], password);
+    expect(config.pathMap).toEqual({ 'D:\\Data': resolve('a=b'), '\\\\share\\bts': resolve('c') });
+  });
+
+  it('reads a JSON file, over which options win', () => {
+    const file = join(folder, 'standin.json');
+    const passwordFile = join(folder, 'password');
+    writeFileSync(passwordFile, 'from file\r\n');
+    writeFileSync(
+      file,
+      JSON.stringify({
+        name: 'A',
+        port: 5,
+        data: 'x',
+        map: { 'E:\\': 'e' },
+        logins: [{ name: 'reader', passwordFile, roles: ['dbcreator'] }],
+      }),
+    );
+    const config = readConfig(['--config', file, '--name', 'B'], {});
+    expect(config).toMatchObject({ serverName: 'B', port: 5, pathMap: { 'E:\\': resolve('e') } });
+    expect(config.logins).toMatchObject([{ login: { name: 'reader' }, password: 'from file' }]);
+    expect([...(config.logins[0]?.login.serverRoles ?? [])]).toEqual(['dbcreator']);
+  });
+
+  it('tells all mistakes at once', () => {
+    const read = (): unknown => readConfig(['--port', 'x', '--version', '12', '--clock', 'never', '--map', 'D:'], {});
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(
+      /port must be.*--data is missing.*--name is missing.*version must be.*map "D:".*no login.*clock/s,
+    );
+  });
+
+  it('refuses options it does not know', () => {
+    expect(() => readConfig([...minimum, '--tls'], password)).toThrow(/--tls/);
+    const file = join(folder, 'strange.json');
+    writeFileSync(file, '{"tls":true}');
+    expect(() => readConfig([...minimum, '--config', file], password)).toThrow('unknown setting "tls"');
+  });
+
+  it('takes the parent from the environment', () => {
+    expect(readConfig(minimum, { ...password, STANDIN_PARENT_PID: '42' }).parentPid).toBe(42);
+    expect(() => readConfig(minimum, { ...password, STANDIN_PARENT_PID: '0' })).toThrow(/STANDIN_PARENT_PID/);
+  });
+});

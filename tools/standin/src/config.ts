@@ -1,0 +1,198 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { LoginEntry } from './server.ts';
+
+export type Config = {
+  /** 0: any free port. */
+  readonly port: number;
+  readonly controlPort: number;
+  readonly dataFolder: string;
+  /** @@SERVERNAME, as `PRIMARY\BTS`. */
+  readonly serverName: string;
+  /** 13 (2016) … 17 (2025). */
+  readonly majorVersion: number;
+  readonly pathMap: Readonly<Record<string, string>>;
+  readonly logins: readonly LoginEntry[];
+  /** What the instance's clock shows when it starts; undefined: this machine's time. */
+  readonly clockStart: Date | undefined;
+  /** The process ends itself when this one is gone. */
+  readonly parentPid: number | undefined;
+};
+
+/** All mistakes of a command line at once. */
+export class ConfigError extends Error {
+  constructor(mistakes: readonly string[]) {
+    super(mistakes.join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+type Settings = Readonly<Record<string, unknown>>;
+type Environment = Readonly<Record<string, string | undefined>>;
+type ServerRole = 'sysadmin' | 'dbcreator' | 'securityadmin' | 'processadmin';
+
+const serverRoles: readonly ServerRole[] = ['sysadmin', 'dbcreator', 'securityadmin', 'processadmin'];
+const settingNames = [
+  'port',
+  'control-port',
+  'data',
+  'name',
+  'version',
+  'map',
+  'login',
+  'password-file',
+  'clock',
+  'logins',
+];
+
+/** Options win over the JSON file given with --config, whose keys are the option names (`map` an object, `logins` a list). */
+export function readConfig(args: readonly string[], env: Environment): Config {
+  const settings = readSettings(args);
+  const mistakes = Object.keys(settings)
+    .filter(key => !settingNames.includes(key))
+    .map(key => `unknown setting "${key}"`);
+  const text = (key: string): string | undefined => {
+    const value = settings[key];
+    if (value === undefined || typeof value === 'string') return value;
+    mistakes.push(`${key} must be text`);
+    return undefined;
+  };
+  const number = (key: string, otherwise: number, least: number, most: number): number => {
+    const value = settings[key] ?? otherwise;
+    const parsed =
+      typeof value === 'number' ? value : typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : NaN;
+    if (parsed >= least && parsed <= most) return parsed;
+    mistakes.push(`${key} must be a number from ${least} to ${most}`);
+    return otherwise;
+  };
+  const required = (key: string, meaning: string): string => {
+    const value = text(key);
+    if (value === undefined || value === '') mistakes.push(`--${key} is missing: ${meaning}`);
+    return value ?? '';
+  };
+  const config: Config = {
+    port: number('port', 0, 0, 65_535),
+    controlPort: number('control-port', 0, 0, 65_535),
+    dataFolder: resolve(required('data', 'the folder for this instance')),
+    serverName: required('name', 'the server name, for instance PRIMARY\\BTS'),
+    majorVersion: number('version', 16, 13, 17),
+    pathMap: readMap(settings['map'], mistakes),
+    logins: readLogins(settings, text, env, mistakes),
+    clockStart: readClock(text('clock'), mistakes),
+    parentPid: readParent(env['STANDIN_PARENT_PID'], mistakes),
+  };
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return config;
+}
+
+function readSettings(args: readonly string[]): Settings {
+  const option = { type: 'string' } as const;
+  const names = ['config', ...settingNames.filter(name => name !== 'map' && name !== 'logins')];
+  const options = { ...Object.fromEntries(names.map(name => [name, option])), map: { ...option, multiple: true } };
+  let values: Record<string, unknown>;
+  try {
+    values = parseArgs({ args: [...args], options, strict: true }).values;
+  } catch (error) {
+    throw new ConfigError([error instanceof Error ? error.message : String(error)]);
+  }
+  const { config: file, ...given } = values;
+  if (typeof file !== 'string') return given;
+  const fromFile = readJson(file);
+  return { ...fromFile, ...given };
+}
+
+function readJson(file: string): Settings {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Settings;
+  } catch (error) {
+    throw new ConfigError([`--config ${file}: ${error instanceof Error ? error.message : String(error)}`]);
+  }
+  throw new ConfigError([`--config ${file} holds no JSON object`]);
+}
+
+/** `D:\Data=folder`, or an object in the file. Windows paths are text here; only the folders are paths of this machine. */
+function readMap(value: unknown, mistakes: string[]): Record<string, string> {
+  const pairs: [string, unknown][] = Array.isArray(value)
+    ? value.map((entry: unknown) => {
+        const [from = '', ...to] = String(entry).split('=');
+        return [from, to.join('=')];
+      })
+    : Object.entries(value ?? {});
+  const map: Record<string, string> = {};
+  for (const [from, to] of pairs) {
+    if (from === '' || typeof to !== 'string' || to === '')
+      mistakes.push(`map "${from}" must be a Windows path=a folder`);
+    else map[from] = resolve(to);
+  }
+  return map;
+}
+
+function readLogins(
+  settings: Settings,
+  text: (key: string) => string | undefined,
+  env: Environment,
+  mistakes: string[],
+): LoginEntry[] {
+  const file = text('password-file');
+  const variable = env['STANDIN_PASSWORD'];
+  const logins: LoginEntry[] = [];
+  const listed = settings['logins'] ?? [];
+  if (!Array.isArray(listed)) mistakes.push('logins must be a list');
+  else for (const each of listed as unknown[]) logins.push(...readListedLogin(each, mistakes));
+  const name = text('login') ?? (file === undefined && variable === undefined ? undefined : 'sa');
+  if (name !== undefined) {
+    const password = file === undefined ? variable : readPassword(file, mistakes);
+    if (password === undefined) mistakes.push('a login needs --password-file or the variable STANDIN_PASSWORD');
+    else logins.push(loginEntry(name, password, ['sysadmin']));
+  }
+  if (logins.length === 0) mistakes.push('no login: give --login with --password-file or STANDIN_PASSWORD');
+  return logins;
+}
+
+function readListedLogin(value: unknown, mistakes: string[]): LoginEntry[] {
+  const { name, passwordFile, roles } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof name !== 'string' || typeof passwordFile !== 'string') {
+    mistakes.push('each of logins needs name and passwordFile');
+    return [];
+  }
+  const wanted: unknown[] = Array.isArray(roles) ? roles : [];
+  const known = serverRoles.filter(role => wanted.includes(role));
+  if (known.length !== wanted.length) mistakes.push(`login ${name}: roles are ${serverRoles.join(', ')}`);
+  const password = readPassword(passwordFile, mistakes);
+  return password === undefined ? [] : [loginEntry(name, password, known)];
+}
+
+function loginEntry(name: string, password: string, roles: readonly ServerRole[]): LoginEntry {
+  // Any 16 bytes that stay the same for the name; 0x01 is sa on every server (unverified).
+  const sid =
+    name.toLowerCase() === 'sa'
+      ? Uint8Array.of(1)
+      : new Uint8Array(createHash('sha256').update(name.toLowerCase()).digest().subarray(0, 16));
+  return { login: { name, sid, serverRoles: new Set(roles) }, password };
+}
+
+function readPassword(file: string, mistakes: string[]): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    mistakes.push(`password file: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+function readClock(value: string | undefined, mistakes: string[]): Date | undefined {
+  if (value === undefined) return undefined;
+  const start = new Date(value);
+  if (Number.isNaN(start.getTime())) mistakes.push('clock must be a time such as 2026-03-01T12:00:00Z');
+  return start;
+}
+
+function readParent(value: string | undefined, mistakes: string[]): number | undefined {
+  if (value === undefined || value === '') return undefined;
+  if (/^[1-9]\d*$/.test(value)) return Number(value);
+  mistakes.push('STANDIN_PARENT_PID must be a process id');
+  return undefined;
+}

@@ -1,0 +1,97 @@
+/**
+ * The one place that decides a commit over several databases. A transaction is first prepared (flushed) in every database it changed; then one
+ * record here, flushed, decides it; only then are the commit records appended, all in one step without waiting, so that two such transactions
+ * commit in the same order everywhere. After a crash a prepared transaction without a commit record is committed when its id stands here, and
+ * undone when it does not: never one database without the others.
+ */
+import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { replaceFile } from './durable-file.ts';
+import { frame, readFrames } from './frames.ts';
+import type { MarkRecord } from './log-records.ts';
+
+export type Decision = {
+  readonly id: string;
+  readonly transaction: string;
+  readonly timeMs: number;
+  readonly mark?: MarkRecord;
+};
+
+/** Settled decisions are dropped when the file has grown past this and none is unsettled. */
+const compactBytes = 65_536;
+
+export class CommitJournal {
+  #file: FileHandle;
+  #bytes: number;
+  #pending: Buffer[] = [];
+  #appended = 0;
+  #durable = 0;
+  #busy: Promise<void> | undefined;
+  readonly #unsettled = new Set<string>();
+  /** What stood in the file when it was opened, for recovery. */
+  readonly found: ReadonlyMap<string, Decision>;
+
+  private constructor(file: FileHandle, bytes: number, found: ReadonlyMap<string, Decision>) {
+    this.#file = file;
+    this.#bytes = bytes;
+    this.found = found;
+  }
+
+  static async open(path: string): Promise<CommitJournal> {
+    const bytes = await readFile(path).catch((cause: unknown) => {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw cause;
+    });
+    if (bytes === undefined) await replaceFile(path, []);
+    const { payloads, end } = readFrames(bytes ?? Buffer.alloc(0), 0);
+    const decisions = payloads.map(payload => JSON.parse(payload.toString('utf8')) as Decision);
+    const file = await open(path, 'r+');
+    await file.truncate(end);
+    return new CommitJournal(file, end, new Map(decisions.map(decision => [decision.id, decision])));
+  }
+
+  /** Resolves when the decision is on disk; the transaction is committed from then on, whatever happens. */
+  async decide(decision: Decision): Promise<void> {
+    this.#unsettled.add(decision.id);
+    this.#pending.push(frame(Buffer.from(JSON.stringify(decision))));
+    this.#appended += 1;
+    const target = this.#appended;
+    while (this.#durable < target) {
+      this.#busy ??= this.#write().finally(() => {
+        this.#busy = undefined;
+      });
+      await this.#busy;
+    }
+  }
+
+  /** Its commit records are on disk in every database. */
+  settled(id: string): void {
+    this.#unsettled.delete(id);
+  }
+
+  /** Recovery has written what was missing: the old decisions have no reader any more. */
+  async forgetFound(): Promise<void> {
+    await this.#file.truncate(0);
+    await this.#file.datasync();
+    this.#bytes = 0;
+  }
+
+  async #write(): Promise<void> {
+    const batch = this.#pending;
+    this.#pending = [];
+    // Only decisions of this very batch are unsettled: everything in the file is done with.
+    if (this.#bytes > compactBytes && this.#unsettled.size <= batch.length) {
+      await this.#file.truncate(0);
+      this.#bytes = 0;
+    }
+    const bytes = Buffer.concat(batch);
+    await this.#file.write(bytes, 0, bytes.length, this.#bytes);
+    await this.#file.datasync();
+    this.#bytes += bytes.length;
+    this.#durable += batch.length;
+  }
+
+  async close(): Promise<void> {
+    await this.#busy;
+    await this.#file.close();
+  }
+}

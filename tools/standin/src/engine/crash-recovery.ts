@@ -1,0 +1,95 @@
+/**
+ * Brings databases back after a stop of any kind. Redo from the data file's snapshot through the whole log; then transactions that were prepared
+ * are settled by the commit journal, in the journal's order, in every database; what is left open is undone.
+ */
+import { loadDataFile } from './data-file.ts';
+import { DatabaseLog } from './database-log.ts';
+import { redo, undoOpen } from './redo.ts';
+import { StoredDatabase, type DatabaseDescription } from './stored-database.ts';
+import type { CommittedMark } from './commit.ts';
+import type { Decision } from './commit-journal.ts';
+import type { HostPaths } from './host-paths.ts';
+
+const noLog = DatabaseLog.volatile(0n);
+
+/** Loads one database as far as its own files tell. Unreadable files leave it RECOVERY_PENDING, damaged ones SUSPECT; the rest of the instance starts. */
+export async function loadDatabase(description: DatabaseDescription, hostPath: HostPaths): Promise<StoredDatabase> {
+  const database = new StoredDatabase(description, noLog, 0n);
+  // An interrupted restore has no usable files; only a new data restore can follow.
+  if (description.interrupted || description.state === 'OFFLINE') return database;
+  try {
+    const dataPath = fileOf(description, 'D', hostPath);
+    const logPath = fileOf(description, 'L', hostPath);
+    const { lsn, needsLsn } = await loadDataFile(dataPath, database);
+    const log = await DatabaseLog.open(logPath, lsn);
+    database.log = log;
+    database.checkpointLsn = lsn;
+    database.redoNeedsLsn = needsLsn;
+    const { redoStart } = description;
+    // What a restore wrote beyond its last completed step was never declared applied.
+    if (redoStart !== undefined) await log.discardFrom(redoStart.lsn);
+    for (const record of log.records(0n, log.nextLsn)) redo(database, record, lsn);
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    database.failure = new Error(`database ${description.name} cannot be opened`, { cause });
+    database.change({ state: missing ? 'RECOVERY_PENDING' : 'SUSPECT' });
+  }
+  return database;
+}
+
+export function fileOf(
+  description: Pick<DatabaseDescription, 'files' | 'name'>,
+  type: 'D' | 'L',
+  hostPath: HostPaths,
+): string {
+  const file = description.files.find(each => each.type === type);
+  const path = file === undefined ? undefined : hostPath(file.physicalName);
+  if (path === undefined) {
+    throw Object.assign(new Error(`no folder of this machine is mapped for a file of ${description.name}`), {
+      code: 'ENOENT',
+    });
+  }
+  return path;
+}
+
+/** Ends every open transaction of the databases that are not being restored. Returns the marks whose history rows may be missing. */
+export async function settleTransactions(
+  databases: readonly StoredDatabase[],
+  decisions: ReadonlyMap<string, Decision>,
+  timeMs: number,
+): Promise<readonly CommittedMark[]> {
+  const started = databases.filter(database => database.state === 'ONLINE');
+  for (const decision of decisions.values()) {
+    for (const database of started) commitPrepared(database, decision);
+  }
+  for (const database of started) {
+    undoOpen(database, timeMs);
+    await database.log.flush();
+  }
+  return started.flatMap(database => marksOf(database, decisions));
+}
+
+function commitPrepared(database: StoredDatabase, decision: Decision): void {
+  for (const [transaction, open] of database.open) {
+    if (open.decision !== decision.id) continue;
+    database.log.append({
+      kind: 'commit',
+      transaction,
+      timeMs: decision.timeMs,
+      decision: decision.id,
+      ...(decision.mark === undefined ? {} : { mark: decision.mark }),
+    });
+    database.open.delete(transaction);
+  }
+}
+
+/** Marks of journalled decisions found in a log: their msdb rows are written after the decision and may have been lost. */
+function marksOf(database: StoredDatabase, decisions: ReadonlyMap<string, Decision>): readonly CommittedMark[] {
+  if (database.recoveryModel === 'SIMPLE' || decisions.size === 0) return [];
+  const marks: CommittedMark[] = [];
+  for (const { lsn, entry } of database.log.records(0n, database.log.nextLsn)) {
+    if (entry.kind !== 'commit' || entry.mark === undefined || entry.decision === undefined) continue;
+    if (decisions.has(entry.decision)) marks.push({ database, mark: entry.mark, lsn, timeMs: entry.timeMs });
+  }
+  return marks;
+}

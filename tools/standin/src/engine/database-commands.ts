@@ -1,0 +1,186 @@
+/** CREATE, DROP and ALTER DATABASE (sqlserver.md §9.2). */
+import { access, rm } from 'node:fs/promises';
+import { truncateLog } from './checkpoint.ts';
+import { foldText } from './compare.ts';
+import { loadDatabase, settleTransactions } from './crash-recovery.ts';
+import { defaultFiles, folderExists, makeDatabase, newDescription } from './new-database.ts';
+import { otherUsers } from './sessions.ts';
+import { fail, message, SqlError, unsupported } from '../messages.ts';
+import type { Instance } from './instance.ts';
+import type { StoredDatabase } from './stored-database.ts';
+import type { AlterDatabaseStatement, Database, DatabaseFile, ResultSink, Session } from '../contract.ts';
+
+export async function createDatabase(
+  instance: Instance,
+  session: Session,
+  name: string,
+  files: readonly DatabaseFile[] | undefined,
+): Promise<Database> {
+  if (session.nesting > 0) throw fail(226, 'CREATE DATABASE');
+  if (instance.find(name) !== undefined) throw fail(1801, name);
+  const wanted = files ?? defaultFiles(name);
+  for (const file of wanted) await assertFileFree(instance, file);
+  const recoveryModel = instance.find('model')?.recoveryModel ?? 'FULL';
+  const ownerSid = session.login.sid;
+  const description = newDescription(instance, {
+    id: instance.takeDatabaseId(),
+    name,
+    files: wanted,
+    recoveryModel,
+    ownerSid,
+  });
+  const database = await makeDatabase(instance, description);
+  await instance.save();
+  return database;
+}
+
+async function assertFileFree(instance: Instance, file: DatabaseFile): Promise<void> {
+  const failed = message(1802);
+  if (!(await folderExists(instance, file.physicalName))) {
+    const cause = message(5133, file.physicalName, '3(The system cannot find the path specified.)');
+    throw new SqlError([cause, failed], 'statement');
+  }
+  if (await exists(instance.hostPath(file.physicalName))) {
+    throw new SqlError([message(5170, file.physicalName), failed], 'statement');
+  }
+}
+
+function exists(path: string | undefined): Promise<boolean> {
+  if (path === undefined) return Promise.resolve(false);
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+export async function dropDatabase(instance: Instance, session: Session, name: string): Promise<void> {
+  if (session.nesting > 0) throw fail(226, 'DROP DATABASE');
+  const database = instance.find(name);
+  if (database === undefined) throw fail(3701, 'database', name);
+  if (database.system) throw fail(3708, 'database', name, 'database');
+  if (database.lock.granted.size > 0) throw fail(3702, name);
+  const { loaded } = database;
+  instance.databases.delete(foldText(name));
+  await instance.save();
+  if (loaded) await database.log.close();
+  // The files of an offline database stay (sqlserver.md §9.2).
+  if (database.state === 'OFFLINE') return;
+  for (const file of database.files) {
+    const path = instance.hostPath(file.physicalName);
+    if (path !== undefined) await rm(path, { force: true });
+  }
+}
+
+export async function alterDatabase(
+  instance: Instance,
+  session: Session,
+  statement: AlterDatabaseStatement,
+  sink: ResultSink,
+): Promise<void> {
+  try {
+    if (session.nesting > 0) throw fail(226, 'ALTER DATABASE');
+    const database = instance.find(statement.database);
+    if (database === undefined) throw fail(5011, statement.database);
+    if (database.id <= 2) throw fail(5058, statement.set.option, database.name);
+    if (database.state === 'RESTORING') throw fail(5052, 'ALTER DATABASE', 'RESTORING');
+    await setOption(instance, session, database, statement, sink);
+    await instance.save();
+  } catch (failure) {
+    if (!(failure instanceof SqlError)) throw failure;
+    throw new SqlError([...failure.messages, message(5069)], 'statement', failure);
+  }
+}
+
+async function setOption(
+  instance: Instance,
+  session: Session,
+  database: StoredDatabase,
+  statement: AlterDatabaseStatement,
+  sink: ResultSink,
+): Promise<void> {
+  const { set } = statement;
+  if (set.option === 'RECOVERY') return setRecoveryModel(database, set.model);
+  if (set.option === 'EMERGENCY') throw unsupported('ALTER DATABASE … SET EMERGENCY');
+  if (set.option === 'ONLINE') return bringOnline(instance, database);
+  if (database.userAccess === 'SINGLE_USER' && database.onlyUser !== undefined && database.onlyUser !== session) {
+    throw fail(5064, database.name);
+  }
+  if (set.option === 'MULTI_USER') {
+    database.change({ userAccess: 'MULTI_USER' });
+    database.onlyUser = undefined;
+    return;
+  }
+  const release = await exclusive(instance, session, database, statement, sink);
+  try {
+    if (set.option === 'OFFLINE') await takeOffline(instance, database);
+    else if (set.option === 'SINGLE_USER') {
+      database.change({ userAccess: 'SINGLE_USER' });
+      database.onlyUser = session;
+    } else if (set.option === 'RESTRICTED_USER') database.change({ userAccess: 'RESTRICTED_USER' });
+    else database.change({ readOnly: set.option === 'READ_ONLY' });
+  } finally {
+    release();
+  }
+}
+
+async function setRecoveryModel(database: StoredDatabase, recoveryModel: Database['recoveryModel']): Promise<void> {
+  // SIMPLE breaks the log chain: the next one needs a new full (sqlserver.md §9.2).
+  const broken = recoveryModel === 'SIMPLE' ? { lastLogBackupLsn: undefined, chainBegins: false } : {};
+  database.change({ recoveryModel, ...broken });
+  await truncateLog(database);
+}
+
+/**
+ * The database for this session alone. Without a termination clause it waits; NO_WAIT fails with 5070; ROLLBACK ends the other sessions
+ * (596 for them) and reports 5060 twice (sqlserver.md §9.2).
+ */
+async function exclusive(
+  instance: Instance,
+  session: Session,
+  database: StoredDatabase,
+  statement: AlterDatabaseStatement,
+  sink: ResultSink,
+): Promise<() => void> {
+  const owner = instance.ownerOf(session);
+  const held = database.lock.granted.get(owner);
+  const release = (): void =>
+    held === undefined ? database.lock.release(owner) : database.lock.downgrade(owner, held);
+  const { termination } = statement;
+  if (termination === undefined) {
+    await database.lock.acquire(owner, 'X', -1);
+    return release;
+  }
+  if (database.lock.tryAcquire(owner, 'X')) return release;
+  if (termination.kind === 'no wait') throw fail(5070);
+  const graceMs = termination.kind === 'rollback after' ? termination.seconds * 1000 : 0;
+  if (graceMs > 0) {
+    try {
+      await database.lock.acquire(owner, 'X', graceMs);
+      return release;
+    } catch (failure) {
+      if (!(failure instanceof SqlError) || failure.messages[0]?.number !== 1222) throw failure;
+    }
+  }
+  sink.info(message(5060, '0'));
+  await sink.flush();
+  for (const other of otherUsers(database, session)) other.kill(session);
+  await database.lock.acquire(owner, 'X', -1);
+  sink.info({ ...message(5060, '100'), state: 1 });
+  return release;
+}
+
+async function takeOffline(instance: Instance, database: StoredDatabase): Promise<void> {
+  if (database.state === 'OFFLINE') return;
+  await instance.checkpoint(database);
+  await database.log.close();
+  database.change({ state: 'OFFLINE' });
+  database.clear();
+}
+
+async function bringOnline(instance: Instance, database: StoredDatabase): Promise<void> {
+  if (database.state === 'ONLINE') return;
+  const opened = await loadDatabase({ ...database.description, state: 'ONLINE' }, instance.hostPath);
+  instance.add(opened);
+  if (opened.failure !== undefined) throw fail(945, database.name);
+  await settleTransactions([opened], new Map(), instance.clock().getTime());
+}

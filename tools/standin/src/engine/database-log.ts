@@ -1,0 +1,221 @@
+/**
+ * The write-ahead log of one database: records in memory (for log backups and undo) and in its .ldf file.
+ * `append` only assigns the LSN; `flush` makes everything appended so far durable. Callers that flush while a write is under way share the next
+ * one, so a batch of commits costs one fsync. Records of one flush share a block; the next flush begins a new block.
+ */
+import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { replaceFile } from './durable-file.ts';
+import { frame, frameHeaderBytes, readFrames } from './frames.ts';
+import { decodeRecord, encodeRecord, type LogEntry, type LogRecord } from './log-records.ts';
+import { nextBlock, nextSlot, slotsUsedUp } from './lsn.ts';
+import type { Lsn } from '../contract.ts';
+
+const magic = Buffer.from('HFSTLOG1');
+/** Truncation rewrites the file; not worth it for less than this. */
+const rewriteBytes = 262_144;
+
+export type EncodedRecord = { readonly lsn: Lsn; readonly bytes: Buffer };
+
+export class DatabaseLog {
+  readonly #path: string | undefined;
+  #file: FileHandle | undefined;
+  #fileBytes = magic.length;
+  #records: EncodedRecord[] = [];
+  #pending: EncodedRecord[] = [];
+  #nextLsn: Lsn;
+  #blockBytes = 0;
+  #appended = 0;
+  #durable = 0;
+  #busy: Promise<void> | undefined;
+  #broken: Error | undefined;
+  #keptBytes = 0;
+  /** Bytes appended since the log was opened: what a checkpoint waits for. */
+  appendedBytes = 0;
+
+  private constructor(path: string | undefined, file: FileHandle | undefined, nextLsn: Lsn) {
+    this.#path = path;
+    this.#file = file;
+    this.#nextLsn = nextLsn;
+  }
+
+  /** A log that keeps nothing: tempdb is made anew at every start. */
+  static volatile(nextLsn: Lsn): DatabaseLog {
+    return new DatabaseLog(undefined, undefined, nextLsn);
+  }
+
+  static async create(path: string, nextLsn: Lsn): Promise<DatabaseLog> {
+    await replaceFile(path, [magic]);
+    return new DatabaseLog(path, await open(path, 'r+'), nextLsn);
+  }
+
+  /** Reads the file back and cuts a torn end off. `nextLsn` is where the log goes on when the file holds no record. */
+  static async open(path: string, nextLsn: Lsn): Promise<DatabaseLog> {
+    const bytes = await readFile(path);
+    if (!bytes.subarray(0, magic.length).equals(magic)) throw new Error('the log file is not one of the stand-in');
+    const { payloads, end } = readFrames(bytes, magic.length);
+    const file = await open(path, 'r+');
+    if (end < bytes.length) await file.truncate(end);
+    const log = new DatabaseLog(path, file, nextLsn);
+    log.#fileBytes = end;
+    for (const payload of payloads) log.#keep({ lsn: decodeRecord(payload).lsn, bytes: Buffer.from(payload) });
+    const last = log.#records.at(-1);
+    // Backups and marks flush before they show an LSN, so only LSNs that nobody has seen can be handed out again.
+    if (last !== undefined && last.lsn >= nextLsn) log.#nextLsn = nextBlock(last.lsn, last.bytes.length);
+    return log;
+  }
+
+  get nextLsn(): Lsn {
+    return this.#nextLsn;
+  }
+
+  /** Bytes of the records kept: what a log backup of everything would hold. */
+  get bytes(): number {
+    return this.#keptBytes;
+  }
+
+  /** LSN of the oldest record kept. */
+  get oldestLsn(): Lsn | undefined {
+    return this.#records[0]?.lsn;
+  }
+
+  append(entry: LogEntry): Lsn {
+    if (this.#broken !== undefined) throw this.#broken;
+    const lsn = this.#nextLsn;
+    if (this.#path === undefined) {
+      this.#advance(lsn, 64);
+      return lsn;
+    }
+    const record = { lsn, bytes: encodeRecord({ lsn, entry }) };
+    this.#keep(record);
+    this.#pending.push(record);
+    this.#appended += 1;
+    this.#advance(lsn, record.bytes.length);
+    return lsn;
+  }
+
+  /** Records of a backup being restored: they keep their LSNs. The log then goes on at `nextLsn`. */
+  appendRestored(records: readonly EncodedRecord[], nextLsn: Lsn): void {
+    if (this.#broken !== undefined) throw this.#broken;
+    for (const record of records) {
+      this.#keep(record);
+      this.#pending.push(record);
+      this.#appended += 1;
+    }
+    this.#nextLsn = nextLsn;
+    this.#blockBytes = 0;
+  }
+
+  #keep(record: EncodedRecord): void {
+    this.#records.push(record);
+    this.#keptBytes += record.bytes.length + frameHeaderBytes;
+  }
+
+  #advance(lsn: Lsn, bytes: number): void {
+    this.#blockBytes += bytes;
+    this.appendedBytes += bytes;
+    this.#nextLsn = slotsUsedUp(lsn) ? this.#closeBlock(lsn) : nextSlot(lsn);
+  }
+
+  #closeBlock(lsn: Lsn): Lsn {
+    const next = nextBlock(lsn, this.#blockBytes);
+    this.#blockBytes = 0;
+    return next;
+  }
+
+  /** Resolves when every record appended before the call is on disk. */
+  async flush(): Promise<void> {
+    if (this.#path === undefined) return;
+    const target = this.#appended;
+    while (this.#durable < target) {
+      if (this.#broken !== undefined) throw this.#broken;
+      await (this.#busy ?? this.#exclusively(() => this.#writeBatch()));
+    }
+  }
+
+  /** One writer at a time; `#busy` is set before the first await so that nobody else can start. */
+  #exclusively(work: () => Promise<void>): Promise<void> {
+    const running = work().catch((cause: unknown) => {
+      this.#broken = new Error('the log cannot be written', { cause });
+      throw this.#broken;
+    });
+    this.#busy = running.finally(() => {
+      this.#busy = undefined;
+    });
+    return this.#busy;
+  }
+
+  async #writeBatch(): Promise<void> {
+    const batch = this.#pending;
+    this.#pending = [];
+    if (this.#blockBytes > 0) this.#nextLsn = this.#closeBlock(this.#nextLsn);
+    const bytes = Buffer.concat(batch.map(record => frame(record.bytes)));
+    if (this.#file === undefined) throw new Error('the log is closed');
+    await this.#file.write(bytes, 0, bytes.length, this.#fileBytes);
+    await this.#file.datasync();
+    this.#fileBytes += bytes.length;
+    this.#durable += batch.length;
+  }
+
+  /** Encoded records with from ≤ LSN < to. */
+  slice(from: Lsn, to: Lsn): readonly EncodedRecord[] {
+    const start = this.#position(from);
+    return this.#records.slice(start, Math.max(start, this.#position(to)));
+  }
+
+  records(from: Lsn, to: Lsn): readonly LogRecord[] {
+    return this.slice(from, to).map(record => decodeRecord(record.bytes));
+  }
+
+  #position(lsn: Lsn): number {
+    let low = 0;
+    let high = this.#records.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#records[middle]?.lsn ?? lsn) < lsn) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Forgets records before `lsn`; gives the file's space back when it pays. */
+  async truncateBefore(lsn: Lsn): Promise<void> {
+    const dropped = this.#records.splice(0, this.#position(lsn));
+    for (const record of dropped) this.#keptBytes -= record.bytes.length + frameHeaderBytes;
+    if (this.#fileBytes - this.#keptBytes > rewriteBytes) await this.#rewrite();
+  }
+
+  /** Forgets records from `lsn` on: what a restore had written but not yet declared applied. */
+  async discardFrom(lsn: Lsn): Promise<void> {
+    for (const record of this.#records.splice(this.#position(lsn))) {
+      this.#keptBytes -= record.bytes.length + frameHeaderBytes;
+    }
+    this.#nextLsn = lsn;
+    this.#blockBytes = 0;
+    await this.#rewrite();
+  }
+
+  async #rewrite(): Promise<void> {
+    while (this.#busy !== undefined) await this.#busy;
+    await this.#exclusively(() => this.#replace());
+  }
+
+  async #replace(): Promise<void> {
+    if (this.#path === undefined) return;
+    const kept = this.#records.slice();
+    const appended = this.#appended;
+    this.#pending = [];
+    if (this.#blockBytes > 0) this.#nextLsn = this.#closeBlock(this.#nextLsn);
+    await this.#file?.close();
+    await replaceFile(this.#path, [magic, ...kept.map(record => frame(record.bytes))]);
+    this.#file = await open(this.#path, 'r+');
+    this.#fileBytes = kept.reduce((sum, record) => sum + record.bytes.length + frameHeaderBytes, magic.length);
+    this.#durable = appended;
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    while (this.#busy !== undefined) await this.#busy;
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+}

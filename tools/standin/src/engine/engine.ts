@@ -1,0 +1,70 @@
+import { getApplock, releaseApplock } from './applocks.ts';
+import { alterDatabase, createDatabase, dropDatabase } from './database-commands.ts';
+import { attachSession, detachSession, useDatabase } from './sessions.ts';
+import { startInstance } from './start.ts';
+import { defaultPaths, type Instance } from './instance.ts';
+import type { LockResource } from './lock-resource.ts';
+import type { EngineOptions } from './options.ts';
+import type { Engine } from '../contract.ts';
+import { backup } from '../recovery/backup.ts';
+import { restore } from '../recovery/restore.ts';
+import { restoreInformation } from '../recovery/restore-information.ts';
+
+/** Builds seen in captures (sqlserver.md, Version facts and §11); the others are made up from the major version (unverified). */
+const builds: Readonly<Record<number, string>> = { 16: '16.0.4236.2', 17: '17.0.4065.4' };
+
+/** Opens (or creates) the instance in `options.dataFolder` and recovers its databases. Throws when the folder cannot be used. */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const instance = await startInstance(options);
+  return {
+    serverName: options.serverName,
+    majorVersion: options.majorVersion,
+    productVersion: builds[options.majorVersion] ?? `${options.majorVersion}.0.1000.0`,
+    clock: options.clock,
+    random: options.random,
+    configuration: instance.configuration,
+    defaultBackupPath: defaultPaths.backup,
+    database: name => instance.find(name),
+    databaseById: id => [...instance.databases.values()].find(database => database.id === id),
+    databases: () => [...instance.databases.values()].sort((a, b) => a.id - b.id),
+    sessions: () => [...instance.sessions.keys()],
+    attach: session => attachSession(instance, session),
+    detach: session => detachSession(instance, session),
+    use: (session, name) => useDatabase(instance, session, name),
+    begin: (session, name) => instance.begin(session, name),
+    createDatabase: (session, name, files) => createDatabase(instance, session, name, files),
+    dropDatabase: (session, name) => dropDatabase(instance, session, name),
+    alterDatabase: (session, statement, sink) => alterDatabase(instance, session, statement, sink),
+    backup: (session, statement, sink) => backup(instance, session, statement, sink),
+    restore: (session, statement, sink) => restore(instance, session, statement, sink),
+    restoreInformation: (session, statement, sink) => restoreInformation(instance, session, statement, sink),
+    getApplock: (session, request) => getApplock(instance, session, request),
+    releaseApplock: (session, request) => releaseApplock(instance, session, request),
+    locks: () => listLocks(instance),
+    logins: () => options.logins,
+    hostPath: instance.hostPath,
+    close: () => instance.close(),
+  };
+}
+
+function listLocks(instance: Instance): ReturnType<Engine['locks']> {
+  return [...instance.databases.values()].flatMap(database => [
+    ...rowsOf(database.lock),
+    ...[...database.applocks.values()].flatMap(rowsOf),
+    ...database.tables().flatMap(table => [...rowsOf(table.lock), ...[...table.rowLocks.values()].flatMap(rowsOf)]),
+  ]);
+}
+
+function rowsOf(lock: LockResource): ReturnType<Engine['locks']> {
+  const { type: resourceType, databaseId, description } = lock;
+  const shared = { resourceType, databaseId, description };
+  return [
+    ...[...lock.granted].map(([owner, mode]) => ({
+      ...shared,
+      spid: owner.session.spid,
+      mode,
+      status: 'GRANT' as const,
+    })),
+    ...lock.queue.map(({ owner, mode }) => ({ ...shared, spid: owner.session.spid, mode, status: 'WAIT' as const })),
+  ];
+}

@@ -1,0 +1,271 @@
+/** What every part of the engine shares: the databases, the journal, the list on disk, and the few operations that all need. */
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkpoint } from './checkpoint.ts';
+import { CommitJournal } from './commit-journal.ts';
+import { foldText } from './compare.ts';
+import { fileOf } from './crash-recovery.ts';
+import { EngineTransaction } from './engine-transaction.ts';
+import { newGuid } from './guid.ts';
+import { createHostPaths, type HostPaths } from './host-paths.ts';
+import { InstanceFile, type InstanceState } from './instance-file.ts';
+import { StoredDatabase } from './stored-database.ts';
+import { StoredTable } from './stored-table.ts';
+import { toDatetimePrecision } from './times.ts';
+import type { CommitHost, CommittedMark } from './commit.ts';
+import type { LockOwner } from './lock-resource.ts';
+import type { EngineOptions } from './options.ts';
+import type { Database, DatabaseFile, Row, RowId, Session } from '../contract.ts';
+import type { SqlValue } from '../values.ts';
+
+/** A checkpoint follows when this much log has been written since the last. */
+const checkpointBytes = 8_388_608;
+
+/** Each save of the list reserves so many transaction ids: after a crash numbering goes on behind them. */
+const reservedTransactions = 1_000_000n;
+
+export const defaultPaths = { data: 'C:\\MSSQL\\DATA', log: 'C:\\MSSQL\\DATA', backup: 'C:\\MSSQL\\Backup' } as const;
+
+export class Instance implements CommitHost {
+  readonly options: EngineOptions;
+  readonly journal: CommitJournal;
+  readonly instanceId: string;
+  readonly hostPath: HostPaths;
+  readonly databases = new Map<string, StoredDatabase>();
+  readonly sessions = new Map<Session, LockOwner>();
+  /** Host paths of backup devices being written: opening one again is a sharing violation (32). */
+  readonly devicesInUse = new Set<string>();
+  readonly configuration: Map<string, number>;
+  readonly #file: InstanceFile;
+  #nextDatabaseId: number;
+  #nextTransactionId: bigint;
+  readonly #background = new Set<Promise<void>>();
+  readonly #checkpointedBytes = new WeakMap<StoredDatabase, number>();
+  #backgroundFailure: Error | undefined;
+
+  private constructor(options: EngineOptions, state: InstanceState, journal: CommitJournal) {
+    this.options = options;
+    this.journal = journal;
+    this.instanceId = state.instanceId;
+    this.hostPath = createHostPaths({
+      [defaultPaths.data]: join(options.dataFolder, 'DATA'),
+      [defaultPaths.backup]: join(options.dataFolder, 'Backup'),
+      ...options.pathMap,
+    });
+    this.configuration = initialConfiguration();
+    this.#nextDatabaseId = state.nextDatabaseId;
+    this.#nextTransactionId = state.nextTransactionId;
+    this.#file = new InstanceFile(instancePath(options), () => this.#state());
+  }
+
+  static async open(
+    options: EngineOptions,
+  ): Promise<{ readonly instance: Instance; readonly state: InstanceState | undefined }> {
+    for (const folder of ['DATA', 'Backup']) await mkdir(join(options.dataFolder, folder), { recursive: true });
+    const state = await InstanceFile.load(instancePath(options));
+    const journal = await CommitJournal.open(join(options.dataFolder, 'commit.journal'));
+    const fresh: InstanceState = {
+      instanceId: newGuid(options.random),
+      nextDatabaseId: 5,
+      nextTransactionId: 1000n,
+      databases: [],
+    };
+    return { instance: new Instance(options, state ?? fresh, journal), state };
+  }
+
+  get clock(): () => Date {
+    return this.options.clock;
+  }
+
+  #state(): InstanceState {
+    return {
+      instanceId: this.instanceId,
+      nextDatabaseId: this.#nextDatabaseId,
+      nextTransactionId: this.#nextTransactionId + reservedTransactions,
+      databases: [...this.databases.values()].map(database => database.description),
+    };
+  }
+
+  /** Makes every database's description durable. */
+  save(): Promise<void> {
+    return this.#file.save();
+  }
+
+  newGuid(): string {
+    return newGuid(this.options.random);
+  }
+
+  takeDatabaseId(): number {
+    const used = new Set([...this.databases.values()].map(database => database.id));
+    let id = 5;
+    while (used.has(id)) id += 1;
+    this.#nextDatabaseId = Math.max(this.#nextDatabaseId, id + 1);
+    return id;
+  }
+
+  /** Ids of transactions never repeat within an instance: a log and the commit journal would confuse two of the same id. */
+  nextTransactionId(): bigint {
+    const id = this.#nextTransactionId;
+    this.#nextTransactionId += 1n;
+    return id;
+  }
+
+  /** Called at start with the highest id found in any log or in the journal. */
+  skipTransactionIds(past: bigint): void {
+    if (past >= this.#nextTransactionId) this.#nextTransactionId = past + 1n;
+  }
+
+  find(name: string): StoredDatabase | undefined {
+    return this.databases.get(foldText(name));
+  }
+
+  add(database: StoredDatabase): void {
+    this.databases.set(foldText(database.name), database);
+  }
+
+  stored(database: Database): StoredDatabase {
+    if (!(database instanceof StoredDatabase)) throw new Error('a database that is not of this engine');
+    return database;
+  }
+
+  systemTable(database: 'msdb' | 'master', name: string): StoredTable {
+    const table = this.find(database)?.table('dbo', name);
+    if (table === undefined) throw new Error(`${database}.dbo.${name} does not exist`);
+    return table;
+  }
+
+  begin(session: Session, name: string | undefined): EngineTransaction {
+    return new EngineTransaction(this, session, name);
+  }
+
+  ownerOf(session: Session): LockOwner {
+    const owner = this.sessions.get(session);
+    if (owner === undefined) throw new Error(`session ${session.spid} is not attached`);
+    return owner;
+  }
+
+  dataPath(database: StoredDatabase): string {
+    return fileOf(database.description, 'D', this.hostPath);
+  }
+
+  logPath(database: StoredDatabase): string {
+    return fileOf(database.description, 'L', this.hostPath);
+  }
+
+  /**
+   * Adds complete rows to tables of one system database as one committed transaction, in one step without waiting: the engine's own history needs
+   * no locks and nobody can see half of it. The caller flushes the log. Values by column name; identity columns are filled in.
+   */
+  insertRows(
+    rows: readonly { readonly table: StoredTable; readonly values: Readonly<Record<string, SqlValue>> }[],
+  ): readonly Row[] {
+    const [first] = rows;
+    if (first === undefined) return [];
+    const { database } = first.table;
+    const transaction = this.nextTransactionId();
+    database.log.append({ kind: 'begin', transaction });
+    const added = rows.map(({ table, values }) => {
+      const row = table.definition.columns.map(column => {
+        const value = values[column.name];
+        return value === undefined && column.identity !== undefined ? table.nextIdentity() : (value ?? null);
+      });
+      const id = table.nextRowId;
+      const change = { kind: 'insert', table: table.objectId, id, row } as const;
+      table.changedLsn = database.log.append({ kind: 'change', transaction, change });
+      table.add(id, row);
+      return row;
+    });
+    database.log.append({ kind: 'commit', transaction, timeMs: this.clock().getTime() });
+    return added;
+  }
+
+  /** Changes one row of a system table under the same rules as `insertRows`. Its keys stay. */
+  replaceRow(table: StoredTable, id: RowId, after: Row): void {
+    const before = table.rows.get(id)?.row;
+    if (before === undefined) throw new Error(`table ${table.definition.name} has no row ${id}`);
+    const { log } = table.database;
+    const transaction = this.nextTransactionId();
+    log.append({ kind: 'begin', transaction });
+    const change = { kind: 'update', table: table.objectId, id, before, after } as const;
+    table.changedLsn = log.append({ kind: 'change', transaction, change });
+    table.replace(id, after);
+    log.append({ kind: 'commit', transaction, timeMs: this.clock().getTime() });
+  }
+
+  writeMarkHistory(marks: readonly CommittedMark[]): StoredDatabase {
+    const table = this.systemTable('msdb', 'logmarkhistory');
+    this.insertRows(
+      marks.map(({ database, mark, lsn, timeMs }) => ({
+        table,
+        values: {
+          database_name: database.name,
+          mark_name: mark.name,
+          description: mark.description ?? null,
+          user_name: mark.user,
+          lsn: { kind: 'decimal', unscaled: lsn, scale: 0 },
+          mark_time: toDatetimePrecision(new Date(timeMs)),
+        },
+      })),
+    );
+    return table.database;
+  }
+
+  committed(database: StoredDatabase): void {
+    if (database.volatile || this.#backgroundFailure !== undefined) return;
+    if (database.log.appendedBytes - (this.#checkpointedBytes.get(database) ?? 0) > checkpointBytes) {
+      this.#checkpointedBytes.set(database, database.log.appendedBytes);
+      this.#inBackground(this.checkpoint(database));
+    }
+  }
+
+  async checkpoint(database: StoredDatabase): Promise<void> {
+    if (database.volatile || !database.loaded) return;
+    await checkpoint(database, this.dataPath(database));
+    const { size } = await stat(this.dataPath(database));
+    for (const file of database.files) grow(file, file.type === 'D' ? size : database.log.bytes);
+  }
+
+  #inBackground(work: Promise<void>): void {
+    const guarded = work
+      .catch((cause: unknown) => {
+        this.#backgroundFailure = new Error('a checkpoint failed', { cause });
+      })
+      .finally(() => this.#background.delete(guarded));
+    this.#background.add(guarded);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#background);
+    for (const database of this.databases.values()) {
+      if (!database.loaded) continue;
+      await this.checkpoint(database);
+      await database.log.close();
+    }
+    await this.save();
+    await this.journal.close();
+    if (this.#backgroundFailure !== undefined) throw this.#backgroundFailure;
+  }
+}
+
+function instancePath(options: EngineOptions): string {
+  return join(options.dataFolder, 'instance.json');
+}
+
+/** Files show a size that holds their content, growing by 64 MB at a time (the growth of a new database since 2016: unverified). */
+function grow(file: DatabaseFile, usedBytes: number): void {
+  while (file.sizeBytes < BigInt(usedBytes)) file.sizeBytes += 67_108_864n;
+}
+
+/** Server-wide options that products read or the recovery layer obeys, with the defaults of a new instance (sqlserver.md §1.1, §3.5). */
+function initialConfiguration(): Map<string, number> {
+  return new Map([
+    ['show advanced options', 0],
+    ['backup compression default', 0],
+    ['backup checksum default', 0],
+    ['in-doubt xact resolution', 0],
+    ['remote access', 1],
+    ['remote query timeout (s)', 600],
+    ['xp_cmdshell', 0],
+    ['Agent XPs', 0],
+  ]);
+}

@@ -1,0 +1,149 @@
+/** All rows of a database at one LSN, as a stream of chunks: the content of a data file and of a data backup. */
+import {
+  ByteReader,
+  ByteWriter,
+  fromStoredDefinition,
+  toStoredDefinition,
+  type StoredDefinition,
+} from './binary-codec.ts';
+import { earlier } from './lsn.ts';
+import type { StoredDatabase } from './stored-database.ts';
+import type { StoredTable } from './stored-table.ts';
+import type { Lsn, Row, RowId } from '../contract.ts';
+
+const chunkBytes = 65_536;
+
+export type Snapshot = {
+  /** The tables hold the effect of every record before this LSN and of none after. */
+  readonly lsn: Lsn;
+  /** Redo and undo from here need records from this LSN on: the oldest open transaction's first. */
+  readonly needsLsn: Lsn;
+  readonly checkpointRecordLsn: Lsn;
+  readonly nextObjectId: number;
+  readonly tables: readonly {
+    readonly table: StoredTable;
+    readonly header: TableHeader;
+    readonly rows: readonly (readonly [RowId, Row])[];
+  }[];
+  /** Tables that exist but are left out because they have not changed since a differential base. */
+  readonly unchanged: readonly number[];
+};
+
+type TableHeader = {
+  readonly objectId: number;
+  readonly definition: StoredDefinition;
+  readonly nextRowId: number;
+  readonly lastIdentity: string | null;
+  readonly changedLsn: string;
+};
+
+export type SnapshotHeader = {
+  readonly lsn: string;
+  readonly needsLsn: string;
+  readonly checkpointRecordLsn: string;
+  readonly nextObjectId: number;
+  readonly tables: readonly TableHeader[];
+  readonly unchanged: readonly number[];
+};
+
+/** Taken in one step, without waiting. `since`: only tables changed at or after this LSN (a differential). */
+export function captureSnapshot(database: StoredDatabase, since?: Lsn): Snapshot {
+  const lsn = database.log.nextLsn;
+  const begins = [...database.open.values()].map(open => open.beginLsn);
+  const changed = database.tables().filter(table => since === undefined || table.changedLsn >= since);
+  return {
+    lsn,
+    needsLsn: earlier(lsn, ...begins) ?? lsn,
+    checkpointRecordLsn: database.lastCheckpointRecordLsn,
+    nextObjectId: database.nextObjectId,
+    tables: changed.map(table => ({ table, header: headerOf(table), rows: [...table.live()] })),
+    unchanged: database
+      .tables()
+      .filter(table => !changed.includes(table))
+      .map(table => table.objectId),
+  };
+}
+
+function headerOf(table: StoredTable): TableHeader {
+  return {
+    objectId: table.objectId,
+    definition: toStoredDefinition(table.definition),
+    nextRowId: table.nextRowId,
+    lastIdentity: table.lastIdentity === undefined ? null : String(table.lastIdentity),
+    changedLsn: String(table.changedLsn),
+  };
+}
+
+/** The header chunk, then chunks of rows. */
+export function* snapshotChunks(snapshot: Snapshot): Iterable<Buffer> {
+  const header: SnapshotHeader = {
+    lsn: String(snapshot.lsn),
+    needsLsn: String(snapshot.needsLsn),
+    checkpointRecordLsn: String(snapshot.checkpointRecordLsn),
+    nextObjectId: snapshot.nextObjectId,
+    tables: snapshot.tables.map(each => each.header),
+    unchanged: snapshot.unchanged,
+  };
+  yield Buffer.from(JSON.stringify(header));
+  for (const { header: table, rows } of snapshot.tables) {
+    let writer = new ByteWriter();
+    for (const [id, row] of rows) {
+      if (writer.length === 0) writer.u32(table.objectId);
+      writer.f64(id);
+      writer.row(row);
+      if (writer.length < chunkBytes) continue;
+      yield writer.finish();
+      writer = new ByteWriter();
+    }
+    if (writer.length > 0) yield writer.finish();
+  }
+}
+
+/** Puts a snapshot's tables into `database`: replaces those it holds, keeps the unchanged ones, drops the rest. */
+export class SnapshotLoader {
+  readonly #database: StoredDatabase;
+  #header: SnapshotHeader | undefined;
+
+  constructor(database: StoredDatabase) {
+    this.#database = database;
+  }
+
+  take(chunk: Buffer): void {
+    if (this.#header === undefined) this.#begin(JSON.parse(chunk.toString('utf8')) as SnapshotHeader);
+    else this.#rows(new ByteReader(chunk));
+  }
+
+  #begin(header: SnapshotHeader): void {
+    this.#header = header;
+    const database = this.#database;
+    for (const table of database.tables()) {
+      if (!header.unchanged.includes(table.objectId)) database.detachTable(table);
+    }
+    for (const stored of header.tables) {
+      const table = database.addTable(
+        stored.objectId,
+        fromStoredDefinition(stored.definition),
+        BigInt(stored.changedLsn),
+      );
+      table.nextRowId = stored.nextRowId;
+      table.lastIdentity = stored.lastIdentity === null ? undefined : BigInt(stored.lastIdentity);
+    }
+    database.nextObjectId = header.nextObjectId;
+    database.lastCheckpointRecordLsn = BigInt(header.checkpointRecordLsn);
+  }
+
+  #rows(reader: ByteReader): void {
+    const table = this.#database.tableById(reader.u32());
+    if (table === undefined) throw new Error('rows of a table that the snapshot does not name');
+    while (!reader.done) {
+      const id = reader.f64();
+      table.add(id, reader.row());
+    }
+  }
+
+  /** The header, once everything is in. Throws when nothing came. */
+  finish(): { readonly lsn: Lsn; readonly needsLsn: Lsn } {
+    if (this.#header === undefined) throw new Error('the snapshot is empty');
+    return { lsn: BigInt(this.#header.lsn), needsLsn: BigInt(this.#header.needsLsn) };
+  }
+}

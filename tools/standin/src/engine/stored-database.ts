@@ -1,0 +1,196 @@
+/** One database of the instance: its description (kept in the instance's list), its tables in memory and its log. */
+import { foldText } from './compare.ts';
+import type { DatabaseLog } from './database-log.ts';
+import { LockResource } from './lock-resource.ts';
+import type { Change } from './log-records.ts';
+import { StoredTable } from './stored-table.ts';
+import type {
+  Database,
+  DatabaseFile,
+  DatabaseState,
+  Lsn,
+  RecoveryModel,
+  Session,
+  Table,
+  TableDefinition,
+} from '../contract.ts';
+
+/** What survives a restart besides rows and log. Replaced as a whole: a new object is a new truth, saved by the instance file. */
+export type DatabaseDescription = {
+  readonly id: number;
+  readonly name: string;
+  readonly createdAt: Date;
+  readonly state: DatabaseState;
+  readonly readOnly: boolean;
+  readonly userAccess: Database['userAccess'];
+  readonly recoveryModel: RecoveryModel;
+  readonly files: readonly DatabaseFile[];
+  readonly familyGuid: string;
+  readonly databaseGuid: string;
+  readonly recoveryForkGuid: string;
+  readonly firstRecoveryForkGuid: string;
+  readonly forkPointLsn: Lsn | undefined;
+  readonly lastLogBackupLsn: Lsn | undefined;
+  /** True until the first log backup after the chain was started. */
+  readonly chainBegins: boolean;
+  readonly differentialBase: { readonly lsn: Lsn; readonly guid: string } | undefined;
+  readonly redoStart: { readonly lsn: Lsn; readonly forkGuid: string } | undefined;
+  /** A restore that never ended: nothing but a new data restore may follow (4319). */
+  readonly interrupted: boolean;
+  /** Where redo stands to the log it came from: after a tail log that was applied to its end, recovery starts no new fork. */
+  readonly tailApplied: boolean;
+  readonly ownerSid: string;
+};
+
+/** A transaction that has not ended, as the log tells it: its changes that are not undone, oldest first. */
+export type OpenTransaction = {
+  readonly beginLsn: Lsn;
+  readonly changes: Change[];
+  decision: string | undefined;
+};
+
+export class StoredDatabase implements Database {
+  description: DatabaseDescription;
+  log: DatabaseLog;
+  readonly system: boolean;
+  readonly lock: LockResource;
+  /** SINGLE_USER: the session that owns the only place, wherever its current database is (sqlserver.md §8.4). */
+  onlyUser: Session | undefined;
+  readonly applocks = new Map<string, LockResource>();
+  /** Open transactions that changed this database, by id. Live ones keep themselves here; a restoring database those of its source. */
+  readonly open = new Map<bigint, OpenTransaction>();
+  /** First LSNs that running backups need: the log is not truncated past them. */
+  readonly backupsFrom = new Set<Lsn>();
+  nextObjectId = 245_575_913;
+  /** LSN of the last checkpoint's snapshot and of the oldest record that redo and undo from it need. */
+  checkpointLsn: Lsn;
+  redoNeedsLsn: Lsn;
+  /** LSN of the newest checkpoint record of a data backup or checkpoint: a log set's CheckpointLSN. */
+  lastCheckpointRecordLsn: Lsn;
+  /** Commit time of the newest transaction applied while restoring. */
+  appliedTimeMs = 0;
+  dataBackupRunning = false;
+  /** Why the files could not be opened at start. */
+  failure: Error | undefined;
+  #byName = new Map<string, StoredTable>();
+  #byId = new Map<number, StoredTable>();
+
+  constructor(description: DatabaseDescription, log: DatabaseLog, checkpointLsn: Lsn) {
+    this.description = description;
+    this.log = log;
+    this.system = description.id <= 4;
+    this.checkpointLsn = checkpointLsn;
+    this.redoNeedsLsn = checkpointLsn;
+    this.lastCheckpointRecordLsn = checkpointLsn;
+    this.lock = new LockResource('DATABASE', description.id, '', () => undefined);
+  }
+
+  get id(): number {
+    return this.description.id;
+  }
+  get name(): string {
+    return this.description.name;
+  }
+  get createdAt(): Date {
+    return this.description.createdAt;
+  }
+  get state(): DatabaseState {
+    return this.description.state;
+  }
+  get inStandby(): boolean {
+    return false;
+  }
+  get readOnly(): boolean {
+    return this.description.readOnly;
+  }
+  get userAccess(): Database['userAccess'] {
+    return this.description.userAccess;
+  }
+  get recoveryModel(): RecoveryModel {
+    return this.description.recoveryModel;
+  }
+  get files(): readonly DatabaseFile[] {
+    return this.description.files;
+  }
+  get familyGuid(): string {
+    return this.description.familyGuid;
+  }
+  get databaseGuid(): string {
+    return this.description.databaseGuid;
+  }
+  get recoveryForkGuid(): string {
+    return this.description.recoveryForkGuid;
+  }
+  get firstRecoveryForkGuid(): string {
+    return this.description.firstRecoveryForkGuid;
+  }
+  get forkPointLsn(): Lsn | undefined {
+    return this.description.forkPointLsn;
+  }
+  get lastLogBackupLsn(): Lsn | undefined {
+    return this.description.lastLogBackupLsn;
+  }
+  get differentialBase(): { readonly lsn: Lsn; readonly guid: string } | undefined {
+    return this.description.differentialBase;
+  }
+  get redoStart(): { readonly lsn: Lsn; readonly forkGuid: string } | undefined {
+    return this.description.redoStart;
+  }
+  get nextLsn(): Lsn {
+    return this.log.nextLsn;
+  }
+  /** tempdb: nothing of it survives. */
+  get volatile(): boolean {
+    return this.id === 2;
+  }
+
+  /** False while its files are not in use: offline, an interrupted restore, or not openable. */
+  get loaded(): boolean {
+    return this.state !== 'OFFLINE' && !this.description.interrupted && this.failure === undefined;
+  }
+
+  change(part: Partial<DatabaseDescription>): void {
+    this.description = { ...this.description, ...part };
+  }
+
+  table(schema: string, name: string): StoredTable | undefined {
+    return this.#byName.get(nameKey(schema, name));
+  }
+
+  tableById(objectId: number): StoredTable | undefined {
+    return this.#byId.get(objectId);
+  }
+
+  tables(): readonly StoredTable[] {
+    return [...this.#byId.values()];
+  }
+
+  addTable(objectId: number, definition: TableDefinition, changedLsn: Lsn): StoredTable {
+    const table = new StoredTable(this, objectId, definition, changedLsn);
+    this.attachTable(table);
+    return table;
+  }
+
+  attachTable(table: StoredTable): void {
+    this.#byName.set(nameKey(table.definition.schema, table.definition.name), table);
+    this.#byId.set(table.objectId, table);
+    // Object ids advance by this step on a real server too, modulo 2^31 (unverified).
+    while (this.nextObjectId <= table.objectId) this.nextObjectId += 16_000_057;
+  }
+
+  detachTable(table: Table): void {
+    this.#byName.delete(nameKey(table.definition.schema, table.definition.name));
+    this.#byId.delete(table.objectId);
+  }
+
+  /** Forgets every row: a restore begins anew. */
+  clear(): void {
+    this.#byName = new Map();
+    this.#byId = new Map();
+    this.open.clear();
+  }
+}
+
+function nameKey(schema: string, name: string): string {
+  return `${foldText(schema)}|${foldText(name)}`;
+}

@@ -1,0 +1,19 @@
+import { ConfigError, readConfig } from './config.ts';
+import { stopInOrder } from './lifetime.ts';
+import { startService } from './service.ts';
+
+/** `node tools/standin/src/main.ts --port P --data DIR --name SERVER\INST …`: README.md lists the options. */
+async function main(): Promise<void> {
+  const config = readConfig(process.argv.slice(2), process.env);
+  const service = await startService(config, error => console.error(error));
+  stopInOrder(service, config.parentPid, code => process.exit(code));
+  const { port, controlPort } = service;
+  console.log(JSON.stringify({ ready: true, name: config.serverName, port, controlPort, pid: process.pid }));
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof ConfigError ? error.message : error);
+  process.exit(1);
+}

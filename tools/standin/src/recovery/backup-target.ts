@@ -1,0 +1,73 @@
+/** Opens the device of a BACKUP: a new medium, an overwritten one, or one that gets another set (sqlserver.md §1.1). */
+import { defaultPaths, type Instance } from '../engine/instance.ts';
+import { fail, unsupported } from '../messages.ts';
+import { devicePath, deviceSize, MediaWriter, readMedia, type MediaHeader } from './media.ts';
+import type { BackupStatement } from '../contract.ts';
+
+export type Target = {
+  readonly writer: MediaWriter;
+  readonly media: MediaHeader;
+  /** The device's name as the statement wrote it. */
+  readonly device: string;
+  readonly position: number;
+  readonly compressed: boolean;
+  close(): Promise<void>;
+};
+
+export async function openTarget(instance: Instance, statement: BackupStatement): Promise<Target> {
+  const [device] = statement.devices;
+  if (device === undefined) throw new Error('a BACKUP without a device');
+  if (device.type === 'url') throw unsupported('BACKUP TO URL');
+  const host = devicePath(instance, device.path, 1, defaultPaths.backup);
+  instance.devicesInUse.add(host);
+  try {
+    const opened = await openWriter(instance, statement, host, device.path);
+    return {
+      ...opened,
+      device: device.path,
+      compressed: opened.media.compressed,
+      close: async () => {
+        instance.devicesInUse.delete(host);
+        await opened.writer.close();
+      },
+    };
+  } catch (failure) {
+    instance.devicesInUse.delete(host);
+    throw failure;
+  }
+}
+
+async function openWriter(
+  instance: Instance,
+  statement: BackupStatement,
+  host: string,
+  path: string,
+): Promise<{ readonly writer: MediaWriter; readonly media: MediaHeader; readonly position: number }> {
+  const { options } = statement;
+  const compression = options.compression ?? instance.configuration.get('backup compression default') === 1;
+  const fresh: MediaHeader = {
+    mediaSetId: instance.newGuid(),
+    mediaFamilyId: instance.newGuid(),
+    name: options.mediaName ?? null,
+    createdMs: instance.clock().getTime(),
+    compressed: compression,
+  };
+  if (options.format === true || (await deviceSize(host)) === undefined) {
+    return { writer: await MediaWriter.format(host, path, fresh), media: fresh, position: 1 };
+  }
+  const found = await readMedia(host, path);
+  const { header } = found;
+  if (options.mediaName !== undefined && options.mediaName !== header.name) {
+    throw fail(4037, options.mediaName, header.name ?? '', path);
+  }
+  // A medium is compressed or it is not: sets appended to it follow (sqlserver.md §1.1).
+  if (options.compression !== undefined && options.compression !== header.compressed) {
+    const option = options.compression ? 'COMPRESSION' : 'NO_COMPRESSION';
+    throw fail(3098, option, option);
+  }
+  if (options.init === true) {
+    return { writer: await MediaWriter.format(host, path, header), media: header, position: 1 };
+  }
+  if (found.cut || found.sets.some(set => !set.complete)) throw fail(3266, path);
+  return { writer: await MediaWriter.append(host, path, found.end), media: header, position: found.sets.length + 1 };
+}

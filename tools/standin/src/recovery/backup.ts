@@ -1,0 +1,257 @@
+/** BACKUP DATABASE and BACKUP LOG (sqlserver.md §1, §9.2). */
+import { truncateLog } from '../engine/checkpoint.ts';
+import { assertAccessible, mayCreateDatabases } from '../engine/access.ts';
+import { frame } from '../engine/frames.ts';
+import type { Instance } from '../engine/instance.ts';
+import { earlier } from '../engine/lsn.ts';
+import { otherUsers, tryExclusive } from '../engine/sessions.ts';
+import { captureSnapshot, snapshotChunks } from '../engine/snapshot.ts';
+import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
+import {
+  beginHeader,
+  endHeader,
+  pagesOf,
+  statementNames,
+  type BackupKind,
+  type BackupSetHeader,
+} from './backup-set.ts';
+import { openTarget, type Target } from './backup-target.ts';
+import { recordBackupSet } from './history.ts';
+import { Progress, throughput } from './progress.ts';
+import type { EncodedRecord } from '../engine/database-log.ts';
+import type { StoredDatabase } from '../engine/stored-database.ts';
+import type { BackupStatement, Lsn, ResultSink, Session } from '../contract.ts';
+
+const logChunkBytes = 65_536;
+
+type Run = {
+  readonly instance: Instance;
+  readonly session: Session;
+  readonly database: StoredDatabase;
+  readonly statement: BackupStatement;
+  readonly sink: ResultSink;
+};
+
+export async function backup(
+  instance: Instance,
+  session: Session,
+  statement: BackupStatement,
+  sink: ResultSink,
+): Promise<void> {
+  const verb = statement.kind === 'log' ? 'BACKUP LOG' : 'BACKUP DATABASE';
+  if (session.request !== undefined) session.request.command = verb;
+  try {
+    const database = checkStatement(instance, session, statement);
+    const run = { instance, session, database, statement, sink };
+    if (statement.kind === 'log') await backupLog(run);
+    else await backupData(run);
+  } catch (failure) {
+    throw failure instanceof SqlError ? failTerminating(verb, failure) : failure;
+  }
+}
+
+/** In the order of sqlserver.md §9.1: existence → transaction → session → state → what the statement itself needs. */
+function checkStatement(instance: Instance, session: Session, statement: BackupStatement): StoredDatabase {
+  const { options } = statement;
+  const database = instance.find(statement.database);
+  if (database === undefined) throw fail(911, statement.database);
+  if (!mayCreateDatabases(session))
+    throw fail(262, statement.kind === 'log' ? 'BACKUP LOG' : 'BACKUP DATABASE', database.name);
+  if (session.nesting > 0) throw fail(3021);
+  if (statement.devices.length > 64) throw fail(3205, 64);
+  if (statement.devices.length !== 1) throw unsupported('BACKUP to several devices');
+  if (database.volatile) throw unsupported('BACKUP of tempdb');
+  if (options.noTruncate === true && database.state !== 'ONLINE')
+    throw unsupported('BACKUP … NO_TRUNCATE of a damaged database');
+  assertAccessible(database, session);
+  if (statement.kind === 'database') {
+    if (database.state === 'EMERGENCY') throw fail(3033);
+    if (options.noRecovery === true) throw fail(3032, 'norecovery');
+    if (options.differential !== true) return database;
+    if (database.id === 1) throw fail(3024);
+    if (database.differentialBase === undefined) throw fail(3035, database.name);
+    return database;
+  }
+  if (database.id === 1) throw fail(4212);
+  if (options.differential === true) throw fail(3032, 'differential');
+  if (options.copyOnly === true && options.noRecovery === true) throw fail(3031, 'COPY_ONLY', 'NORECOVERY');
+  if (database.recoveryModel === 'SIMPLE') throw fail(4208, 'BACKUP LOG');
+  if (database.lastLogBackupLsn === undefined) throw fail(4214);
+  return database;
+}
+
+/**
+ * The rows as they stand when the backup starts, then the log from the oldest transaction open at that moment to the end of the backup: the set
+ * is consistent as of its end, and a later roll forward can still undo what was open.
+ */
+async function backupData(run: Run): Promise<void> {
+  const { instance, database, statement } = run;
+  if (database.dataBackupRunning) throw fail(3023);
+  const kind: BackupKind = statement.options.differential === true ? 'differential' : 'full';
+  database.dataBackupRunning = true;
+  let firstLsn: Lsn | undefined;
+  let target: Target | undefined;
+  try {
+    target = await openTarget(instance, statement);
+    const started = instance.clock().getTime();
+    const checkpointLsn = database.log.append({ kind: 'checkpoint', timeMs: started });
+    database.lastCheckpointRecordLsn = checkpointLsn;
+    const snapshot = captureSnapshot(database, kind === 'full' ? undefined : database.differentialBase?.lsn);
+    firstLsn = earlier(checkpointLsn, snapshot.needsLsn) ?? checkpointLsn;
+    database.backupsFrom.add(firstLsn);
+    const header = beginHeader(instance, run.session, database, statement, {
+      kind,
+      position: target.position,
+      compressed: target.compressed,
+      firstLsn,
+    });
+    // What is backed up must not vanish in a crash of its source.
+    await database.log.flush();
+    await target.writer.begin(header);
+    const progress = new Progress(run.session, run.sink, statement.options.stats);
+    const chunks = [...snapshotChunks(snapshot)];
+    const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    let dataBytes = 0;
+    for (const chunk of chunks) {
+      await target.writer.content('D', chunk, target.compressed);
+      dataBytes += chunk.length;
+      await progress.reached(dataBytes, total);
+    }
+    const lastLsn = database.log.nextLsn;
+    const sliceEndMs = instance.clock().getTime();
+    const logBytes = await writeLog(target, database.log.slice(firstLsn, lastLsn));
+    await database.log.flush();
+    const ended = await finishSet(run, target, header, { lastLsn, sliceEndMs, dataBytes, logBytes });
+    applyDataBackup(database, ended);
+    await progress.finish();
+    await report(run, target, ended);
+  } finally {
+    database.dataBackupRunning = false;
+    if (firstLsn !== undefined) database.backupsFrom.delete(firstLsn);
+    await target?.close();
+  }
+  await truncateLog(database);
+}
+
+/** sqlserver.md §1.2, last point: a copy-only full leaves no trace in the chain. */
+function applyDataBackup(database: StoredDatabase, header: BackupSetHeader): void {
+  if (header.kind !== 'full' || header.isCopyOnly) return;
+  const startsChain = database.recoveryModel !== 'SIMPLE' && database.lastLogBackupLsn === undefined;
+  database.change({
+    differentialBase: { lsn: BigInt(header.checkpointLsn), guid: header.backupSetGuid },
+    ...(startsChain ? { lastLogBackupLsn: BigInt(header.firstLsn), chainBegins: true } : {}),
+  });
+}
+
+const logBackups = new WeakMap<StoredDatabase, Promise<unknown>>();
+
+/** Two log backups of one database follow each other (sqlserver.md §9.3). */
+async function backupLog(run: Run): Promise<void> {
+  const before = logBackups.get(run.database) ?? Promise.resolve();
+  const work = before.then(
+    () => backupOneLog(run),
+    () => backupOneLog(run),
+  );
+  logBackups.set(run.database, work);
+  await work;
+}
+
+async function backupOneLog(run: Run): Promise<void> {
+  const { instance, session, database, statement } = run;
+  const tail = statement.options.noRecovery === true;
+  const release = tail ? takeExclusive(run) : undefined;
+  let target: Target | undefined;
+  try {
+    const firstLsn = database.lastLogBackupLsn;
+    if (firstLsn === undefined) throw fail(4214);
+    target = await openTarget(instance, statement);
+    const progress = new Progress(session, run.sink, statement.options.stats);
+    // Flushed first, so that an idle database gives first = last (sqlserver.md §2.6).
+    await database.log.flush();
+    const header = beginHeader(instance, session, database, statement, {
+      kind: 'log',
+      position: target.position,
+      compressed: target.compressed,
+      firstLsn,
+    });
+    const lastLsn = database.log.nextLsn;
+    const sliceEndMs = instance.clock().getTime();
+    const records = database.log.slice(firstLsn, lastLsn);
+    await database.log.flush();
+    await target.writer.begin(header);
+    const logBytes = await writeLog(target, records, progress);
+    const ended = await finishSet(run, target, header, { lastLsn, sliceEndMs, dataBytes: 0, logBytes });
+    if (!header.isCopyOnly) applyLogBackup(database, lastLsn, tail);
+    await progress.finish();
+    await report(run, target, ended);
+    await truncateLog(database);
+  } finally {
+    await target?.close();
+    release?.();
+  }
+}
+
+function takeExclusive(run: Run): () => void {
+  const { instance, session, database } = run;
+  if (session.database === database) throw fail(3102, 'BACKUP', database.name);
+  const release = otherUsers(database, session).length > 0 ? undefined : tryExclusive(instance, database, session);
+  if (release === undefined) throw fail(3101);
+  return release;
+}
+
+function applyLogBackup(database: StoredDatabase, lastLsn: Lsn, tail: boolean): void {
+  const { recoveryForkGuid } = database.description;
+  database.change({
+    lastLogBackupLsn: lastLsn,
+    chainBegins: false,
+    firstRecoveryForkGuid: recoveryForkGuid,
+    forkPointLsn: undefined,
+    // From here on the database waits for logs of the new primary, at the end of all it ever knew.
+    ...(tail ? { state: 'RESTORING', redoStart: { lsn: lastLsn, forkGuid: recoveryForkGuid }, tailApplied: true } : {}),
+  });
+}
+
+async function writeLog(target: Target, records: readonly EncodedRecord[], progress?: Progress): Promise<number> {
+  const total = records.reduce((sum, record) => sum + record.bytes.length, 0);
+  let done = 0;
+  let chunk: Buffer[] = [];
+  let chunkBytes = 0;
+  for (const record of records) {
+    chunk.push(frame(record.bytes));
+    chunkBytes += record.bytes.length;
+    done += record.bytes.length;
+    if (chunkBytes < logChunkBytes) continue;
+    await target.writer.content('L', Buffer.concat(chunk), target.compressed);
+    [chunk, chunkBytes] = [[], 0];
+    await progress?.reached(done, total);
+  }
+  if (chunk.length > 0) await target.writer.content('L', Buffer.concat(chunk), target.compressed);
+  return total;
+}
+
+async function finishSet(
+  run: Run,
+  target: Target,
+  header: BackupSetHeader,
+  part: { readonly lastLsn: Lsn; readonly sliceEndMs: number; readonly dataBytes: number; readonly logBytes: number },
+): Promise<BackupSetHeader> {
+  const finishMs = run.instance.clock().getTime();
+  const ended = endHeader(header, run.database, { ...part, finishMs, compressedSize: target.writer.written });
+  await target.writer.end(ended);
+  return ended;
+}
+
+/** Makes the new place in the chain durable, writes history, and says what was done (sqlserver.md §1.3). */
+async function report(run: Run, target: Target, header: BackupSetHeader): Promise<void> {
+  const { instance, sink } = run;
+  await instance.save();
+  await recordBackupSet(instance, header, target.media, target.device);
+  const shown = header.files.filter(file => header.kind !== 'log' || file.type === 'L');
+  for (const file of shown) {
+    sink.info(message(4035, pagesOf(file.backupBytes), header.databaseName, file.logicalName, header.position));
+  }
+  const pages = shown.reduce((sum, file) => sum + pagesOf(file.backupBytes), 0);
+  const { seconds, rate } = throughput(header.backupSize, header.finishMs - header.startMs);
+  sink.info(message(3014, statementNames[header.kind], pages, seconds, rate));
+  await sink.flush();
+}

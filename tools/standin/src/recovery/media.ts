@@ -1,0 +1,224 @@
+/**
+ * The file behind a disk device: `HFSTBAK1`, then frames `type u8 · length u32 · crc32 u32 · payload`.
+ *   M  media header (JSON), once
+ *   S  a backup set begins (JSON header as far as known)
+ *   D  content of data files: one chunk of a snapshot (engine/snapshot.ts)
+ *   L  log: a run of framed log records (engine/log-records.ts)
+ *   E  the set ends (the whole header, JSON): without it the set is incomplete
+ * Several sets follow each other (NOINIT). Not the Microsoft Tape Format.
+ */
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { fail, failWithState, SqlError } from '../messages.ts';
+import { operatingSystemError, systemCode, translateSystemError } from './operating-system-errors.ts';
+import type { BackupSetHeader } from './backup-set.ts';
+import type { Instance } from '../engine/instance.ts';
+
+const magic = Buffer.from('HFSTBAK1');
+const frameHeaderBytes = 9;
+
+export type MediaHeader = {
+  readonly mediaSetId: string;
+  readonly mediaFamilyId: string;
+  readonly name: string | null;
+  readonly createdMs: number;
+  readonly compressed: boolean;
+};
+
+type FramePlace = { readonly type: string; readonly at: number; readonly bytes: number };
+export type MediaSet = {
+  readonly header: BackupSetHeader;
+  readonly complete: boolean;
+  readonly chunks: readonly FramePlace[];
+};
+export type Media = {
+  readonly path: string;
+  readonly header: MediaHeader;
+  readonly sets: readonly MediaSet[];
+  /** Where the next set would begin. */
+  readonly end: number;
+  /** The file stops inside a frame. */
+  readonly cut: boolean;
+};
+
+/** The host file of a device, or 3201 with OS error 3 when no map covers it. Relative names lie in the default backup folder. */
+export function devicePath(instance: Instance, path: string, state: number, defaultFolder: string): string {
+  const absolute = /^([A-Za-z]:[\\/]|[\\/])/.test(path);
+  const host = instance.hostPath(absolute ? path : `${defaultFolder}\\${path}`);
+  if (host === undefined) throw failWithState(state, 3201, path, operatingSystemError(3));
+  if (instance.devicesInUse.has(host)) throw failWithState(state, 3201, path, operatingSystemError(32));
+  return host;
+}
+
+/** Reads the structure of a device. `path` is the name in messages. */
+export async function readMedia(host: string, path: string): Promise<Media> {
+  const file = await open(host, 'r').catch((failure: unknown) => {
+    throw failWithState(2, 3201, path, translateSystemError(failure));
+  });
+  try {
+    return await scan(file, path);
+  } catch (failure) {
+    if (failure instanceof SqlError) throw failure;
+    throw new SqlError(fail(3203, path, translateSystemError(failure)).messages, 'statement', failure);
+  } finally {
+    await file.close();
+  }
+}
+
+async function scan(file: FileHandle, path: string): Promise<Media> {
+  const { size } = await file.stat();
+  if (size === 0) throw fail(3254, path);
+  const start = await bytesAt(file, 0, magic.length);
+  if (!start.equals(magic)) throw fail(3241, path);
+  let header: MediaHeader | undefined;
+  const sets: MediaSet[] = [];
+  let at = magic.length;
+  let open: { header: BackupSetHeader; chunks: FramePlace[] } | undefined;
+  while (at + frameHeaderBytes <= size) {
+    const lead = await bytesAt(file, at, frameHeaderBytes);
+    const type = String.fromCharCode(lead[0] ?? 0);
+    const length = lead.readUInt32LE(1);
+    const end = at + frameHeaderBytes + length;
+    if (!'MSDLE'.includes(type))
+      throw header === undefined ? fail(3241, path) : fail(3203, path, operatingSystemError(13));
+    if (end > size) break;
+    if (type === 'D' || type === 'L') open?.chunks.push({ type, at, bytes: length });
+    else {
+      const payload = await bytesAt(file, at + frameHeaderBytes, length);
+      if (crc32(payload) !== lead.readUInt32LE(5)) throw fail(type === 'M' ? 3241 : 3242, path);
+      const content = JSON.parse(payload.toString('utf8')) as unknown;
+      if (type === 'M') header = content as MediaHeader;
+      if (type === 'S') {
+        if (open !== undefined) sets.push({ ...open, complete: false });
+        open = { header: content as BackupSetHeader, chunks: [] };
+      }
+      if (type === 'E' && open !== undefined) {
+        sets.push({ header: content as BackupSetHeader, chunks: open.chunks, complete: true });
+        open = undefined;
+      }
+    }
+    at = end;
+  }
+  if (header === undefined) throw fail(3241, path);
+  if (open !== undefined) sets.push({ ...open, complete: false });
+  return { path, header, sets, end: at, cut: at < size };
+}
+
+async function bytesAt(file: FileHandle, at: number, bytes: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(bytes);
+  const { bytesRead } = await file.read(buffer, 0, bytes, at);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** The set of FILE = n (default 1, the oldest). 3287 beyond the last; 3203 or 3256 when it was never finished (cut off, or still being written). */
+export function chooseSet(media: Media, position: number | undefined): MediaSet {
+  const set = media.sets[(position ?? 1) - 1];
+  if (set === undefined) throw fail(3287, position ?? 1, media.path);
+  if (set.complete) return set;
+  throw media.cut ? fail(3203, media.path, operatingSystemError(38)) : fail(3256, media.path);
+}
+
+/** Content of one set, decompressed, in order. A damaged chunk is 3183 when the set carries checksums, 3203 when it does not. */
+export async function* readChunks(
+  host: string,
+  media: Media,
+  set: MediaSet,
+): AsyncIterable<{ readonly type: string; readonly bytes: Buffer }> {
+  const file = await open(host, 'r');
+  try {
+    for (const chunk of set.chunks) {
+      const lead = await bytesAt(file, chunk.at, frameHeaderBytes);
+      const payload = await bytesAt(file, chunk.at + frameHeaderBytes, chunk.bytes);
+      if (crc32(payload) !== lead.readUInt32LE(5)) {
+        throw set.header.hasBackupChecksums
+          ? fail(3183, 1, Math.floor(chunk.at / 8192), set.header.databaseName)
+          : fail(3203, media.path, operatingSystemError(13));
+      }
+      yield { type: chunk.type, bytes: set.header.compressed ? inflateRawSync(payload) : payload };
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes one set to a device. What is written stays when the statement fails: a partial file, as on a real server. */
+export class MediaWriter {
+  readonly #file: FileHandle;
+  readonly #path: string;
+  #at: number;
+  /** Content bytes as they lie in the file. */
+  written = 0;
+
+  private constructor(file: FileHandle, path: string, at: number) {
+    this.#file = file;
+    this.#path = path;
+    this.#at = at;
+  }
+
+  /** A new medium: the old content of the file is gone. */
+  static async format(host: string, path: string, header: MediaHeader): Promise<MediaWriter> {
+    const file = await openDevice(host, path, 'w');
+    const writer = new MediaWriter(file, path, 0);
+    await writer.#put(magic);
+    await writer.#frame('M', Buffer.from(JSON.stringify(header)));
+    return writer;
+  }
+
+  static async append(host: string, path: string, at: number): Promise<MediaWriter> {
+    return new MediaWriter(await openDevice(host, path, 'r+'), path, at);
+  }
+
+  async begin(header: BackupSetHeader): Promise<void> {
+    await this.#frame('S', Buffer.from(JSON.stringify(header)));
+  }
+
+  async content(type: 'D' | 'L', bytes: Buffer, compressed: boolean): Promise<void> {
+    const payload = compressed ? deflateRawSync(bytes) : bytes;
+    this.written += payload.length;
+    await this.#frame(type, payload);
+  }
+
+  /** The set is complete when this resolves: flushed to the disk. */
+  async end(header: BackupSetHeader): Promise<void> {
+    await this.#frame('E', Buffer.from(JSON.stringify(header)));
+    await this.#file.truncate(this.#at);
+    await this.#file.sync();
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  async #frame(type: string, payload: Buffer): Promise<void> {
+    const lead = Buffer.alloc(frameHeaderBytes);
+    lead.write(type, 0, 'latin1');
+    lead.writeUInt32LE(payload.length, 1);
+    lead.writeUInt32LE(crc32(payload), 5);
+    await this.#put(Buffer.concat([lead, payload]));
+  }
+
+  async #put(bytes: Buffer): Promise<void> {
+    try {
+      await this.#file.write(bytes, 0, bytes.length, this.#at);
+    } catch (failure) {
+      throw new SqlError(fail(3202, this.#path, translateSystemError(failure)).messages, 'statement', failure);
+    }
+    this.#at += bytes.length;
+  }
+}
+
+async function openDevice(host: string, path: string, flags: 'w' | 'r+'): Promise<FileHandle> {
+  return open(host, flags).catch((failure: unknown) => {
+    const missing = systemCode(failure) === 'ENOENT';
+    // The file itself is created: what is missing is its folder.
+    throw failWithState(1, 3201, path, missing ? operatingSystemError(3) : translateSystemError(failure));
+  });
+}
+
+/** Bytes of an existing device; undefined when there is none. */
+export function deviceSize(host: string): Promise<number | undefined> {
+  return stat(host).then(
+    found => found.size,
+    () => undefined,
+  );
+}

@@ -1,0 +1,86 @@
+/** For tests: short forms of BACKUP and RESTORE over the engine fixture. */
+import { collect, failureOf, type Collected, type Fixture } from '../engine/engine-fixture.ts';
+import type { BackupOptions, RestoreStatement, Row, Table } from '../contract.ts';
+
+export const share = '\\\\share\\bts';
+
+export type Recovery = {
+  backup(database: string, kind: 'database' | 'log', file: string, options?: BackupOptions): Promise<Collected>;
+  restore(
+    statement: Partial<RestoreStatement> & { readonly database: string; readonly from?: string },
+  ): Promise<Collected>;
+  /** Numbers of the failure, [] when it succeeded. */
+  refused(work: Promise<unknown>): Promise<readonly number[]>;
+  header(file: string, position?: number): Promise<Readonly<Record<string, unknown>>>;
+  headers(file: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  table(database: string, name?: string): Table;
+  values(database: string, name?: string): Promise<readonly Row[]>;
+};
+
+export function recoveryOf(fixture: Fixture): Recovery {
+  const session = fixture.session();
+  /** An engine that was restarted knows no session of before. */
+  const current = (): typeof session => (fixture.engine().sessions().includes(session) ? session : fixture.session());
+
+  async function headers(file: string, position?: number): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const sink = collect();
+    await fixture
+      .engine()
+      .restoreInformation(
+        current(),
+        { kind: 'headeronly', devices: [disk(file)], options: position === undefined ? {} : { file: position } },
+        sink,
+      );
+    return sink.objects();
+  }
+
+  function table(database: string, name = 't'): Table {
+    const found = fixture.engine().database(database)?.table('dbo', name);
+    if (found === undefined) throw new Error(`no table ${name} in ${database}`);
+    return found;
+  }
+
+  return {
+    backup: async (database, kind, file, options = {}) => {
+      const sink = collect();
+      await fixture.engine().backup(current(), { kind, database, devices: [disk(file)], options }, sink);
+      return sink;
+    },
+    restore: async ({ from, ...statement }) => {
+      const sink = collect();
+      await fixture.engine().restore(
+        current(),
+        {
+          kind: 'log',
+          devices: from === undefined ? [] : [disk(from)],
+          recovery: 'norecovery',
+          options: {},
+          ...statement,
+        },
+        sink,
+      );
+      return sink;
+    },
+    refused: failureOf,
+    headers,
+    header: async (file, position = 1) => {
+      const [first] = await headers(file, position);
+      if (first === undefined) throw new Error(`no set in ${file}`);
+      return first;
+    },
+    table,
+    values: async (database, name) => {
+      const reader = fixture.session();
+      const transaction = fixture.engine().begin(reader, undefined);
+      const rows: Row[] = [];
+      for await (const { row } of transaction.scan(table(database, name), 'read')) rows.push(row);
+      await transaction.commit();
+      await fixture.engine().detach(reader);
+      return rows;
+    },
+  };
+}
+
+function disk(file: string): { readonly type: 'disk'; readonly path: string } {
+  return { type: 'disk', path: `${share}\\${file}` };
+}

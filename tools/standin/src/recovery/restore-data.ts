@@ -1,0 +1,161 @@
+/** RESTORE DATABASE from a full or a differential set. */
+import { rm } from 'node:fs/promises';
+import { DatabaseLog, type EncodedRecord } from '../engine/database-log.ts';
+import { saveDataFile } from '../engine/data-file.ts';
+import { redo } from '../engine/redo.ts';
+import { captureSnapshot, SnapshotLoader } from '../engine/snapshot.ts';
+import { StoredDatabase, type DatabaseDescription } from '../engine/stored-database.ts';
+import { fail } from '../messages.ts';
+import { planFiles } from './restore-files.ts';
+import { decodeLog, type Source } from './restore-source.ts';
+import { readChunks } from './media.ts';
+import { parseStopTime } from './stop-point.ts';
+import type { RestoreOutcome, RestoreRun } from './restore.ts';
+import type { LogRecord } from '../engine/log-records.ts';
+import type { Instance } from '../engine/instance.ts';
+
+/**
+ * From the first change on the database is RESTORING and marked as interrupted on disk; the mark goes when files, log and position agree.
+ * A crash or a damaged set in between leaves what a real server leaves: nothing but a new full restore can follow.
+ */
+export async function restoreFull(run: RestoreRun, existing: StoredDatabase | undefined): Promise<RestoreOutcome> {
+  const { instance, session, source, statement } = run;
+  checkStop(run);
+  if (existing !== undefined) checkReplaceable(run, existing);
+  const files = await planFiles(run, existing);
+  const description = describe(instance, run, existing, files);
+  const database = new StoredDatabase(description, DatabaseLog.volatile(0n), 0n);
+  const owner = instance.ownerOf(session);
+  database.lock.tryAcquire(owner, 'X');
+  try {
+    instance.add(database);
+    await instance.save();
+    if (existing?.loaded === true) await existing.log.close();
+    const kept = new Set(files.map(file => file.physicalName));
+    for (const file of existing?.files ?? []) {
+      const path = kept.has(file.physicalName) ? undefined : instance.hostPath(file.physicalName);
+      if (path !== undefined) await rm(path, { force: true });
+    }
+    await load(run, database, source);
+  } finally {
+    database.lock.release(owner);
+  }
+  database.change({ interrupted: false });
+  await instance.save();
+  return { applied: statement.kind === 'log' ? 0 : source.header.backupSize, stopMissed: undefined };
+}
+
+/** STOPAT on a data backup only tells early that the point lies before its end (sqlserver.md §2.2). */
+function checkStop(run: RestoreRun): void {
+  const { stop } = run.statement.options;
+  const { header } = run.source;
+  if (stop === undefined) return;
+  if (stop.kind === 'at time') {
+    if (header.recoveryModel === 'SIMPLE') throw fail(3145);
+    if (parseStopTime(stop.time) < header.finishMs) throw fail(4338);
+  }
+}
+
+function checkReplaceable(run: RestoreRun, existing: StoredDatabase): void {
+  const { header } = run.source;
+  const { replace, stop } = run.statement.options;
+  if (replace === true) return;
+  if (existing.familyGuid !== header.familyGuid) throw fail(3154, existing.name);
+  if (existing.state === 'ONLINE' && hasUnsavedTail(existing) && stop?.kind !== 'at time')
+    throw fail(3159, existing.name);
+  const { redoStart, interrupted } = existing.description;
+  if (redoStart !== undefined && !interrupted && BigInt(header.lastLsn) < redoStart.lsn) throw fail(3120);
+}
+
+function hasUnsavedTail(database: StoredDatabase): boolean {
+  const { lastLogBackupLsn, recoveryModel } = database.description;
+  return recoveryModel !== 'SIMPLE' && lastLogBackupLsn !== undefined && lastLogBackupLsn !== database.nextLsn;
+}
+
+/** What the restored database is from its header: options revert to those of the backup (sqlserver.md §2.2). */
+function describe(
+  instance: Instance,
+  run: RestoreRun,
+  existing: StoredDatabase | undefined,
+  files: DatabaseDescription['files'],
+): DatabaseDescription {
+  const { header } = run.source;
+  return {
+    id: existing?.id ?? instance.takeDatabaseId(),
+    name: existing?.name ?? run.statement.database,
+    createdAt: instance.clock(),
+    state: 'RESTORING',
+    readOnly: header.isReadOnly,
+    userAccess: header.isSingleUser ? 'SINGLE_USER' : 'MULTI_USER',
+    recoveryModel: header.recoveryModel,
+    files,
+    familyGuid: header.familyGuid,
+    databaseGuid: header.bindingId,
+    recoveryForkGuid: header.recoveryForkId,
+    firstRecoveryForkGuid: header.recoveryForkId,
+    forkPointLsn: undefined,
+    lastLogBackupLsn: undefined,
+    chainBegins: false,
+    // Differentials refer to the full by its checkpoint and identity; none ever refers to a copy-only one.
+    differentialBase: header.isCopyOnly ? undefined : { lsn: BigInt(header.checkpointLsn), guid: header.backupSetGuid },
+    redoStart: { lsn: BigInt(header.lastLsn), forkGuid: header.recoveryForkId },
+    interrupted: true,
+    tailApplied: false,
+    ownerSid: existing?.description.ownerSid ?? Buffer.from(run.session.login.sid).toString('hex'),
+  };
+}
+
+export async function restoreDifferential(
+  run: RestoreRun,
+  existing: StoredDatabase | undefined,
+): Promise<RestoreOutcome> {
+  const { instance, source, statement } = run;
+  const { header } = source;
+  if (existing === undefined) throw fail(3118, statement.database);
+  const { redoStart, interrupted, differentialBase } = existing.description;
+  if (redoStart === undefined) throw fail(3117);
+  if (interrupted) throw fail(4319, existing.files[0]?.logicalName ?? existing.name);
+  if (existing.familyGuid !== header.familyGuid) throw fail(3154, existing.name);
+  if (differentialBase?.guid !== header.differentialBaseGuid) throw fail(3136);
+  if (BigInt(header.lastLsn) < redoStart.lsn) throw fail(3120);
+  checkStop(run);
+  existing.change({ interrupted: true });
+  await instance.save();
+  await existing.log.close();
+  existing.open.clear();
+  await load(run, existing, source);
+  existing.change({
+    interrupted: false,
+    redoStart: { lsn: BigInt(header.lastLsn), forkGuid: header.recoveryForkId },
+    recoveryForkGuid: header.recoveryForkId,
+    firstRecoveryForkGuid: header.recoveryForkId,
+    forkPointLsn: undefined,
+    tailApplied: false,
+  });
+  await instance.save();
+  return { applied: header.backupSize, stopMissed: undefined };
+}
+
+/** Rows of the snapshot, then the log that the set embeds; both files are written and flushed when this resolves. */
+async function load(run: RestoreRun, database: StoredDatabase, source: Source): Promise<void> {
+  const { instance, progress } = run;
+  const lastLsn = BigInt(source.header.lastLsn);
+  const loader = new SnapshotLoader(database);
+  const records: (EncodedRecord & { readonly record: LogRecord })[] = [];
+  let done = 0;
+  for await (const { type, bytes } of readChunks(source.host, source.media, source.set)) {
+    if (type === 'D') loader.take(bytes);
+    else records.push(...decodeLog(bytes));
+    done += bytes.length;
+    await progress.reached(done, source.header.backupSize);
+  }
+  const { lsn } = loader.finish();
+  database.log = await DatabaseLog.create(instance.logPath(database), lsn);
+  database.log.appendRestored(records, lastLsn);
+  for (const { record } of records) redo(database, record, lsn);
+  await database.log.flush();
+  const snapshot = captureSnapshot(database);
+  await saveDataFile(instance.dataPath(database), snapshot);
+  database.checkpointLsn = snapshot.lsn;
+  database.redoNeedsLsn = snapshot.needsLsn;
+}

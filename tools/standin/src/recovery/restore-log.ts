@@ -1,0 +1,79 @@
+/** RESTORE LOG: rolls a restoring database forward, to the end of one log or to a stop point in it. */
+import { redo } from '../engine/redo.ts';
+import { fail } from '../messages.ts';
+import { readLog } from './restore-source.ts';
+import { findStop } from './stop-point.ts';
+import type { BackupSetHeader } from './backup-set.ts';
+import type { RestoreOutcome, RestoreRun } from './restore.ts';
+import type { StoredDatabase } from '../engine/stored-database.ts';
+import type { LogRecord } from '../engine/log-records.ts';
+import type { Lsn } from '../contract.ts';
+
+/** A restoring database writes its rows to the data file when its log has grown past this, so that a restart stays quick. */
+const checkpointBytes = 16_777_216;
+
+/**
+ * Resumes by position: records before redo_start are never applied again, so the same log may follow a stop in it, and may be repeated.
+ * Records are durable in the log file before the position moves; a crash before that cuts them off again.
+ */
+export async function restoreLog(run: RestoreRun, existing: StoredDatabase | undefined): Promise<RestoreOutcome> {
+  const { instance, source, statement, progress } = run;
+  const { header } = source;
+  if (existing === undefined) throw fail(3118, statement.database);
+  const { redoStart } = existing.description;
+  if (redoStart === undefined) throw fail(3117);
+  if (existing.description.interrupted) throw fail(4319, existing.files[0]?.logicalName ?? existing.name);
+  if (existing.familyGuid !== header.familyGuid) throw fail(3154, existing.name);
+  const lastLsn = BigInt(header.lastLsn);
+  checkPath(header, redoStart);
+  if (BigInt(header.firstLsn) > redoStart.lsn) throw fail(4305, header.firstLsn, String(redoStart.lsn));
+  if (lastLsn < redoStart.lsn) throw fail(4326, header.lastLsn, String(redoStart.lsn));
+
+  const all = await readLog(source);
+  const { until, missed } = findStop(
+    statement.options.stop,
+    { records: all.map(each => each.record), lastLsn, sliceEndMs: header.sliceEndMs },
+    { lsn: redoStart.lsn, appliedTimeMs: existing.appliedTimeMs },
+  );
+  const end = until ?? lastLsn;
+  const wanted = all.filter(({ lsn }) => lsn >= redoStart.lsn && lsn < end);
+  const total = wanted.reduce((sum, each) => sum + each.bytes.length, 0);
+  // The last moment to stop without a trace: from here on memory, log and position move together.
+  await progress.reached(0, total);
+  existing.log.appendRestored(wanted, end);
+  rollForward(existing, wanted, redoStart.lsn);
+  await existing.log.flush();
+  existing.change({
+    redoStart: { lsn: end, forkGuid: forkAt(header, end) },
+    recoveryForkGuid: forkAt(header, end),
+    tailApplied: header.isForceOffline && end === lastLsn,
+  });
+  await instance.save();
+  if (existing.log.bytes > checkpointBytes) await instance.checkpoint(existing);
+  return { applied: total, stopMissed: missed };
+}
+
+function rollForward(database: StoredDatabase, records: readonly { readonly record: LogRecord }[], from: Lsn): void {
+  try {
+    for (const { record } of records) redo(database, record, from);
+  } catch (cause) {
+    // Rows and log contradict each other: nobody may see what is in memory now.
+    database.failure = new Error(`the log cannot be applied to ${database.name}`, { cause });
+    database.change({ state: 'SUSPECT' });
+    throw database.failure;
+  }
+}
+
+/** A log applies to a database on its first fork, up to the point where it leaves it; or to one already on its last (sqlserver.md §2.7). */
+function checkPath(header: BackupSetHeader, redoStart: { readonly lsn: Lsn; readonly forkGuid: string }): void {
+  const { forkGuid, lsn } = redoStart;
+  const forkPoint = header.forkPointLsn === null ? undefined : BigInt(header.forkPointLsn);
+  const onFirst = forkGuid === header.firstRecoveryForkId && (forkPoint === undefined || lsn <= forkPoint);
+  const onLast = forkGuid === header.recoveryForkId && (forkPoint === undefined || lsn >= forkPoint);
+  if (!onFirst && !onLast) throw fail(4330);
+}
+
+function forkAt(header: BackupSetHeader, lsn: Lsn): string {
+  const crossed = header.forkPointLsn === null || lsn > BigInt(header.forkPointLsn);
+  return crossed ? header.recoveryForkId : header.firstRecoveryForkId;
+}

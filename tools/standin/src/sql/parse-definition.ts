@@ -1,0 +1,233 @@
+/** CREATE/DROP TABLE and DATABASE, ALTER DATABASE … SET, DECLARE, SET. */
+import type { ColumnSyntax, ConstraintSyntax, Name, SetStatement, Statement } from './ast.ts';
+import { parseExpression } from './parse-expression.ts';
+import { isAssignmentOperator } from './parse-query.ts';
+import { parseType } from './parse-type.ts';
+import type { Cursor } from './parser-core.ts';
+import { unsupported } from '../messages.ts';
+
+export function parseCreate(cursor: Cursor): Statement {
+  const line = cursor.line();
+  cursor.expect('CREATE');
+  if (cursor.accept('TABLE')) {
+    const table = cursor.name();
+    return { kind: 'create table', line, table, ...parseTableBody(cursor) };
+  }
+  if (cursor.accept('DATABASE')) return parseCreateDatabase(cursor, line);
+  throw unsupported(`CREATE ${cursor.peek().text.toUpperCase()}`);
+}
+
+function parseTableBody(cursor: Cursor): { columns: ColumnSyntax[]; constraints: ConstraintSyntax[] } {
+  const columns: ColumnSyntax[] = [];
+  const constraints: ConstraintSyntax[] = [];
+  cursor.expect('(');
+  do {
+    if (cursor.at(')')) break;
+    if (cursor.atAny('CONSTRAINT', 'PRIMARY', 'UNIQUE', 'FOREIGN', 'CHECK', 'INDEX'))
+      constraints.push(parseConstraint(cursor, undefined));
+    else columns.push(parseColumn(cursor, constraints));
+  } while (cursor.accept(','));
+  cursor.expect(')');
+  if (cursor.accept('ON')) cursor.identifier();
+  return { columns, constraints };
+}
+
+function parseColumn(cursor: Cursor, constraints: ConstraintSyntax[]): ColumnSyntax {
+  const name = cursor.identifier();
+  const type = parseType(cursor, 1);
+  let nullable: boolean | undefined;
+  let identity: ColumnSyntax['identity'];
+  let defaultText: string | undefined;
+  for (;;) {
+    if (cursor.accept('NULL')) nullable = true;
+    else if (cursor.accept('NOT', 'NULL')) nullable = false;
+    else if (cursor.accept('IDENTITY')) identity = parseIdentity(cursor);
+    else if (cursor.accept('COLLATE')) cursor.identifier();
+    else if (cursor.at('DEFAULT') || (cursor.at('CONSTRAINT') && cursor.peek(2).upper === 'DEFAULT'))
+      defaultText = parseDefault(cursor);
+    else if (cursor.atAny('CONSTRAINT', 'PRIMARY', 'UNIQUE', 'CHECK', 'REFERENCES', 'FOREIGN'))
+      constraints.push(parseConstraint(cursor, name));
+    else return { name, type, nullable, identity, defaultText };
+  }
+}
+
+function parseIdentity(cursor: Cursor): { seed: bigint; increment: bigint } {
+  if (!cursor.accept('(')) return { seed: 1n, increment: 1n };
+  const seed = parseInteger(cursor);
+  cursor.expect(',');
+  const increment = parseInteger(cursor);
+  cursor.expect(')');
+  return { seed, increment };
+}
+
+function parseInteger(cursor: Cursor): bigint {
+  const negative = cursor.accept('-');
+  const token = cursor.next();
+  if (token.kind !== 'integer') throw cursor.error(token);
+  return negative ? -BigInt(token.text) : BigInt(token.text);
+}
+
+function parseDefault(cursor: Cursor): string {
+  if (cursor.accept('CONSTRAINT')) cursor.identifier();
+  cursor.expect('DEFAULT');
+  const from = cursor.position;
+  parseExpression(cursor);
+  return cursor.source(from, cursor.position);
+}
+
+/** `column`: the column it is written beside. Foreign keys and checks would be accepted and ignored, so they are refused. */
+function parseConstraint(cursor: Cursor, column: string | undefined): ConstraintSyntax {
+  const name = cursor.accept('CONSTRAINT') ? cursor.identifier() : undefined;
+  const kind = cursor.accept('PRIMARY', 'KEY') ? 'primary key' : cursor.accept('UNIQUE') ? 'unique' : undefined;
+  if (kind === undefined) throw unsupported(`constraint ${cursor.peek().text.toUpperCase()}`);
+  if (!cursor.accept('CLUSTERED')) cursor.accept('NONCLUSTERED');
+  if (column !== undefined && !cursor.at('(')) return { kind, name, columns: [column] };
+  cursor.expect('(');
+  const columns = cursor.list(() => {
+    const each = cursor.identifier();
+    if (!cursor.accept('ASC')) cursor.accept('DESC');
+    return each;
+  });
+  cursor.expect(')');
+  return { kind, name, columns };
+}
+
+function parseCreateDatabase(cursor: Cursor, line: number): Statement {
+  const database = cursor.identifier();
+  const files: { log: boolean; options: Record<string, string> }[] = [];
+  if (cursor.accept('ON')) {
+    cursor.accept('PRIMARY');
+    files.push(...cursor.list(() => ({ log: false, options: parseFile(cursor) })));
+  }
+  if (cursor.accept('LOG', 'ON')) files.push(...cursor.list(() => ({ log: true, options: parseFile(cursor) })));
+  if (cursor.at('COLLATE') || cursor.at('FOR') || cursor.at('CONTAINMENT'))
+    throw unsupported(`CREATE DATABASE … ${cursor.peek().upper}`);
+  return { kind: 'create database', line, database, files };
+}
+
+/** `(NAME = a, FILENAME = 'D:\…', SIZE = 8MB)`; the values as written. */
+function parseFile(cursor: Cursor): Record<string, string> {
+  const options: Record<string, string> = {};
+  cursor.expect('(');
+  do {
+    const key = cursor.identifier().toUpperCase();
+    cursor.expect('=');
+    const token = cursor.next();
+    const unit = /^(KB|MB|GB|TB|UNLIMITED)$/.test(cursor.peek().upper) || cursor.at('%') ? cursor.next().upper : '';
+    options[key] = token.text + unit;
+  } while (cursor.accept(','));
+  cursor.expect(')');
+  return options;
+}
+
+export function parseDrop(cursor: Cursor): Statement {
+  const line = cursor.line();
+  cursor.expect('DROP');
+  const what = cursor.accept('TABLE') ? 'table' : cursor.accept('DATABASE') ? 'database' : undefined;
+  if (what === undefined) throw unsupported(`DROP ${cursor.peek().text.toUpperCase()}`);
+  const ifExists = cursor.accept('IF', 'EXISTS');
+  return { kind: 'drop', line, what, ifExists, names: cursor.list(() => cursor.name()) };
+}
+
+export function parseAlter(cursor: Cursor): Statement {
+  const line = cursor.line();
+  cursor.expect('ALTER');
+  if (!cursor.accept('DATABASE')) throw unsupported(`ALTER ${cursor.peek().text.toUpperCase()}`);
+  const database = cursor.identifier();
+  if (!cursor.accept('SET')) throw unsupported(`ALTER DATABASE … ${cursor.peek().text.toUpperCase()}`);
+  const option = cursor.identifier().toUpperCase();
+  // FULL is reserved elsewhere; ON and OFF are no identifiers either.
+  const reserved = ['FULL', 'ON', 'OFF'].find(word => cursor.accept(word));
+  const value =
+    reserved ?? (cursor.atIdentifier() && !cursor.at('WITH') ? cursor.identifier().toUpperCase() : undefined);
+  if (cursor.at(',')) throw unsupported('ALTER DATABASE … SET with several options');
+  return { kind: 'alter database', line, database, option, value, termination: parseTermination(cursor) };
+}
+
+function parseTermination(cursor: Cursor): Extract<Statement, { kind: 'alter database' }>['termination'] {
+  if (!cursor.accept('WITH')) return undefined;
+  if (cursor.accept('NO_WAIT')) return { kind: 'no wait' };
+  cursor.expect('ROLLBACK');
+  if (cursor.accept('IMMEDIATE')) return { kind: 'rollback immediate' };
+  cursor.expect('AFTER');
+  const token = cursor.next();
+  if (token.kind !== 'integer') throw cursor.error(token);
+  cursor.accept('SECONDS');
+  return { kind: 'rollback after', seconds: Number(token.text) };
+}
+
+export function parseDeclare(cursor: Cursor): Statement {
+  const line = cursor.line();
+  cursor.expect('DECLARE');
+  const first = cursor.peek();
+  if (first.kind !== 'variable') throw first.kind === 'word' ? unsupported(`DECLARE ${first.text}`) : cursor.error();
+  if (cursor.peek(1).upper === 'TABLE' || (cursor.peek(1).upper === 'AS' && cursor.peek(2).upper === 'TABLE')) {
+    cursor.next();
+    cursor.accept('AS');
+    cursor.expect('TABLE');
+    return { kind: 'declare table', line, name: first.text, ...parseTableBody(cursor) };
+  }
+  const variables = cursor.list(() => {
+    const token = cursor.next();
+    if (token.kind !== 'variable') throw cursor.error(token);
+    cursor.accept('AS');
+    const type = parseType(cursor, 1);
+    return { name: token.text, type, value: cursor.accept('=') ? parseExpression(cursor) : undefined };
+  });
+  return { kind: 'declare', line, variables };
+}
+
+/** Options that take ON or OFF; several may share one SET. The names a driver sends at login are in sqlserver.md §8.1. */
+const switches = new Set(
+  (
+    'ANSI_NULLS ANSI_NULL_DFLT_ON ANSI_NULL_DFLT_OFF ANSI_PADDING ANSI_WARNINGS ARITHABORT ARITHIGNORE CONCAT_NULL_YIELDS_NULL CURSOR_CLOSE_ON_COMMIT IMPLICIT_TRANSACTIONS ' +
+    'NOCOUNT NUMERIC_ROUNDABORT QUOTED_IDENTIFIER XACT_ABORT ANSI_DEFAULTS FMTONLY NOEXEC PARSEONLY'
+  ).split(' '),
+);
+
+export function parseSet(cursor: Cursor): Statement {
+  const line = cursor.line();
+  cursor.expect('SET');
+  const token = cursor.peek();
+  if (token.kind === 'variable') {
+    cursor.next();
+    const operator = cursor.next().text;
+    if (!isAssignmentOperator(operator)) throw cursor.error();
+    return { kind: 'set variable', line, name: token.text, operator, value: parseExpression(cursor) };
+  }
+  if (cursor.accept('TRANSACTION', 'ISOLATION', 'LEVEL'))
+    return setWords(line, 'TRANSACTION ISOLATION LEVEL', parseIsolation(cursor));
+  if (cursor.accept('IDENTITY_INSERT')) return { ...onOff(cursor, line, ['IDENTITY_INSERT'], cursor.name()) };
+  if (switches.has(token.upper))
+    return onOff(
+      cursor,
+      line,
+      cursor.list(() => cursor.next().upper),
+      undefined,
+    );
+  const option = cursor.identifier().toUpperCase();
+  if (option === 'LANGUAGE' || option === 'DATEFORMAT')
+    return setWords(line, option, [cursor.next().text.toUpperCase()]);
+  if (['LOCK_TIMEOUT', 'TEXTSIZE', 'DATEFIRST', 'ROWCOUNT'].includes(option))
+    return { kind: 'set', line, options: [option], value: parseExpression(cursor), table: undefined };
+  // DEADLOCK_PRIORITY takes a word or a number; CONTEXT_INFO a binary: neither is built.
+  throw unsupported(`SET ${option}`);
+}
+
+function setWords(line: number, option: string, words: readonly string[]): SetStatement {
+  return { kind: 'set', line, options: [option], value: { words }, table: undefined };
+}
+
+function parseIsolation(cursor: Cursor): string[] {
+  if (cursor.accept('SERIALIZABLE')) return ['SERIALIZABLE'];
+  if (cursor.accept('SNAPSHOT')) return ['SNAPSHOT'];
+  if (cursor.accept('REPEATABLE', 'READ')) return ['REPEATABLE', 'READ'];
+  cursor.expect('READ');
+  return ['READ', cursor.identifier().toUpperCase()];
+}
+
+function onOff(cursor: Cursor, line: number, options: readonly string[], table: Name | undefined): SetStatement {
+  if (cursor.accept('ON')) return { kind: 'set', line, options, value: 'on', table };
+  cursor.expect('OFF');
+  return { kind: 'set', line, options, value: 'off', table };
+}

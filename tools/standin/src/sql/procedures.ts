@@ -1,0 +1,189 @@
+/** EXEC: procedures written in TypeScript, the built-in sp_executesql family, and dynamic text; each is a level of its own. */
+import { fail, unsupported } from '../messages.ts';
+import type { Database, NativeProcedure, ProcedureContext, ProcedureParameter } from '../contract.ts';
+import type { SqlType, SqlValue, TypedValue } from '../values.ts';
+import type { ArgumentSyntax, ExecuteProcedure, ExecuteText } from './ast.ts';
+import { bindExpression } from './bind-expression.ts';
+import { EMPTY_FRAME } from './bound.ts';
+import { callBuiltIn, isBuiltIn } from './built-in-procedures.ts';
+import { captured, capturingSink } from './capture.ts';
+import { EXECUTE_COMMAND } from './commands.ts';
+import { convert, plainText } from './convert.ts';
+import { splitName } from './functions-system.ts';
+import type { Levels } from './levels.ts';
+import { Loader } from './loader.ts';
+import { resolveProcedure } from './object-names.ts';
+import { raise, valueOf } from './raise.ts';
+import type { Run } from './session-state.ts';
+import { INT } from './types.ts';
+
+/** One value on its way into a procedure; `output` takes the value that comes back. */
+export type Argument = {
+  readonly name: string | undefined;
+  readonly value: TypedValue | 'default';
+  readonly output: ((value: TypedValue) => void) | undefined;
+};
+
+export async function executeStatement(
+  run: Run,
+  statement: ExecuteProcedure | ExecuteText,
+  levels: Levels,
+): Promise<void> {
+  if (statement.kind === 'execute text') {
+    if (statement.at !== undefined) throw unsupported(`EXECUTE … AT ${statement.at}`);
+    const { value, type } = await valueOf(run, statement.text);
+    const text = convert(value, type, { name: 'nvarchar', length: 'max' });
+    if (typeof text === 'string') await levels.text(run, text, { home: run.home });
+    return;
+  }
+  const parts =
+    'variable' in statement.procedure
+      ? splitName(procedureName(run, statement.procedure.variable))
+      : statement.procedure.parts;
+  const args = statement.arguments.map(each => argumentOf(run, each));
+  const status = await callProcedure(run, parts, args, levels);
+  if (statement.returnVariable !== undefined)
+    assignVariable(run, statement.returnVariable, { type: INT, value: BigInt(status) });
+  run.sink.done({ command: EXECUTE_COMMAND });
+}
+
+function procedureName(run: Run, name: string): string {
+  const variable = run.variables.get(name.toLowerCase());
+  if (variable === undefined) throw fail(137, name);
+  return plainText(variable.value, variable.type);
+}
+
+function assignVariable(run: Run, name: string, { type, value }: TypedValue): void {
+  const variable = run.variables.get(name.toLowerCase());
+  if (variable === undefined) throw fail(137, name);
+  variable.value = convert(value, type, variable.type);
+}
+
+function argumentOf(run: Run, syntax: ArgumentSyntax): Argument {
+  const { name, value } = syntax;
+  if (value === 'default') return { name, value, output: undefined };
+  const bound = bindExpression({ run, scope: undefined, loader: new Loader() }, value);
+  if (syntax.output && value.kind !== 'variable') throw fail(179);
+  const output =
+    syntax.output && value.kind === 'variable'
+      ? (result: TypedValue): void => assignVariable(run, value.name, result)
+      : undefined;
+  return { name, value: { type: bound.type, value: bound.evaluate(EMPTY_FRAME) }, output };
+}
+
+/** @returns the return status. Also the way in for named procedures over RPC. */
+export async function callProcedure(
+  run: Run,
+  parts: readonly string[],
+  args: readonly Argument[],
+  levels: Levels,
+): Promise<number> {
+  const last = (parts[parts.length - 1] ?? '').toLowerCase();
+  if (isBuiltIn(last)) return callBuiltIn(run, last, args, levels);
+  const found = resolveProcedure(run, parts);
+  if (found === undefined) throw fail(2812, parts.join('.'));
+  return levels.guarded(run, { procedure: found.procedure.name, home: found.database }, inner =>
+    runNative(inner, found.procedure, found.database, args, levels),
+  );
+}
+
+async function runNative(
+  run: Run,
+  procedure: NativeProcedure,
+  database: Database,
+  args: readonly Argument[],
+  levels: Levels,
+): Promise<number> {
+  const values = assignParameters(procedure, args);
+  const status = await procedure.run(contextOf(run, procedure, database, values, levels));
+  for (const { parameter, argument } of values.values()) {
+    if (argument?.output !== undefined)
+      argument.output({ type: parameter.type, value: values.get(parameter.name.toLowerCase())?.value ?? null });
+  }
+  return status;
+}
+
+type Given = { readonly parameter: ProcedureParameter; readonly argument: Argument | undefined; value: SqlValue };
+
+/** By position until the first name, then by name; what is missing takes its default (201 when there is none). */
+function assignParameters(procedure: NativeProcedure, args: readonly Argument[]): Map<string, Given> {
+  const { parameters } = procedure;
+  const given = new Map<string, Argument>();
+  args.forEach((argument, i) => {
+    const parameter =
+      argument.name === undefined ? parameters[i] : parameters.find(each => sameName(each.name, argument.name ?? ''));
+    if (parameter === undefined)
+      throw argument.name === undefined ? fail(8144, procedure.name) : fail(8145, argument.name, procedure.name);
+    if (given.has(parameter.name.toLowerCase())) throw fail(8143, parameter.name);
+    if (argument.output !== undefined && parameter.output !== true) throw fail(8162, parameter.name);
+    given.set(parameter.name.toLowerCase(), argument);
+  });
+  return new Map(
+    parameters.map((parameter): [string, Given] => {
+      const argument = given.get(parameter.name.toLowerCase());
+      const key = parameter.name.toLowerCase();
+      if (argument !== undefined && argument.value !== 'default')
+        return [key, { parameter, argument, value: argumentValue(argument.value, parameter.type) }];
+      // An OUTPUT parameter need not be given.
+      if (parameter.default === undefined && parameter.output !== true) throw fail(201, procedure.name, parameter.name);
+      return [key, { parameter, argument, value: parameter.default ?? null }];
+    }),
+  );
+}
+
+function argumentValue(value: TypedValue, type: SqlType): SqlValue {
+  return convert(value.value, value.type, type);
+}
+
+function sameName(left: string, right: string): boolean {
+  const plain = (name: string): string => name.replace(/^@/, '').toLowerCase();
+  return plain(left) === plain(right);
+}
+
+function contextOf(
+  run: Run,
+  procedure: NativeProcedure,
+  database: Database,
+  values: ReadonlyMap<string, Given>,
+  levels: Levels,
+): ProcedureContext {
+  const find = (name: string): Given => {
+    const found = [...values.values()].find(each => sameName(each.parameter.name, name));
+    if (found === undefined) throw new Error(`${procedure.name} has no parameter ${name}`);
+    return found;
+  };
+  const parametersOf = (
+    given: Readonly<Record<string, TypedValue>> | undefined,
+  ): readonly (readonly [string, TypedValue])[] =>
+    Object.entries(given ?? {}).map(([name, value]) => [name.startsWith('@') ? name : `@${name}`, value]);
+  return {
+    session: run.session,
+    engine: run.engine,
+    database,
+    // A getter: INSERT … EXEC and query() change where results go.
+    get sink() {
+      return run.sink;
+    },
+    argument: name => find(name).value,
+    output: (name, value) => {
+      find(name).value = value;
+    },
+    query: async (text, parameters) => {
+      const rows = captured();
+      await levels.text(run, text, {
+        home: database,
+        parameters: parametersOf(parameters),
+        sink: capturingSink(run.sink, rows),
+        throws: true,
+      });
+      return rows.sets.flatMap(set =>
+        set.rows.map(row => Object.fromEntries(set.columns.map((column, i) => [column.name, row[i] ?? null]))),
+      );
+    },
+    execute: (text, parameters) =>
+      levels
+        .text(run, text, { home: database, parameters: parametersOf(parameters), throws: true })
+        .then(() => undefined),
+    raise: each => raise(run, { procedure: procedure.name, line: 1, ...each }),
+  };
+}

@@ -1,0 +1,233 @@
+/** BACKUP and RESTORE: names and options evaluated, checked against each other, and handed to the engine (sqlserver.md §1.1, §2.2). */
+import { fail, unsupported } from '../messages.ts';
+import type {
+  BackupOptions,
+  BackupStatement,
+  RestoreInformationStatement,
+  RestoreStatement,
+  RestoreStop,
+} from '../contract.ts';
+import type { DeviceSyntax, Expression, RecoveryOption, Statement, TextOrVariable } from './ast.ts';
+import { bindExpression } from './bind-expression.ts';
+import { EMPTY_FRAME } from './bound.ts';
+import { convert } from './convert.ts';
+import { Loader } from './loader.ts';
+import type { Run } from './session-state.ts';
+
+type Options = ReadonlyMap<string, RecoveryOption>;
+
+/** Each pair says the opposite of the other. */
+const conflicts: readonly (readonly [string, string])[] = [
+  ['INIT', 'NOINIT'],
+  ['FORMAT', 'NOFORMAT'],
+  ['SKIP', 'NOSKIP'],
+  ['CHECKSUM', 'NO_CHECKSUM'],
+  ['COMPRESSION', 'NO_COMPRESSION'],
+  ['STOP_ON_ERROR', 'CONTINUE_AFTER_ERROR'],
+  ['RECOVERY', 'NORECOVERY'],
+  ['RECOVERY', 'STANDBY'],
+  ['NORECOVERY', 'STANDBY'],
+  ['STOPAT', 'STOPATMARK'],
+  ['STOPAT', 'STOPBEFOREMARK'],
+  ['STOPATMARK', 'STOPBEFOREMARK'],
+  ['FORMAT', 'NOSKIP'],
+  ['RESTRICTED_USER', 'NORECOVERY'],
+];
+
+/** Accepted without effect: they tune buffers, repeat a default, or (RESTART of a backup, sqlserver.md §1.1) do nothing on the server either. */
+const tuning = new Set([
+  'BLOCKSIZE',
+  'BUFFERCOUNT',
+  'MAXTRANSFERSIZE',
+  'STOP_ON_ERROR',
+  'NOFORMAT',
+  'NOINIT',
+  'SKIP',
+  'NOSKIP',
+  'NO_CHECKSUM',
+  'NO_COMPRESSION',
+]);
+
+function collect(options: readonly RecoveryOption[], built: ReadonlySet<string>, statement: string): Options {
+  const found = new Map<string, RecoveryOption>();
+  for (const option of options) {
+    if (!built.has(option.name) && !tuning.has(option.name)) throw unsupported(`${statement} … WITH ${option.name}`);
+    if (option.detail !== undefined) throw unsupported(`${statement} … WITH ${option.name} (${option.detail})`);
+    if (found.has(option.name) && option.name !== 'MOVE')
+      throw fail(3031, option.name.toLowerCase(), option.name.toLowerCase());
+    found.set(option.name, option);
+  }
+  for (const [a, b] of conflicts) if (found.has(a) && found.has(b)) throw fail(3031, b.toLowerCase(), a.toLowerCase());
+  return found;
+}
+
+function evaluate(run: Run, expression: Expression | undefined, option: string): string {
+  if (expression === undefined) throw unsupported(`${option} without a value`);
+  const bound = bindExpression({ run, scope: undefined, loader: new Loader() }, expression);
+  const value = convert(bound.evaluate(EMPTY_FRAME), bound.type, { name: 'nvarchar', length: 'max' }, 126);
+  if (typeof value !== 'string') throw fail(3044);
+  return value;
+}
+
+function textOf(run: Run, text: TextOrVariable): string {
+  if (text.kind === 'text') return text.text;
+  return evaluate(run, { kind: 'variable', name: text.name, line: 0 }, text.name);
+}
+
+function devices(run: Run, syntax: readonly DeviceSyntax[]): BackupStatement['devices'] {
+  if (syntax.length > 64) throw fail(3205, 64);
+  return syntax.map(device => {
+    const path = textOf(run, device.path);
+    if (path === '') throw fail(3044);
+    if (path.length > 259) throw fail(3057, path);
+    return { type: device.type, path };
+  });
+}
+
+function text(run: Run, options: Options, name: string): string | undefined {
+  const option = options.get(name);
+  return option === undefined ? undefined : evaluate(run, option.value, name);
+}
+
+function number(run: Run, options: Options, name: string, fallback?: number): number | undefined {
+  const option = options.get(name);
+  if (option === undefined) return undefined;
+  if (option.value === undefined && fallback !== undefined) return fallback;
+  const value = Number(evaluate(run, option.value, name));
+  if (!Number.isInteger(value)) throw fail(102, name);
+  return value;
+}
+
+function flag(options: Options, name: string): true | undefined {
+  return options.has(name) ? true : undefined;
+}
+
+/** Only what is given appears: the contract's options are exact. */
+function defined<T extends object>(options: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+const backupBuilt = new Set([
+  'DIFFERENTIAL',
+  'COPY_ONLY',
+  'COMPRESSION',
+  'CHECKSUM',
+  'INIT',
+  'FORMAT',
+  'NAME',
+  'DESCRIPTION',
+  'MEDIANAME',
+  'STATS',
+  'NORECOVERY',
+  'NO_TRUNCATE',
+  'RESTART',
+]);
+
+export function backupStatement(run: Run, syntax: Extract<Statement, { kind: 'backup' }>): BackupStatement {
+  const options = collect(syntax.options, backupBuilt, `BACKUP ${syntax.what.toUpperCase()}`);
+  const wrong = syntax.what === 'log' ? ['DIFFERENTIAL'] : ['NORECOVERY', 'NO_TRUNCATE'];
+  const misplaced = wrong.filter(name => options.has(name));
+  if (misplaced.length > 0) throw fail(3032, misplaced.join(', ').toLowerCase());
+  if (options.has('COPY_ONLY') && options.has('NORECOVERY')) throw fail(3031, 'norecovery', 'copy_only');
+  return {
+    kind: syntax.what,
+    database: textOf(run, syntax.database),
+    devices: devices(run, syntax.devices),
+    options: defined<BackupOptions>({
+      differential: flag(options, 'DIFFERENTIAL'),
+      // With DIFFERENTIAL it is ignored: the result is a normal differential (sqlserver.md §1.1).
+      copyOnly: options.has('DIFFERENTIAL') ? undefined : flag(options, 'COPY_ONLY'),
+      compression: options.has('COMPRESSION') ? true : options.has('NO_COMPRESSION') ? false : undefined,
+      checksum: flag(options, 'CHECKSUM'),
+      init: flag(options, 'INIT') ?? flag(options, 'FORMAT'),
+      format: flag(options, 'FORMAT'),
+      noRecovery: flag(options, 'NORECOVERY'),
+      noTruncate: flag(options, 'NO_TRUNCATE'),
+      name: text(run, options, 'NAME'),
+      description: text(run, options, 'DESCRIPTION'),
+      mediaName: text(run, options, 'MEDIANAME'),
+      stats: number(run, options, 'STATS', 10),
+    }),
+  };
+}
+
+const restoreBuilt = new Set([
+  'RECOVERY',
+  'NORECOVERY',
+  'STANDBY',
+  'MOVE',
+  'REPLACE',
+  'RESTART',
+  'RESTRICTED_USER',
+  'FILE',
+  'STATS',
+  'CHECKSUM',
+  'STOPAT',
+  'STOPATMARK',
+  'STOPBEFOREMARK',
+]);
+
+export function restoreStatement(run: Run, syntax: Extract<Statement, { kind: 'restore' }>): RestoreStatement {
+  const options = collect(syntax.options, restoreBuilt, `RESTORE ${syntax.what.toUpperCase()}`);
+  const moves = syntax.options.filter(option => option.name === 'MOVE');
+  return {
+    kind: syntax.what,
+    database: textOf(run, syntax.database),
+    devices: devices(run, syntax.devices),
+    recovery: options.has('NORECOVERY')
+      ? 'norecovery'
+      : options.has('STANDBY')
+        ? { standby: text(run, options, 'STANDBY') ?? '' }
+        : 'recovery',
+    options: defined<RestoreStatement['options']>({
+      file: number(run, options, 'FILE'),
+      replace: flag(options, 'REPLACE'),
+      restart: flag(options, 'RESTART'),
+      move:
+        moves.length === 0
+          ? undefined
+          : moves.map(option => ({
+              logicalName: evaluate(run, option.value, 'MOVE'),
+              physicalName: evaluate(run, option.second, 'MOVE'),
+            })),
+      stats: number(run, options, 'STATS', 10),
+      checksum: flag(options, 'CHECKSUM'),
+      restrictedUser: flag(options, 'RESTRICTED_USER'),
+      stop: stopOf(run, syntax, options),
+    }),
+  };
+}
+
+/** A mark's name is legal on RESTORE LOG alone; `lsn:` and times on both (sqlserver.md §2.2). */
+function stopOf(run: Run, syntax: Extract<Statement, { kind: 'restore' }>, options: Options): RestoreStop | undefined {
+  const time = text(run, options, 'STOPAT');
+  if (time !== undefined) return { kind: 'at time', time };
+  const option = options.get('STOPATMARK') ?? options.get('STOPBEFOREMARK');
+  if (option === undefined) return undefined;
+  const mark = evaluate(run, option.value, option.name);
+  if (syntax.what === 'database' && !/^lsn:/i.test(mark)) throw fail(4340);
+  const after = option.second === undefined ? undefined : evaluate(run, option.second, 'AFTER');
+  return {
+    kind: option.name === 'STOPATMARK' ? 'at mark' : 'before mark',
+    mark,
+    ...(after === undefined ? {} : { after }),
+  };
+}
+
+const informationBuilt = new Set(['FILE', 'CHECKSUM', 'STATS']);
+
+export function restoreInformationStatement(
+  run: Run,
+  syntax: Extract<Statement, { kind: 'restore information' }>,
+): RestoreInformationStatement {
+  const options = collect(syntax.options, informationBuilt, `RESTORE ${syntax.what.toUpperCase()}`);
+  return {
+    kind: syntax.what,
+    devices: devices(run, syntax.devices),
+    options: defined<RestoreInformationStatement['options']>({
+      file: number(run, options, 'FILE'),
+      checksum: flag(options, 'CHECKSUM'),
+      stats: number(run, options, 'STATS', 10),
+    }),
+  };
+}

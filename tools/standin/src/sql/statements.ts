@@ -1,0 +1,351 @@
+/** What each statement does and what it tells the client about itself. */
+import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AlterDatabaseStatement, DatabaseFile } from '../contract.ts';
+import type { SqlValue } from '../values.ts';
+import type { AlterDatabaseSyntax, ExecuteProcedure, ExecuteText, InsertStatement, Query, Statement } from './ast.ts';
+import { capturingSink, type CapturedRows } from './capture.ts';
+import type { BoundQuery } from './bound.ts';
+import { commandOf, SELECT_COMMAND } from './commands.ts';
+import { convert, plainText } from './convert.ts';
+import { partsOf } from './datetime.ts';
+import { parseDateTime } from './datetime-text.ts';
+import { isFailure } from './execution.ts';
+import { runInsert } from './insert.ts';
+import { Loader } from './loader.ts';
+import { print, raiserror, throwError, valueOf } from './raise.ts';
+import { backupStatement, restoreInformationStatement, restoreStatement } from './recovery-options.ts';
+import { applySetting } from './settings.ts';
+import type { Run } from './session-state.ts';
+import { createTable, declareTable, dropTables, selectInto, truncateTable } from './tables-run.ts';
+import { beginTransaction, commit, rollback, save, withinTransaction } from './transactions.ts';
+import { INT } from './types.ts';
+import { runDelete, runUpdate, type ChangeResult } from './update.ts';
+import { declare, setVariable } from './variables.ts';
+
+/** EXEC, in its own files; passed along because what it runs are statements again. */
+export type Execute = (run: Run, statement: ExecuteProcedure | ExecuteText) => Promise<void>;
+
+export async function perform(run: Run, statement: Statement, execute: Execute): Promise<void> {
+  switch (statement.kind) {
+    case 'select':
+      return runSelect(run, statement.query);
+    case 'insert':
+      return changed(run, statement, await insert(run, statement, execute));
+    case 'update':
+      return changed(run, statement, await withinTransaction(run, true, () => runUpdate(run, statement)));
+    case 'delete':
+      return changed(run, statement, await withinTransaction(run, true, () => runDelete(run, statement)));
+    case 'execute procedure':
+    case 'execute text':
+      return execute(run, statement);
+    case 'declare':
+      return declare(run, statement);
+    case 'declare table':
+      return withinTransaction(run, true, () => declareTable(run, statement));
+    case 'set variable':
+      await setVariable(run, statement);
+      run.state.rowCount = 1n;
+      run.state.error = 0;
+      return;
+    case 'throw':
+      return throwError(run, statement);
+    case 'raiserror':
+      await raiserror(run, statement);
+      finished(run, statement);
+      return;
+    case 'unsupported':
+      throw unsupported(statement.what);
+    default:
+      await act(run, statement);
+      finished(run, statement);
+  }
+}
+
+/** A statement without rows is done. */
+function finished(run: Run, statement: Statement): void {
+  run.state.error = 0;
+  run.state.rowCount = 0n;
+  run.sink.done({ command: commandOf(statement) });
+}
+
+/** Statements that return nothing but their end. */
+async function act(run: Run, statement: Statement): Promise<void> {
+  switch (statement.kind) {
+    case 'begin transaction':
+      beginTransaction(run, statement);
+      return;
+    case 'commit':
+      return commit(run);
+    case 'rollback':
+      return rollback(run, statement.name);
+    case 'save':
+      save(run, statement.name);
+      return;
+    case 'set':
+      return applySetting(run, statement);
+    case 'use':
+      return use(run, statement.database);
+    case 'print':
+      return print(run, statement);
+    case 'waitfor':
+      return waitFor(run, statement);
+    case 'kill':
+      return kill(run, statement);
+    case 'create table':
+      return withinTransaction(run, true, () => createTable(run, statement.table, statement));
+    case 'truncate':
+      return withinTransaction(run, true, () => truncateTable(run, statement.target));
+    case 'drop':
+      return drop(run, statement);
+    case 'create database':
+      return createDatabase(run, statement);
+    case 'alter database':
+      return alterDatabase(run, statement);
+    case 'backup':
+    case 'restore':
+    case 'restore information':
+      return recover(run, statement);
+    case 'reconfigure':
+      return;
+    default:
+      throw new Error(`${statement.kind} is not a statement of this kind`);
+  }
+}
+
+/** Rows between two pauses for the socket: a big result must not fill the memory before the client reads it. */
+const ROWS_PER_FLUSH = 500;
+
+async function sendRows(run: Run, rows: readonly (readonly SqlValue[])[]): Promise<void> {
+  for (let i = 0; i < rows.length; i += 1) {
+    const row = rows[i];
+    if (row !== undefined) run.sink.row(row);
+    if ((i + 1) % ROWS_PER_FLUSH === 0) {
+      await run.sink.flush();
+      run.session.signal.throwIfAborted();
+    }
+  }
+}
+
+async function runSelect(run: Run, query: Query): Promise<void> {
+  const into = query.body.kind === 'select' ? query.body.into : undefined;
+  const assigns = query.body.kind === 'select' && query.body.items.some(item => item.kind === 'assign');
+  const rows = await withinTransaction(run, into !== undefined, async () => {
+    const loader = new Loader();
+    const bound = run.binder.query(run, query, undefined, loader);
+    await loader.load();
+    if (into === undefined && !assigns) run.sink.columns(bound.columns);
+    const result = evaluateRows(run, bound);
+    if (into !== undefined) await selectInto(run, into, bound.columns, result);
+    return result;
+  });
+  if (into === undefined && !assigns) await sendRows(run, rows);
+  counted(run, SELECT_COMMAND, BigInt(rows.length), !assigns);
+}
+
+/** The columns are out when an expression fails: inside TRY nothing else ends that result set. */
+function evaluateRows(run: Run, bound: BoundQuery): SqlValue[][] {
+  try {
+    return bound.run(undefined);
+  } catch (error) {
+    if (run.tryDepth > 0) run.sink.done({ command: SELECT_COMMAND, rowCount: 0n });
+    throw error;
+  }
+}
+
+/** `tell`: an assignment counts for @@ROWCOUNT but its end carries no count. */
+function counted(run: Run, command: number, count: bigint, tell: boolean): void {
+  run.state.rowCount = count;
+  run.state.error = 0;
+  run.sink.done(tell && !run.session.options.noCount ? { command, rowCount: count } : { command });
+}
+
+async function changed(run: Run, statement: Statement, result: ChangeResult): Promise<void> {
+  if (result.columns !== undefined) {
+    run.sink.columns(result.columns);
+    await sendRows(run, result.rows);
+  }
+  counted(run, commandOf(statement), result.count, true);
+}
+
+/** The EXEC of INSERT … EXEC runs first, with its rows kept back; then the insert is one statement. */
+async function insert(run: Run, statement: InsertStatement, execute: Execute): Promise<ChangeResult> {
+  let executed: CapturedRows | undefined;
+  if (statement.source.kind === 'execute') {
+    executed = { sets: [] };
+    const outer = run.sink;
+    run.sink = capturingSink(outer, executed);
+    try {
+      await execute(run, statement.source.execute);
+    } finally {
+      run.sink = outer;
+    }
+  }
+  return withinTransaction(run, true, () => runInsert(run, statement, executed));
+}
+
+async function use(run: Run, name: string): Promise<void> {
+  const from = run.session.database.name;
+  await run.engine.use(run.session, name);
+  const to = run.session.database.name;
+  run.sink.database(from, to);
+  run.sink.info(message(5701, to));
+}
+
+async function waitFor(run: Run, statement: Extract<Statement, { kind: 'waitfor' }>): Promise<void> {
+  const { value, type } = await valueOf(run, statement.value);
+  const text = convert(value, type, { name: 'nvarchar', length: 'max' }, 114);
+  const parsed = typeof text === 'string' ? parseDateTime(text) : undefined;
+  if (parsed === undefined) throw fail(148, plainText(value, type), statement.what.toUpperCase());
+  const { hour, minute, second, fraction } = partsOf(parsed.ticks);
+  const ofDay = ((hour * 60 + minute) * 60 + second) * 1000 + fraction / 10_000;
+  const now = run.engine.clock();
+  const passed = now.getTime() - Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate());
+  const milliseconds = statement.what === 'delay' ? ofDay : (ofDay - passed + 86_400_000) % 86_400_000;
+  await run.sink.flush();
+  await delay(milliseconds, undefined, { signal: run.session.signal });
+}
+
+async function kill(run: Run, statement: Extract<Statement, { kind: 'kill' }>): Promise<void> {
+  if (statement.statusOnly) throw unsupported('KILL … WITH STATUSONLY');
+  const { session, engine } = run;
+  const { value, type } = await valueOf(run, statement.spid);
+  const spid = Number(convert(value, type, INT) ?? 0n);
+  const roles = session.login.serverRoles;
+  if (!roles.has('sysadmin') && !roles.has('processadmin')) throw fail(6102);
+  if (session.transaction !== undefined) throw fail(6115);
+  if (spid === session.spid) throw fail(6104);
+  if (spid < 1) throw fail(6101, spid);
+  if (spid <= 50) throw fail(6107);
+  const victim = engine.sessions().find(each => each.spid === spid);
+  if (victim === undefined) throw fail(6106, spid);
+  victim.kill(session);
+}
+
+async function drop(run: Run, statement: Extract<Statement, { kind: 'drop' }>): Promise<void> {
+  if (statement.what === 'table') return withinTransaction(run, true, () => dropTables(run, statement));
+  if (run.session.transaction !== undefined) throw fail(226, 'DROP DATABASE');
+  for (const { parts } of statement.names) {
+    const name = parts[0] ?? '';
+    if (run.engine.database(name) === undefined && statement.ifExists) continue;
+    await run.engine.dropDatabase(run.session, name);
+  }
+}
+
+async function createDatabase(run: Run, statement: Extract<Statement, { kind: 'create database' }>): Promise<void> {
+  if (run.session.transaction !== undefined) throw fail(226, 'CREATE DATABASE');
+  const files = statement.files.map(({ log, options }, i): DatabaseFile => {
+    const unknown = Object.keys(options).find(
+      key => !['NAME', 'FILENAME', 'SIZE', 'MAXSIZE', 'FILEGROWTH'].includes(key),
+    );
+    if (unknown !== undefined) throw unsupported(`CREATE DATABASE … ${unknown}`);
+    const physicalName = options['FILENAME'];
+    if (physicalName === undefined) throw unsupported('CREATE DATABASE with a file without FILENAME');
+    return {
+      logicalName: options['NAME'] ?? `file${i + 1}`,
+      physicalName,
+      type: log ? 'L' : 'D',
+      sizeBytes: sizeOf(options['SIZE']),
+      fileId: i + 1,
+    };
+  });
+  await run.engine.createDatabase(run.session, statement.database, files.length === 0 ? undefined : files);
+}
+
+/** `8MB`; a bare number is megabytes. */
+function sizeOf(text: string | undefined): bigint {
+  const match = /^(\d+)(KB|MB|GB|TB)?$/.exec(text ?? '8MB');
+  if (match === null) throw fail(102, text ?? '');
+  const factor = { KB: 1024n, MB: 1024n ** 2n, GB: 1024n ** 3n, TB: 1024n ** 4n }[
+    (match[2] ?? 'MB') as 'KB' | 'MB' | 'GB' | 'TB'
+  ];
+  return BigInt(match[1] ?? '0') * factor;
+}
+
+type SimpleOption = Exclude<AlterDatabaseStatement['set']['option'], 'RECOVERY'>;
+const alterOptions: ReadonlySet<string> = new Set<SimpleOption>([
+  'ONLINE',
+  'OFFLINE',
+  'EMERGENCY',
+  'SINGLE_USER',
+  'RESTRICTED_USER',
+  'MULTI_USER',
+  'READ_ONLY',
+  'READ_WRITE',
+]);
+
+/** Whatever refuses the change, 5069 follows it (sqlserver.md §9.2). */
+async function alterDatabase(run: Run, syntax: AlterDatabaseSyntax): Promise<void> {
+  const statement: AlterDatabaseStatement = {
+    database: syntax.database.toUpperCase() === 'CURRENT' ? run.session.database.name : syntax.database,
+    set: alterOption(syntax),
+    ...(syntax.termination === undefined ? {} : { termination: syntax.termination }),
+  };
+  try {
+    if (run.session.transaction !== undefined) throw fail(226, 'ALTER DATABASE');
+    await run.engine.alterDatabase(run.session, statement, run.sink);
+  } catch (error) {
+    if (!isFailure(error) || error.scope === 'connection' || error.messages.some(each => each.number === 5069))
+      throw error;
+    throw new SqlError([...error.messages, message(5069)], 'statement', error);
+  }
+}
+
+function alterOption({ option, value }: AlterDatabaseSyntax): AlterDatabaseStatement['set'] {
+  if (option === 'RECOVERY') {
+    if (value !== 'FULL' && value !== 'SIMPLE' && value !== 'BULK_LOGGED')
+      throw unsupported(`ALTER DATABASE … SET RECOVERY ${value ?? ''}`);
+    return { option, model: value };
+  }
+  if (!alterOptions.has(option) || value !== undefined)
+    throw unsupported(`ALTER DATABASE … SET ${option} ${value ?? ''}`.trim());
+  return { option: option as SimpleOption };
+}
+
+/** 3021 comes before anything that the engine would look at (sqlserver.md §9.1). Whatever is wrong with the options, 3013 follows. */
+async function recover(
+  run: Run,
+  syntax: Extract<Statement, { kind: 'backup' | 'restore' | 'restore information' }>,
+): Promise<void> {
+  const { engine, session, sink } = run;
+  if (syntax.kind === 'restore information') {
+    return engine.restoreInformation(
+      session,
+      checked(syntax, () => restoreInformationStatement(run, syntax)),
+      sink,
+    );
+  }
+  if (syntax.kind === 'backup') {
+    return engine.backup(
+      session,
+      checked(syntax, () => outsideTransaction(run, () => backupStatement(run, syntax))),
+      sink,
+    );
+  }
+  return engine.restore(
+    session,
+    checked(syntax, () => outsideTransaction(run, () => restoreStatement(run, syntax))),
+    sink,
+  );
+}
+
+function outsideTransaction<T>(run: Run, make: () => T): T {
+  if (run.session.transaction !== undefined) throw fail(3021);
+  return make();
+}
+
+/** The names that 3013 uses (sqlserver.md §2.1). */
+function terminatingName(syntax: Extract<Statement, { kind: 'backup' | 'restore' | 'restore information' }>): string {
+  if (syntax.kind !== 'restore information') return `${syntax.kind.toUpperCase()} ${syntax.what.toUpperCase()}`;
+  if (syntax.what === 'verifyonly') return 'VERIFY DATABASE';
+  return syntax.what === 'filelistonly' ? 'RESTORE FILELIST' : `RESTORE ${syntax.what.toUpperCase()}`;
+}
+
+function checked<T>(syntax: Parameters<typeof terminatingName>[0], make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!isFailure(error) || error.messages.some(each => each.number === 50000)) throw error;
+    throw failTerminating(terminatingName(syntax), error);
+  }
+}

@@ -1,0 +1,38 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from '@jest/globals';
+import type { StatementLogEntry } from './contract.ts';
+import { FileStatementLog } from './statement-log.ts';
+
+const entry = (outcome: StatementLogEntry['outcome']): StatementLogEntry => ({
+  at: '2026-03-01T12:00:00.000Z',
+  spid: 51,
+  program: 'test',
+  text: "SELECT 1;\nSELECT N'ü'",
+  outcome,
+  errors: [],
+  milliseconds: 0,
+});
+
+it('appends a line per entry, counts what started, and goes on in the same file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'standin-log-'));
+  const path = join(folder, 'log', 'statements.jsonl');
+  const first = new FileStatementLog(path);
+  first.write(entry('started'));
+  first.write(entry('ok'));
+  expect(first.statements).toBe(1);
+  first.close();
+  const second = new FileStatementLog(path);
+  second.write(entry('started'));
+  const lines = readFileSync(path, 'utf8').split('\n');
+  expect(lines.slice(0, -1).map(line => JSON.parse(line) as unknown)).toEqual([
+    entry('started'),
+    entry('ok'),
+    entry('started'),
+  ]);
+  second.close();
+  second.write(entry('ok'));
+  expect(readFileSync(path, 'utf8').split('\n').length).toBe(lines.length);
+  rmSync(folder, { recursive: true });
+});

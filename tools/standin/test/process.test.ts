@@ -1,0 +1,266 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createServer, type AddressInfo } from 'node:net';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import mssql from 'mssql';
+import { until } from './tiny-server.ts';
+
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const children: ChildProcess[] = [];
+let folder = '';
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'standin-process-'));
+});
+
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    child.kill('SIGKILL');
+    await exited(child);
+  }
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+type Ready = { readonly name: string; readonly port: number; readonly controlPort: number; readonly pid: number };
+
+function run(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const data = args.includes('--data') ? [] : ['--data', join(folder, 'data')];
+  const given = [...data, '--name', 'P\\ONE', '--map', `D:\\Backup=${folder}`, ...args];
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...given], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, STANDIN_PASSWORD: 'secret', STANDIN_PARENT_PID: String(process.pid), ...env },
+  });
+  children.push(child);
+  return child;
+}
+
+async function textOf(stream: NodeJS.ReadableStream | null): Promise<string> {
+  let text = '';
+  for await (const chunk of stream ?? []) text += String(chunk);
+  return text;
+}
+
+async function ready(child: ChildProcess): Promise<Ready> {
+  let text = '';
+  const complaints = textOf(child.stderr);
+  for await (const chunk of child.stdout ?? []) {
+    text += String(chunk);
+    if (text.includes('\n')) return JSON.parse(text) as Ready;
+  }
+  throw new Error(`not ready: ${await complaints}`);
+}
+
+function exited(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode);
+  return new Promise(resolve => child.once('exit', resolve));
+}
+
+function connect(port: number): Promise<mssql.ConnectionPool> {
+  const options = { encrypt: false, trustServerCertificate: true };
+  return new mssql.ConnectionPool({ server: '127.0.0.1', port, user: 'sa', password: 'secret', options }).connect();
+}
+
+describe('an instance', () => {
+  it('tells when it is ready, answers, and stops in order', async () => {
+    const child = run();
+    const { name, port, controlPort, pid } = await ready(child);
+    expect([name, pid]).toEqual(['P\\ONE', child.pid]);
+    const pool = await connect(port);
+    const { recordset } = await pool.request().query('SELECT @@SERVERNAME AS name');
+    expect(recordset).toEqual([{ name: 'P\\ONE' }]);
+    const statistics: unknown = await (await fetch(`http://127.0.0.1:${controlPort}/statistics`)).json();
+    expect(statistics).toMatchObject({ unsupported: 0, broken: 0, sessions: 1 });
+    child.kill('SIGTERM');
+    expect(await exited(child)).toBe(0);
+    await pool.close();
+    const log = readFileSync(join(folder, 'data', 'log', 'statements.jsonl'), 'utf8');
+    expect(log).toMatch(/@@SERVERNAME/);
+  });
+
+  it('keeps what was committed through kill -9, and nothing else', async () => {
+    const first = run();
+    const before = await connect((await ready(first)).port);
+    await before.request().batch('CREATE DATABASE A');
+    await before.request().batch('CREATE TABLE A.dbo.t (id int PRIMARY KEY)');
+    await before.request().batch('INSERT A.dbo.t VALUES (1)');
+    await before.request().batch('BEGIN TRAN; INSERT A.dbo.t VALUES (2)');
+    first.kill('SIGKILL');
+    await exited(first);
+    await before.close();
+    const after = await connect((await ready(run())).port);
+    const { recordset } = await after.request().query('SELECT id FROM A.dbo.t');
+    expect(recordset).toEqual([{ id: 1 }]);
+    await after.close();
+  });
+
+  it('ends when its parent is gone', async () => {
+    const parent = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+    children.push(parent);
+    const child = run([], { STANDIN_PARENT_PID: String(parent.pid) });
+    await ready(child);
+    parent.kill('SIGKILL');
+    expect(await exited(child)).toBe(0);
+  });
+
+  it('says that its port is taken', async () => {
+    const taken = createServer();
+    await new Promise<void>(resolve => taken.listen(0, '127.0.0.1', resolve));
+    const child = run(['--port', String((taken.address() as AddressInfo).port)]);
+    expect(await textOf(child.stderr)).toMatch(/EADDRINUSE/);
+    expect(await exited(child)).toBe(1);
+    taken.close();
+  });
+
+  it('says what is wrong with its command line', async () => {
+    const child = run(['--version', '9']);
+    expect(await textOf(child.stderr)).toBe('version must be a number from 13 to 17\n');
+    expect(await exited(child)).toBe(1);
+  });
+});
+
+describe('two instances', () => {
+  it('of which one restores the backups of the other to a mark', async () => {
+    const [primary, standby] = await Promise.all(
+      ['primary', 'standby'].map(async name => connect((await ready(run(['--data', join(folder, name)]))).port)),
+    );
+    if (!primary || !standby) throw new Error('two were started');
+    const rows = async (): Promise<unknown> =>
+      (await standby.request().query('SELECT id FROM A.dbo.t ORDER BY id')).recordset;
+    const file = (name: string): string => `DISK = N'D:\\Backup\\${name}.bak'`;
+    await primary.request().batch('CREATE DATABASE A; CREATE TABLE A.dbo.t (id int PRIMARY KEY)');
+    await primary.request().batch(`INSERT A.dbo.t VALUES (1); BACKUP DATABASE A TO ${file('full')}`);
+    await primary
+      .request()
+      .batch('BEGIN TRAN m WITH MARK; INSERT A.dbo.t VALUES (2); COMMIT; INSERT A.dbo.t VALUES (3)');
+    await primary.request().batch(`BACKUP LOG A TO ${file('log')}`);
+    await standby.request().batch(`RESTORE DATABASE A FROM ${file('full')} WITH NORECOVERY`);
+    await expect(rows()).rejects.toMatchObject({ number: 927 });
+    await standby.request().batch(`RESTORE LOG A FROM ${file('log')} WITH NORECOVERY, STOPATMARK = 'm'`);
+    await standby.request().batch('RESTORE DATABASE A WITH RECOVERY');
+    expect(await rows()).toEqual([{ id: 1 }, { id: 2 }]);
+    await primary.close();
+    await standby.close();
+  });
+});
+
+describe('through the driver', () => {
+  it('prepares once and runs often', async () => {
+    const pool = await connect((await ready(run())).port);
+    const statement = new mssql.PreparedStatement(pool);
+    statement.input('a', mssql.Int).input('t', mssql.NVarChar(20));
+    await statement.prepare('SELECT @a * 2 AS n, @t AS t');
+    for (const a of [1, 2, 3]) {
+      const { recordset } = await statement.execute({ a, t: `λ${a}` });
+      expect(recordset).toEqual([{ n: a * 2, t: `λ${a}` }]);
+    }
+    await statement.unprepare();
+    await pool.close();
+  });
+
+  it('commits and rolls back by transaction requests', async () => {
+    const pool = await connect((await ready(run())).port);
+    await pool.request().batch('CREATE DATABASE A');
+    await pool.request().batch('CREATE TABLE A.dbo.t (id int)');
+    for (const [id, end] of [
+      [1, 'commit'],
+      [2, 'rollback'],
+    ] as const) {
+      const transaction = new mssql.Transaction(pool);
+      await transaction.begin();
+      await new mssql.Request(transaction).input('id', mssql.Int, id).query('INSERT A.dbo.t VALUES (@id)');
+      await transaction[end]();
+    }
+    expect((await pool.request().query('SELECT id FROM A.dbo.t')).recordset).toEqual([{ id: 1 }]);
+    await pool.close();
+  });
+
+  it('cancels a statement that waits, and the waiting ends', async () => {
+    const { port } = await ready(run());
+    const pool = await connect(port);
+    const request = pool.request();
+    const finished = request.batch("WAITFOR DELAY '00:01:00'").catch((error: unknown) => error);
+    const watcher = await connect(port);
+    const running = async (): Promise<number> =>
+      (await watcher.request().query('SELECT session_id FROM sys.dm_exec_requests WHERE session_id <> @@SPID'))
+        .recordset.length;
+    while ((await running()) === 0) await new Promise(resolve => setTimeout(resolve, 10));
+    request.cancel();
+    expect(await finished).toMatchObject({ code: 'ECANCEL' });
+    expect(await running()).toBe(0);
+    expect((await pool.request().query('SELECT 1 AS n')).recordset).toEqual([{ n: 1 }]);
+    await pool.close();
+    await watcher.close();
+  });
+
+  it('starts a session afresh on RESETCONNECTION', async () => {
+    const pool = await connect((await ready(run())).port);
+    await pool.request().batch('CREATE DATABASE A; CREATE TABLE A.dbo.t (id int)');
+    await pool
+      .request()
+      .batch('USE A; CREATE TABLE #mine (id int); SET XACT_ABORT ON; BEGIN TRAN; INSERT t VALUES (1)');
+    type Resettable = { reset(done: (error?: Error) => void): void };
+    type Inner = { acquire(owner: object): Promise<Resettable>; release(connection: Resettable): void };
+    const inner = pool as unknown as Inner;
+    const connection = await inner.acquire({});
+    await new Promise<void>((resolve, reject) => connection.reset(error => (error ? reject(error) : resolve())));
+    inner.release(connection);
+    const { recordset } = await pool
+      .request()
+      .query(
+        "SELECT DB_NAME() AS db, @@TRANCOUNT AS n, OBJECT_ID('tempdb..#mine') AS mine, (SELECT COUNT(*) FROM A.dbo.t) AS r",
+      );
+    expect(recordset).toEqual([{ db: 'master', n: 0, mine: null, r: 0 }]);
+    await pool.close();
+  });
+
+  it('undoes the transaction of a dropped connection', async () => {
+    const { port } = await ready(run());
+    const watcher = await connect(port);
+    await watcher.request().batch('CREATE DATABASE A');
+    await watcher.request().batch('CREATE TABLE A.dbo.t (id int)');
+    const pool = await connect(port);
+    await pool.request().batch('BEGIN TRAN; INSERT A.dbo.t VALUES (1)');
+    await pool.close();
+    // Waits for the lock that goes with the session.
+    expect((await watcher.request().query('SELECT COUNT(*) AS n FROM A.dbo.t')).recordset).toEqual([{ n: 0 }]);
+    await watcher.close();
+  });
+
+  it('serves fifty connections that write at once', async () => {
+    const { port } = await ready(run());
+    const pool = await new mssql.ConnectionPool({
+      server: '127.0.0.1',
+      port,
+      user: 'sa',
+      password: 'secret',
+      options: { encrypt: false, trustServerCertificate: true },
+      pool: { max: 50, min: 50 },
+    }).connect();
+    await pool.request().batch('CREATE DATABASE A');
+    await pool.request().batch('CREATE TABLE A.dbo.t (id int PRIMARY KEY)');
+    await Promise.all(
+      Array.from({ length: 500 }, (_, id) =>
+        pool.request().input('id', mssql.Int, id).query('INSERT A.dbo.t VALUES (@id)'),
+      ),
+    );
+    const { recordset } = await pool.request().query('SELECT COUNT(*) AS n, SUM(id) AS s FROM A.dbo.t');
+    expect(recordset).toEqual([{ n: 500, s: (500 * 499) / 2 }]);
+    await pool.close();
+  });
+
+  it('shows the progress of a backup while it runs', async () => {
+    const pool = await connect((await ready(run())).port);
+    await pool.request().batch('CREATE DATABASE A');
+    const request = pool.request();
+    const seen: number[] = [];
+    request.on('info', (info: { number: number }) => void seen.push(info.number));
+    await request.batch("BACKUP DATABASE A TO DISK = 'D:\\Backup\\a.bak' WITH STATS = 10");
+    expect(seen.filter(number => number === 3211).length).toBeGreaterThan(0);
+    expect(seen.filter(number => number !== 3211)).toEqual([4035, 4035, 3014]);
+    await until(() => seen.at(-1) === 3014);
+    await pool.close();
+  });
+});
