@@ -11,6 +11,8 @@ import { type Runtime, startRuntime } from './runtime.ts';
 import { type GatewayServer, startServer } from './server.ts';
 import { subscriptionEnd } from './subscription-end.ts';
 
+export { type GatewayConfig, gatewaySchema } from './config.ts';
+
 export type GatewayOverrides = {
   readonly clock?: AlarmClock;
   readonly logger?: Logger;

@@ -138,8 +138,8 @@ function observed(observedAt: string | null, error: string | null, { dependencie
 function discovery({ databases, instances, unconfirmed }: DiscoveredGroup) {
   return {
     __typename: 'GroupDiscovery' as const,
-    databases: databases.map(({ server, databaseName }) => `${server}.${databaseName}`),
-    instances: [...instances.map(({ name }) => name), ...unconfirmed],
+    databaseNames: databases.map(({ server, databaseName }) => `${server}.${databaseName}`),
+    instanceNames: [...instances.map(({ name }) => name), ...unconfirmed],
     unconfirmedInstances: unconfirmed,
   };
 }

@@ -13,7 +13,15 @@ import {
   type Outbox,
   type Reaction,
 } from '@holdfast/messaging';
-import { acquireLease, type Lease, loadMigrations, migrate, openStore, type Store } from '@holdfast/store';
+import {
+  acquireLease,
+  type Lease,
+  loadMigrations,
+  migrate,
+  type MigrationSource,
+  openStore,
+  type Store,
+} from '@holdfast/store';
 import { parse } from 'graphql';
 import { Registry } from 'prom-client';
 import type { Clock } from './clock.ts';
@@ -180,11 +188,7 @@ class Host<DB extends MessagingTables, Context extends object> {
       fencingToken: known(this.#lease).fencingToken,
     };
     const own = { source: name, migrations: await loadMigrations(migrations, 'sqlite') };
-    const shell = {
-      source: 'service',
-      migrations: await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite'),
-    };
-    await migrate(store, [await messagingMigrations(), shell, own], clock);
+    await migrate(store, [...(await shellMigrations()), own], clock);
   }
 
   async #startMessaging(): Promise<void> {
@@ -261,6 +265,12 @@ class Host<DB extends MessagingTables, Context extends object> {
 function renderFailing(failing: ReadonlyMap<string, string>): string {
   if (failing.size === 0) return 'ok';
   return [...failing].map(([key, message]) => `${key}: ${message}`).join('; ');
+}
+
+/** The tables that every service has; to be applied before its own. */
+export async function shellMigrations(): Promise<MigrationSource[]> {
+  const folder = new URL('../migrations/', import.meta.url);
+  return [await messagingMigrations(), { source: 'service', migrations: await loadMigrations(folder, 'sqlite') }];
 }
 
 /** The lifecycle starts parts in order: what a later one uses is there. */

@@ -125,9 +125,10 @@ suite(`a restore chain between two instances${reason === undefined ? '' : ` (ski
     for (const close of closers.reverse()) await close();
   }, 60_000);
 
-  it('names a wrong password by number, and never shows it', async () => {
+  it('names a wrong password, and never shows it', async () => {
     const failure = await open(primaryServer, 'wr0ng-password').catch((error: unknown) => error);
-    expect(failure).toMatchObject({ errorClass: 'login', number: 18456 });
+    // The driver keeps the text of a login failure and drops its number (18456).
+    expect(failure).toMatchObject({ errorClass: 'login', code: 'ELOGIN' });
     expect(String(failure)).not.toContain('wr0ng-password');
   });
 

@@ -1,4 +1,4 @@
-import { resolveSecret } from '@holdfast/service';
+import { resolveSecret, SecretError } from '@holdfast/service';
 import { type SqlServer, SqlServerError, openServer } from '@holdfast/sqlserver';
 import { observeManagement } from '@holdfast/sqlserver/management';
 import { observeDatabases, observeServer } from '@holdfast/sqlserver/observe';
@@ -97,19 +97,22 @@ async function lookAt<Answer>(
   address: InstanceAddress,
   ask: (server: SqlServer) => Promise<Answer>,
 ): Promise<{ readonly answer: Answer } | Unreachable> {
-  const credentials = {
-    user: await resolveSecret(address.userRef, { env }),
-    password: await resolveSecret(address.passwordRef, { env }),
-  };
   const instance =
     address.instanceName === null
       ? `${address.server}:${address.port ?? 1433}`
       : `${address.server}\\${address.instanceName}`;
   let server: SqlServer | undefined;
   try {
+    const credentials = {
+      user: await resolveSecret(address.userRef, { env }),
+      password: await resolveSecret(address.passwordRef, { env }),
+    };
     server = await openServer({ address, credentials, applicationName: 'holdfast-inventory', clock });
     return { answer: await ask(server) };
   } catch (error) {
+    // A reference that leads nowhere: the login was never tried.
+    if (error instanceof SecretError)
+      return { refused: 'LoginRefused', instance, number: null, cause: error.message, fix: error.fix };
     if (!(error instanceof SqlServerError)) throw error;
     const { errorClass, hint: fix, number, message: cause } = error;
     if (errorClass === 'login' || errorClass === 'permission')
