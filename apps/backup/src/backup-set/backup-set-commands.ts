@@ -1,0 +1,262 @@
+import { createHash } from 'node:crypto';
+import type { BackupFileId, BackupSetId, GroupId, RecoveryPointId } from '@holdfast/domain';
+import { recoveryPointJudged, setQualified } from '@holdfast/events';
+import { discoveredId } from '@holdfast/service';
+import type { HostDependencies } from '@holdfast/service/host';
+import type { Transactor } from '@holdfast/store';
+import { afterCheck, type LedgerFile, withMark } from '../backup-file/backup-file.ts';
+import { type KnownGroup, placeOf, sameName } from '../estate/estate.ts';
+import { findGroup } from '../estate/estate-store.ts';
+import {
+  dateJudgement,
+  judgedPayload,
+  judgePoint,
+  type LedgerPoint,
+  markedAtOf,
+} from '../recovery-point/recovery-point.ts';
+import { findPoints, savePoint } from '../recovery-point/recovery-point-store.ts';
+import type { SeenFile, SeenHistory, SeenMarks } from '../source/source-store.ts';
+import type { BackupTables } from '../tables.ts';
+import {
+  judgeSets,
+  type LedgerSet,
+  type ListedSet,
+  listedSets,
+  newSet,
+  numberPrefix,
+  qualifiedPayload,
+  sortKeyOf,
+} from './backup-set.ts';
+import { findBrokenBefore, findSets, saveSet, setsFrom } from './backup-set-store.ts';
+import { findLook, saveLook } from './history-look-store.ts';
+import { placeMark, placeStart } from './recorded-start.ts';
+
+export type BackupDependencies = Pick<HostDependencies<BackupTables>, 'store' | 'outbox' | 'clock' | 'env'> & {
+  readonly observeEveryMs: number;
+};
+
+type Tx = Transactor<BackupTables>;
+
+/** Takes over what the history and the marks say, judges every set it touches and publishes what became different. */
+export async function recordHistory(
+  deps: BackupDependencies,
+  tx: Tx,
+  groupId: GroupId,
+  seen: SeenHistory,
+): Promise<void> {
+  const group = await findGroup(tx, groupId);
+  if (group === undefined) return;
+  const look = await findLook(tx, groupId);
+  const now = deps.clock();
+  const known = await setsFrom(tx, groupId, numberPrefix(seen.fromSetId));
+  const covered = sameCoverage(look.coveredDatabases, seen.coveredDatabases) ? seen.coveredDatabases : null;
+  const listed = listedSets(seen.history).map(each => {
+    const setId = discoveredId('backup-set', groupId, each.number, each.startedAtRecorded) as BackupSetId;
+    const before = known.find(set => set.setId === setId) ?? newSet(setId, groupId, each, covered);
+    return withMarks(withRows(before, each, group, now), seen.marks, now);
+  });
+  // Rows that were there and are not any more were purged, or belong to a history that a failover replaced.
+  const vanished = known
+    .filter(set => !listed.some(({ setId }) => setId === set.setId))
+    .map(set => ({ ...set, rows: [] }));
+  const after = [...listed, ...vanished].toSorted((a, b) => (sortKeyOf(a) < sortKeyOf(b) ? -1 : 1));
+  await judgeAndPublish(deps, tx, groupId, known, after);
+  await saveLook(tx, {
+    ...look,
+    observedAt: seen.observedAt,
+    lookedAt: new Date(now).toISOString(),
+    observationError: seen.problems.length === 0 ? null : seen.problems.join(' '),
+    coveredDatabases: seen.coveredDatabases,
+  });
+}
+
+/** Takes over what the headers of files say, judges their sets and those that rest on them, and publishes what became different. */
+export async function recordFiles(
+  deps: BackupDependencies,
+  tx: Tx,
+  groupId: GroupId,
+  seen: readonly SeenFile[],
+): Promise<void> {
+  const when = { now: deps.clock(), observeEveryMs: deps.observeEveryMs };
+  const touched = new Set(seen.map(({ file }) => file.setId));
+  const [lowest] = (await findSets(tx, [...touched])).map(sortKeyOf).sort();
+  if (lowest === undefined) return;
+  const known = await setsFrom(tx, groupId, lowest);
+  const after = known.map(set => {
+    if (!touched.has(set.setId)) return set;
+    const files = set.files.map(file => {
+      const finding = seen.find(each => each.file.fileId === file.fileId)?.finding;
+      return finding === undefined ? file : afterCheck(file, set.type, finding, when);
+    });
+    return withTimes({ ...set, files }, seen, when.now);
+  });
+  await judgeAndPublish(deps, tx, groupId, known, after);
+  const problems = seen.flatMap(({ finding }) => (finding.kind === 'NO_ANSWER' ? [finding.problem] : []));
+  const look = await findLook(tx, groupId);
+  await saveLook(tx, { ...look, fileError: problems.length === 0 ? null : [...new Set(problems)].join(' ') });
+}
+
+/** The set with the rows as listed now, and a file for each row whose database inventory has published. */
+function withRows(set: LedgerSet, { rows }: ListedSet, group: KnownGroup, now: number): LedgerSet {
+  const at = new Date(now).toISOString();
+  const files: LedgerFile[] = [];
+  for (const [rowIndex, row] of rows.entries()) {
+    const known = set.files.find(file => file.rowIndex === rowIndex);
+    const place = known === undefined ? placeOf(group, row) : undefined;
+    if (known !== undefined) files.push(known);
+    // Two spellings of one server give two rows of one database (biztalk-dr.md §1.3); its file is known by the first.
+    else if (place !== undefined && !files.some(({ databaseId }) => databaseId === place.databaseId))
+      files.push(newFile(set, { ...place, path: row.path, rowIndex, at }));
+  }
+  return { ...set, rows, files };
+}
+
+type NewFile = NonNullable<ReturnType<typeof placeOf>> & {
+  readonly path: string;
+  readonly rowIndex: number;
+  readonly at: string;
+};
+
+function newFile({ setId, groupId }: LedgerSet, { at, path, rowIndex, ...place }: NewFile): LedgerFile {
+  return {
+    fileId: discoveredId('backup-file', setId, place.databaseId) as BackupFileId,
+    setId,
+    groupId,
+    rowIndex,
+    databaseId: place.databaseId,
+    databaseName: place.databaseName,
+    sourceInstanceId: place.instanceId,
+    sourceInstance: place.sourceInstance,
+    path,
+    // Until the header says which one it is: BizTalk writes one backup per file (biztalk-dr.md §2.6).
+    position: 1,
+    state: 'UNKNOWN',
+    reasons: [],
+    header: null,
+    markLsn: null,
+    markedAtRecorded: null,
+    markedAt: null,
+    seenAt: at,
+    checkedAt: null,
+    nextCheckAt: at,
+  };
+}
+
+function withMarks(set: LedgerSet, seen: readonly SeenMarks[], now: number): LedgerSet {
+  if (set.type !== 'LOG' || set.markName === null) return set;
+  const files = set.files.map(file => {
+    const source = seen.find(({ instanceId }) => instanceId === file.sourceInstanceId);
+    if (file.markLsn !== null || source === undefined) return file;
+    const rows = source.marks
+      .filter(mark => mark.markName === set.markName && sameName(mark.databaseName, file.databaseName))
+      .map(({ lsn, markedAt }) => ({ lsn, markedAtRecorded: markedAt.recorded }));
+    return withMarkTime(withMark(file, rows), set, source.offsetMinutes, now);
+  });
+  return { ...set, files };
+}
+
+/** Start and marks of the set in UTC, as far as the headers that were just read prove the offset of that day. */
+function withTimes(set: LedgerSet, seen: readonly SeenFile[], now: number): LedgerSet {
+  const offsetOf = ({ sourceInstanceId }: LedgerFile) =>
+    seen.find(({ file, offsetMinutes }) => file.sourceInstanceId === sourceInstanceId && offsetMinutes !== null)
+      ?.offsetMinutes ?? null;
+  const first = set.files.find(({ rowIndex }) => rowIndex === 0);
+  const offsetMinutes = first === undefined ? null : offsetOf(first);
+  const start =
+    set.timeBasis !== 'UNKNOWN' || offsetMinutes === null
+      ? set
+      : placeStart({
+          startedAtRecorded: set.startedAtRecorded,
+          firstFileStartedAtRecorded: first?.header?.startedAtRecorded ?? null,
+          offsetMinutes,
+          now,
+        });
+  const timed = { ...set, timeBasis: start.timeBasis, startedAt: start.startedAt };
+  return { ...timed, files: timed.files.map(file => withMarkTime(file, timed, offsetOf(file), now)) };
+}
+
+function withMarkTime(file: LedgerFile, set: LedgerSet, offsetMinutes: number | null, now: number): LedgerFile {
+  if (file.markedAt !== null || file.markedAtRecorded === null || offsetMinutes === null) return file;
+  return { ...file, markedAt: placeMark(file.markedAtRecorded, offsetMinutes, set, now) };
+}
+
+/** Judges `after`, the ledger from one set to its end, stores what is not as in `before`, and publishes what others may act on. */
+async function judgeAndPublish(
+  deps: BackupDependencies,
+  tx: Tx,
+  groupId: GroupId,
+  before: readonly LedgerSet[],
+  after: readonly LedgerSet[],
+): Promise<void> {
+  const [lowest] = after;
+  if (lowest === undefined) return;
+  const now = new Date(deps.clock()).toISOString();
+  const brokenLogSetBefore = await findBrokenBefore(tx, groupId, sortKeyOf(lowest));
+  const judged = judgeSets(after, brokenLogSetBefore, now);
+  let firstChanged: string | undefined;
+  for (const set of judged) {
+    const hash = hashOf(qualifiedPayload(set));
+    if (hash !== set.publishedHash) {
+      const published = { ...set, version: set.version + 1, publishedHash: hash };
+      await saveSet(tx, published);
+      await deps.outbox.append(tx, setQualified, { ...qualifiedPayload(published), version: published.version });
+      firstChanged ??= sortKeyOf(set);
+    } else if (
+      !isSame(
+        set,
+        before.find(({ setId }) => setId === set.setId),
+      )
+    ) {
+      await saveSet(tx, set);
+    }
+  }
+  if (firstChanged !== undefined) await judgePoints(deps, tx, groupId, firstChanged, now);
+}
+
+/** A set touches the points of its own mark and of later ones: no chain to a mark needs what was written after it. */
+async function judgePoints(
+  deps: BackupDependencies,
+  tx: Tx,
+  groupId: GroupId,
+  fromSortKey: string,
+  now: string,
+): Promise<void> {
+  const ledger = await setsFrom(tx, groupId, '');
+  for (const [index, set] of ledger.entries()) {
+    const { markName } = set;
+    if (set.type !== 'LOG' || markName === null || sortKeyOf(set) < fromSortKey) continue;
+    // A mark has one point: that of the last set which claims it.
+    if (ledger.some((other, at) => at > index && other.markName === markName)) continue;
+    const recoveryPointId = discoveredId('recovery-point', groupId, markName) as RecoveryPointId;
+    const [before] = await findPoints(tx, [recoveryPointId]);
+    const point: Omit<LedgerPoint, 'version' | 'publishedHash'> = {
+      recoveryPointId,
+      groupId,
+      setId: set.setId,
+      sortKey: sortKeyOf(set),
+      markName,
+      markedAt: markedAtOf(set),
+      ...dateJudgement(judgePoint(set, ledger.slice(0, index + 1)), before, now),
+    };
+    const payload = judgedPayload(point);
+    const publishedHash = hashOf(payload);
+    if (before?.publishedHash === publishedHash) continue;
+    const version = (before?.version ?? 0) + 1;
+    await savePoint(tx, { ...point, version, publishedHash });
+    await deps.outbox.append(tx, recoveryPointJudged, { ...payload, version });
+  }
+}
+
+/** Only when both looks around a set agree can the one before it speak for its time. */
+function sameCoverage(before: readonly string[] | null, now: readonly string[]): boolean {
+  const inOrder = (names: readonly string[]) => names.map(name => name.toUpperCase()).sort();
+  return before !== null && isSame(inOrder(before), inOrder(now));
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function hashOf(payload: object): string {
+  return createHash('sha256').update(JSON.stringify(payload)).digest('hex');
+}

@@ -1,0 +1,126 @@
+import type { GroupId, InstanceId, MarkName } from '@holdfast/domain';
+import { safeMessage } from '@holdfast/service';
+import type { RunnerDefinition } from '@holdfast/service/runner';
+import type { HistoryFact } from '@holdfast/sqlserver/management';
+import type { FileRequest } from '../backup-file/backup-file.ts';
+import { type KnownAddress, type KnownGroup, managementOf, placeOf } from '../estate/estate.ts';
+import { findAddresses, findGroup, knownGroupIds } from '../estate/estate-store.ts';
+import { readHeaders, readHistory, type SeenFile, type SeenHistory } from '../source/source-store.ts';
+import { type BackupDependencies, recordFiles, recordHistory } from './backup-set-commands.ts';
+import { type LedgerSet, listedSets, numberPrefix } from './backup-set.ts';
+import { dueFiles, findLedgerEnd, type LedgerEnd, setsFrom } from './backup-set-store.ts';
+import { findLook, type HistoryLook, saveLook } from './history-look-store.ts';
+
+type Watched = {
+  readonly group: KnownGroup;
+  readonly management: { readonly instanceId: InstanceId; readonly database: string };
+  readonly addresses: ReadonlyMap<InstanceId, KnownAddress>;
+  readonly look: HistoryLook;
+  readonly end: LedgerEnd;
+  /** The sets that the history is read for again. */
+  readonly open: readonly LedgerSet[];
+  readonly due: readonly FileRequest[];
+};
+type Decision =
+  { readonly kind: 'LOOK'; readonly watched: Watched } | { readonly kind: 'EXAMINE'; readonly watched: Watched };
+type Outcome =
+  | { readonly kind: 'LOOK'; readonly seen: SeenHistory }
+  | { readonly kind: 'EXAMINE'; readonly seen: readonly SeenFile[] };
+
+/** Enough to be worth a connection, few enough that a new ledger of weeks shows its newest sets within moments. */
+const filesPerStep = 64;
+
+/**
+ * Keeps the ledger of each group true. Invariant: a set, its files, its judgement and their events change in one transaction, and the history
+ * is read from the lowest set about which another look may still teach something. It only reads the estate and remembers nothing outside the
+ * store, so after a kill it looks again and finds the same; a look that fails leaves the facts as they were, older, with the reason beside
+ * them.
+ */
+export function setRunner(deps: BackupDependencies): RunnerDefinition<GroupId, Watched | undefined, Decision, Outcome> {
+  const { store, clock, env, observeEveryMs } = deps;
+  return {
+    name: 'set-runner',
+    subjects: () => store.read(knownGroupIds),
+    key: groupId => groupId,
+    observe: groupId => store.read(db => observeGroup(db, groupId, clock())),
+    decide(watched, now) {
+      if (watched === undefined) return undefined;
+      const { lookedAt } = watched.look;
+      // The history first: files whose source does not answer must not keep new sets unseen.
+      if (lookedAt === null || Date.parse(lookedAt) + observeEveryMs <= now) return { kind: 'LOOK', watched };
+      return watched.due.length > 0 ? { kind: 'EXAMINE', watched } : undefined;
+    },
+    step: ({ kind }) => (kind === 'LOOK' ? 'look' : 'examine'),
+    async act({ kind, watched }, { signal }) {
+      const { management, addresses, end, due } = watched;
+      const access = { addresses, clock, env };
+      if (kind === 'EXAMINE') return { kind, seen: await readHeaders(access, due, signal) };
+      const seen = await readHistory(access, {
+        management,
+        fromSetId: end.readFrom?.number ?? '0',
+        anchor: end.newest?.number ?? null,
+        marksWanted: history => marksWanted(watched, history),
+      });
+      return { kind, seen };
+    },
+    record: ({ watched }, outcome) =>
+      store.transaction(async tx => {
+        const groupId = watched.look.groupId;
+        if (outcome.kind === 'LOOK') await recordHistory(deps, tx, groupId, outcome.seen);
+        else await recordFiles(deps, tx, groupId, outcome.seen);
+      }),
+    failed: (groupId, error) =>
+      store.transaction(async tx => {
+        await saveLook(tx, { ...(await findLook(tx, groupId)), observationError: safeMessage(error) });
+      }),
+  };
+}
+
+/** Undefined while inventory has not published the way to the group's Management database. */
+async function observeGroup(
+  db: Parameters<typeof findGroup>[0],
+  groupId: GroupId,
+  now: number,
+): Promise<Watched | undefined> {
+  const group = await findGroup(db, groupId);
+  const management = group === undefined ? undefined : managementOf(group);
+  if (group === undefined || management === undefined) return undefined;
+  const addresses = await findAddresses(
+    db,
+    group.instances.map(({ instanceId }) => instanceId as InstanceId),
+  );
+  if (!addresses.has(management.instanceId)) return undefined;
+  const end = await findLedgerEnd(db, groupId);
+  return {
+    group,
+    management,
+    addresses,
+    look: await findLook(db, groupId),
+    end,
+    open: end.readFrom === null ? [] : await setsFrom(db, groupId, numberPrefix(end.readFrom.number)),
+    due: await dueFiles(db, groupId, new Date(now).toISOString(), filesPerStep),
+  };
+}
+
+/** The marks of the listed log sets that are not proven in every database yet, by the instance that must have committed them. */
+function marksWanted(
+  { group, open }: Watched,
+  history: readonly HistoryFact[],
+): ReadonlyMap<InstanceId, readonly MarkName[]> {
+  const wanted = new Map<InstanceId, MarkName[]>();
+  for (const { type, markName, number, startedAtRecorded, rows } of listedSets(history)) {
+    if (type !== 'LOG' || markName === null) continue;
+    const known = open.find(set => set.number === number && set.startedAtRecorded === startedAtRecorded);
+    const unproven = rows.flatMap((row, rowIndex) => {
+      const file = known?.files.find(each => each.rowIndex === rowIndex);
+      if (file !== undefined) return file.markLsn === null ? [file.sourceInstanceId] : [];
+      return placeOf(group, row)?.instanceId ?? [];
+    });
+    for (const instanceId of new Set(unproven)) {
+      const names = wanted.get(instanceId) ?? [];
+      names.push(markName);
+      wanted.set(instanceId, names);
+    }
+  }
+  return wanted;
+}

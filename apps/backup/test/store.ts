@@ -1,0 +1,49 @@
+import { eventCodec } from '@holdfast/events';
+import { createOutbox, messagingMigrations } from '@holdfast/messaging';
+import { newId } from '@holdfast/service';
+import { loadMigrations, type Store } from '@holdfast/store';
+import { temporaryStore } from '@holdfast/store/testing';
+import type { BackupDependencies } from '../src/backup-set/backup-set-commands.ts';
+import { saveAddress, saveGroup } from '../src/estate/estate-store.ts';
+import type { BackupTables } from '../src/tables.ts';
+import { address, group } from './ledger.ts';
+
+type Published = { readonly type: string; readonly data: Record<string, unknown> };
+
+export type LedgerStore = {
+  readonly store: Store<BackupTables>;
+  readonly deps: BackupDependencies;
+  /** Milliseconds since the epoch; what `deps.clock` says. */
+  now: number;
+  /** What was appended since the last call, oldest first. */
+  published(): Promise<Published[]>;
+  close(): Promise<void>;
+};
+
+/** A store of its own that knows one group and the way to its instance. */
+export async function openLedgerStore(): Promise<LedgerStore> {
+  const migrations = await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite');
+  const temporary = await temporaryStore<BackupTables>([await messagingMigrations(), { source: 'backup', migrations }]);
+  const { store } = temporary;
+  await store.transaction(async tx => {
+    await saveGroup(tx, group);
+    await saveAddress(tx, address);
+  });
+  const clock = () => opened.now;
+  const outbox = createOutbox({ service: 'backup', codec: eventCodec, clock, newId: () => newId() });
+  let seen = 0;
+  const opened: LedgerStore = {
+    store,
+    deps: { store, outbox, clock, env: {}, observeEveryMs: 30_000 },
+    now: Date.parse('2026-11-21T10:30:00.000Z'),
+    async published() {
+      const rows = await store.read(db =>
+        db.selectFrom('outbox').select(['seq', 'body']).where('seq', '>', seen).orderBy('seq').execute(),
+      );
+      seen = rows.at(-1)?.seq ?? seen;
+      return rows.map(({ body }) => JSON.parse(body) as Published);
+    },
+    close: () => temporary.remove(),
+  };
+  return opened;
+}

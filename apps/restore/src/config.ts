@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { readConfig } from '@holdfast/service';
+import { subgraphSettings } from '@holdfast/service/host';
+import { z } from 'zod';
+
+/** The section `restore`. */
+export const restoreSchema = z.strictObject({
+  ...subgraphSettings,
+  /** How long a source instance may take to answer a probe. */
+  probeTimeoutMs: z.coerce.number().int().min(100).max(60_000).default(5_000),
+  /** How often executions are looked at without being woken by a change. */
+  lookEveryMs: z.coerce.number().int().min(100).max(60_000).default(2_000),
+});
+
+export type RestoreConfig = z.infer<typeof restoreSchema>;
+
+/** Where secret references such as `env:NAME` are looked up. */
+export const environment = process.env;
+
+export function readRestoreConfig(env: NodeJS.ProcessEnv = environment): RestoreConfig {
+  const yamlFile = env['HOLDFAST_CONFIG'];
+  return readConfig({
+    section: 'restore',
+    schema: restoreSchema,
+    env,
+    ...(yamlFile === undefined ? {} : { yamlFile }),
+  });
+}
+
+/** The subgraph's public contract. */
+export function schemaText(): string {
+  return readFileSync(new URL('../schema.graphql', import.meta.url), 'utf8');
+}

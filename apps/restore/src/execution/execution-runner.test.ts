@@ -1,0 +1,227 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { ExecutionId } from '@holdfast/domain';
+import { type CheckpointHook, runOneStep } from '@holdfast/service/runner';
+import {
+  databases,
+  estate,
+  failoverInput,
+  fakeStandby,
+  manager,
+  marks,
+  serverError,
+  standbyId,
+} from '../../test/estate-of-two.ts';
+import { openRestoreStore, publishedEvents } from '../../test/open-store.ts';
+import { saveYield } from '../estate/estate-store.ts';
+import type { Estate } from '../estate/estate.ts';
+import { startFailover } from '../failover/failover-commands.ts';
+import { executionCommands } from './execution-commands.ts';
+import { executionRunner } from './execution-runner.ts';
+import { findExecution } from './execution-store.ts';
+import type { Instances } from './instance-runner.ts';
+
+let remove: (() => Promise<void>) | undefined;
+afterEach(async () => {
+  await remove?.();
+  remove = undefined;
+});
+
+async function failover(
+  options: {
+    known?: Estate;
+    instances?: (own: Instances) => Instances;
+    input?: Parameters<typeof failoverInput>[0];
+  } = {},
+) {
+  const known = options.known ?? estate();
+  const opened = await openRestoreStore(known);
+  remove = opened.remove;
+  const { store, dependencies } = opened;
+  const standby = fakeStandby(known);
+  const started = await startFailover(failoverInput(options.input), manager, dependencies);
+  if ('refused' in started) throw new Error(started.message);
+  const id: ExecutionId = started.executionId;
+  const instances = options.instances?.(standby.instances) ?? standby.instances;
+  const runner = executionRunner({ store, clock: Date.now, commands: executionCommands(dependencies), instances });
+  const view = async () => (await store.read(db => findExecution(db, id)))!;
+
+  /** Until nothing is left to do; a step that fails is reported and tried again, as the loop does. Shipping answers when asked. */
+  const run = async (hook: CheckpointHook = () => undefined, limit = 80) => {
+    const signal = new AbortController().signal;
+    for (let passes = 0; passes < limit; passes += 1) {
+      try {
+        if (await runOneStep(runner, id, { signal, clock: Date.now, hook })) continue;
+      } catch (error) {
+        await runner.failed?.(id, error);
+        continue;
+      }
+      if ((await view()).state !== 'DRAINING') return;
+      const yieldedAt = new Date().toISOString();
+      await store.transaction(tx => saveYield(tx, { executionId: id, standbyId, yieldedAt }));
+    }
+    throw new Error(`still ${(await view()).state} after ${String(limit)} passes`);
+  };
+  return { ...opened, standby, id, view, run, runner };
+}
+
+const releases = async (store: Parameters<typeof publishedEvents>[0]) =>
+  (await publishedEvents(store)).filter(({ type }) => type === 'standby.released').map(({ data }) => data['outcome']);
+
+describe('the execution runner', () => {
+  it('brings every database to the mark, opens and verifies them, and tells everybody', async () => {
+    const { store, standby, run, view } = await failover();
+    await run();
+    expect(await view()).toMatchObject({
+      state: 'COMPLETED',
+      passedPointOfNoReturn: true,
+      chosen: { markName: marks[2] },
+      sources: [{ instanceName: 'PRIMARY', outcome: 'DECLARED_UNREACHABLE', by: 'alex' }],
+      dataLoss: { atLeastSeconds: 0 },
+    });
+    const { steps } = await view();
+    expect(new Set(steps.map(({ state }) => state))).toEqual(new Set(['SUCCEEDED']));
+    expect(
+      steps.every(({ attempts, startedAt, finishedAt }) => attempts === 1 && startedAt !== null && finishedAt !== null),
+    ).toBe(true);
+    expect(standby.sent).toHaveLength(6);
+    expect(standby.sent.slice(-2)).toEqual(databases.map(({ name }) => `RESTORE DATABASE … WITH RECOVERY ${name}`));
+    for (const { name } of databases) expect(standby.state.get(name)).toMatchObject({ state: 'ONLINE', marks });
+    const events = await publishedEvents(store);
+    expect(events.map(({ type, data }) => (type === 'execution.changed' ? data['state'] : type))).toEqual([
+      'REQUESTED',
+      'FENCING',
+      'standby.claimed',
+      'DRAINING',
+      'CHOOSING_TARGET',
+      'ALIGNING',
+      'AT_MARK',
+      'RECOVERING',
+      'RECOVERING',
+      'VERIFYING',
+      'COMPLETED',
+      'standby.released',
+    ]);
+    expect(await releases(store)).toEqual(['RECOVERED']);
+  });
+
+  it('records the statements exactly as they are sent', async () => {
+    const { run, view } = await failover();
+    await run();
+    const stop = (await view()).steps.find(({ command }) => command.includes('STOPATMARK'));
+    expect(stop?.command).toBe(
+      `RESTORE LOG [BizTalkMgmtDb] FROM DISK = N'E:\\Backup\\BizTalkMgmtDb_3.bak' WITH FILE = 1, NORECOVERY, STOPATMARK = N'${marks[2]}', STATS = 5;`,
+    );
+  });
+
+  it('ends the same after a failure at any checkpoint, and sends no statement that had worked a second time', async () => {
+    const seen: string[] = [];
+    await (await failover()).run(name => void seen.push(name));
+    await remove?.();
+    const places = [...new Set(seen)];
+    expect(places.length).toBeGreaterThan(35);
+    for (const place of places) {
+      const { standby, run, view, store } = await failover();
+      let cut = false;
+      await run(name => {
+        if (cut || name !== place) return;
+        cut = true;
+        throw new Error(`cut at ${place}`);
+      });
+      const end = await view();
+      expect([place, end.state, end.steps.map(({ state }) => state)]).toEqual([
+        place,
+        'COMPLETED',
+        end.steps.map(() => 'SUCCEEDED'),
+      ]);
+      expect([place, standby.sent.length]).toEqual([place, 6]);
+      expect(await releases(store)).toEqual(['RECOVERED']);
+      await remove?.();
+    }
+    remove = undefined;
+    // Some forty failovers, each with its own store on disk.
+  }, 120_000);
+
+  it('opens nothing when the mark was not in its file, and gives the standby back', async () => {
+    const { store, standby, run, view } = await failover();
+    standby.faults.loseMark = true;
+    await run();
+    expect(await view()).toMatchObject({ state: 'FAILED', passedPointOfNoReturn: false });
+    const { steps } = await view();
+    expect(steps.find(({ state }) => state === 'FAILED')).toMatchObject({ reasons: [{ code: 'MARK_NOT_REACHED' }] });
+    expect(steps.filter(({ work }) => work.kind === 'RECOVER').map(({ state }) => state)).toEqual([
+      'CANCELLED',
+      'CANCELLED',
+    ]);
+    expect(standby.sent.join()).not.toContain('WITH RECOVERY');
+    expect(await releases(store)).toEqual(['RETURNED']);
+  });
+
+  it('tries again what may pass by itself and shows why, and gives up what cannot', async () => {
+    const first = await failover();
+    first.standby.faults.failNext = serverError(3101, 'transient');
+    const shown: unknown[] = [];
+    await first.run(async name => {
+      if (name === 'execution/restore/decided') shown.push((await first.view()).steps[3]?.reasons[0]?.code);
+    });
+    expect(shown.slice(0, 2)).toEqual([undefined, 'SQL_TRANSIENT']);
+    expect(await first.view()).toMatchObject({ state: 'COMPLETED' });
+    await remove?.();
+
+    const second = await failover();
+    second.standby.faults.failNext = serverError(3241, 'media');
+    await second.run();
+    expect(await second.view()).toMatchObject({ state: 'FAILED' });
+    expect((await second.view()).steps[3]).toMatchObject({
+      state: 'FAILED',
+      reasons: [{ code: 'SQL_MEDIA', evidence: 'error 3241' }],
+    });
+    expect(await releases(second.store)).toEqual(['RETURNED']);
+  });
+
+  it('gives up nothing once a database is open', async () => {
+    const { standby, run, view } = await failover();
+    await run(name => {
+      if (name === 'execution/recover/decided' && standby.sent.length === 5)
+        standby.faults.failNext ??= serverError(824, 'fatal');
+      if (standby.sent.length > 6) standby.faults.failNext = undefined;
+    });
+    expect(await view()).toMatchObject({ state: 'COMPLETED' });
+    expect((await view()).steps.filter(({ work }) => work.kind === 'RECOVER').map(({ attempts }) => attempts)).toEqual([
+      1, 2,
+    ]);
+  });
+
+  it('fails before anything is claimed when a declared source answers', async () => {
+    const probe = async () => ({ answer: 'ANSWERS' as const, evidence: 'it is back' });
+    const { store, run, view } = await failover({ instances: own => ({ ...own, probe }) });
+    await run();
+    expect(await view()).toMatchObject({
+      state: 'FAILED',
+      steps: [{ state: 'FAILED', reasons: [{ evidence: 'it is back' }] }, {}, {}],
+    });
+    expect((await publishedEvents(store)).map(({ type }) => type)).not.toContain('standby.claimed');
+    expect(await releases(store)).toEqual([]);
+  });
+
+  it('says so when a recovered database does not hold the mark', async () => {
+    const marksOf: Instances['marks'] = async () => ({
+      holdsMark: true,
+      newest: [...marks, 'BTS_2026_11_21_04_45_00_000'],
+    });
+    const { store, run, view } = await failover({ instances: own => ({ ...own, marks: marksOf }) });
+    await run();
+    expect(await view()).toMatchObject({ state: 'FAILED', passedPointOfNoReturn: true });
+    expect(await releases(store)).toEqual(['RECOVERED']);
+  });
+
+  it('takes the mark that was asked for', async () => {
+    const { standby, run, view } = await failover({ input: { target: { mark: marks[1]! } } });
+    await run();
+    expect(await view()).toMatchObject({
+      state: 'COMPLETED',
+      chosen: { markName: marks[1] },
+      dataLoss: { atLeastSeconds: 900 },
+    });
+    expect(standby.sent).toHaveLength(4);
+  });
+});

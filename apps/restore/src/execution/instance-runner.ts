@@ -1,0 +1,242 @@
+/**
+ * The SQL Server work of an execution. Invariant: whatever may change a database is sent on a connection of its own that holds the group's
+ * lock on that instance, after the position was read again under that lock; the connection lives for one statement. Killed anywhere, the
+ * server ends the statement with the connection, and the next attempt begins by reading where the database stands.
+ */
+import { connect } from 'node:net';
+import type { DatabaseId, InstanceId } from '@holdfast/domain';
+import type { MarkName } from '@holdfast/domain/mark';
+import type { RestoreStep } from '@holdfast/domain/restore-plan';
+import { resolveSecret, safeMessage } from '@holdfast/service';
+import {
+  type Address,
+  type Exclusive,
+  openExclusive,
+  openServer,
+  recover,
+  renderAddress,
+  renderStatement,
+  restoreFull,
+  restoreLog,
+  restoreLogToMark,
+  type SqlServer,
+  SqlServerError,
+  statements,
+} from '@holdfast/sqlserver';
+import { type DatabaseFacts, observeDatabases, observeMarkLog } from '@holdfast/sqlserver/observe';
+import type { Store } from '@holdfast/store';
+import { findAddress } from '../estate/estate-store.ts';
+import type { AddressView, Member } from '../estate/estate.ts';
+import type { RestoreTables } from '../tables.ts';
+import type { Seen, SeenDatabases } from './alignment.ts';
+import type { Execution } from './execution.ts';
+import type { CommandTexts } from './step.ts';
+
+export type InstanceOptions = {
+  readonly store: Store<RestoreTables>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: () => number;
+  /** Decimal, from the leader lease. */
+  readonly fencingToken: string;
+  /** How long a source may take to answer a probe. */
+  readonly probeTimeoutMs: number;
+};
+
+/** Whether somebody is there. UNKNOWN: it could not be tried. */
+export type Probe = { readonly answer: 'ANSWERS' | 'SILENT' | 'UNKNOWN'; readonly evidence: string };
+
+/** The group's lock on one instance, with the means to look from there. */
+export type Locked = {
+  readonly exclusive: Exclusive;
+  look(members: readonly Member[]): Promise<SeenDatabases>;
+};
+
+export type Instances = {
+  probe(instanceId: InstanceId): Promise<Probe>;
+  /** State and position of each, read now. */
+  look(members: readonly Member[]): Promise<SeenDatabases>;
+  /** Does the work under the group's lock. Throws when somebody else holds it; the connection ends with `signal`. */
+  locked<Result>(
+    execution: Pick<Execution, 'executionId' | 'groupId'>,
+    instanceId: InstanceId,
+    signal: AbortSignal,
+    work: (locked: Locked) => Promise<Result>,
+  ): Promise<Result>;
+  marks(member: Member, mark: MarkName): Promise<{ readonly holdsMark: boolean; readonly newest: readonly string[] }>;
+};
+
+/** Somebody else holds the lock of the group: nothing was sent. */
+class LockRefused extends Error {
+  override readonly name = 'LockRefused';
+}
+
+export function instances(options: InstanceOptions): Instances {
+  const { store, clock, fencingToken } = options;
+  const withServer = async <Result>(instanceId: InstanceId, work: (server: SqlServer) => Promise<Result>) => {
+    const address = await store.read(db => findAddress(db, instanceId));
+    if (address === undefined) throw new Error(`The address of instance ${instanceId} is not known here yet.`);
+    const server = await open(address, options, {});
+    try {
+      return await work(server);
+    } finally {
+      await server.close();
+    }
+  };
+  return {
+    probe: async instanceId => probe(await store.read(db => findAddress(db, instanceId)), options),
+    look: async members => {
+      const seen = new Map<DatabaseId, Seen>();
+      for (const [instanceId, own] of byInstance(members)) {
+        const there = await withServer(instanceId, server => lookAt(server, own));
+        for (const [databaseId, database] of there) seen.set(databaseId, database);
+      }
+      return seen;
+    },
+    locked: ({ executionId, groupId }, instanceId, signal, work) =>
+      withServer(instanceId, async server => {
+        const purpose = { service: 'restore', operation: executionId };
+        const exclusive = await openExclusive(server, { group: groupId, fencingToken, purpose });
+        if ('refused' in exclusive) throw new LockRefused(`${exclusive.refused}: ${exclusive.message}`);
+        let aborted: Promise<void> | undefined;
+        const cut = () => {
+          aborted = exclusive.release();
+          // Awaited below; until then it must not count as unhandled.
+          aborted.catch(() => undefined);
+        };
+        signal.addEventListener('abort', cut, { once: true });
+        try {
+          signal.throwIfAborted();
+          return await work({ exclusive, look: members => lookAt(server, members) });
+        } finally {
+          signal.removeEventListener('abort', cut);
+          await (aborted ?? exclusive.release());
+        }
+      }),
+    marks: ({ instanceId, databaseName: database }, mark) =>
+      withServer(instanceId, server => observeMarkLog(server, { database, mark })),
+  };
+
+  async function lookAt(server: SqlServer, members: readonly Member[]): Promise<SeenDatabases> {
+    const { databases } = await observeDatabases(server);
+    return new Map(members.map(member => [member.databaseId, seenOf(databases, member.databaseName)]));
+  }
+
+  async function open(
+    { address }: AddressView,
+    { env }: InstanceOptions,
+    timeouts: { readonly connectMs?: number },
+  ): Promise<SqlServer> {
+    const credentials = {
+      user: await resolveSecret(address.userRef, { env }),
+      password: await resolveSecret(address.passwordRef, { env }),
+    };
+    return openServer({ address: plain(address), credentials, applicationName: 'holdfast-restore', clock, timeouts });
+  }
+
+  async function probe(view: AddressView | undefined, settings: InstanceOptions): Promise<Probe> {
+    if (view === undefined)
+      return { answer: 'UNKNOWN', evidence: 'Its address has not been published: nobody could ask it.' };
+    const connectMs = settings.probeTimeoutMs;
+    const where = renderAddress(plain(view.address));
+    try {
+      const server = await open(view, settings, { connectMs });
+      await server.close();
+      return { answer: 'ANSWERS', evidence: `${where} accepted a connection.` };
+    } catch (error) {
+      if (!(error instanceof SqlServerError))
+        return { answer: 'UNKNOWN', evidence: `${where} could not be asked: ${safeMessage(error)}` };
+      if (error.errorClass !== 'lost') return { answer: 'ANSWERS', evidence: `${where} refused us: ${error.message}` };
+      // A failed login handshake is no silence: a certificate that is not trusted ends the connection just as a dead host does.
+      if (await accepts(plain(view.address), connectMs))
+        return {
+          answer: 'ANSWERS',
+          evidence: `${where} accepts TCP connections, though no login worked: ${error.message}`,
+        };
+      return { answer: 'SILENT', evidence: error.message };
+    }
+  }
+}
+
+/** The statements as they are sent, for step records. */
+export const commandTexts: CommandTexts = {
+  restore: (database, restore, checksum) => {
+    const { path, position } = restore.file;
+    const from = { database, path, position, checksum };
+    switch (restore.kind) {
+      case 'RESTORE_FULL':
+        return renderStatement(statements.restoreFull, { ...from, replace: false });
+      case 'RESTORE_LOG':
+        return renderStatement(statements.restoreLog, from);
+      case 'RESTORE_LOG_TO_MARK':
+        return renderStatement(statements.restoreLogToMark, { ...from, mark: restore.mark });
+    }
+  },
+  recover: database => renderStatement(statements.recoverDatabase, { database }),
+  verify: (database, mark) => renderStatement(statements.markLogEntry, { database, mark }),
+};
+
+/** Sends the one statement of a restore step. */
+export async function sendRestore(
+  exclusive: Exclusive,
+  database: string,
+  { restore, checksum }: { readonly restore: RestoreStep; readonly checksum: boolean },
+  onPercent: (percent: number) => void,
+): Promise<'DONE' | 'MARK_NOT_REACHED'> {
+  const { path, position } = restore.file;
+  const source = { path, position, checksum };
+  switch (restore.kind) {
+    case 'RESTORE_FULL':
+      // Never REPLACE: what is there may be the only copy (design.md §1, principle 6).
+      await restoreFull(exclusive, { database, source, replace: false }, onPercent);
+      return 'DONE';
+    case 'RESTORE_LOG':
+      await restoreLog(exclusive, { database, source }, onPercent);
+      return 'DONE';
+    case 'RESTORE_LOG_TO_MARK': {
+      const { outcome } = await restoreLogToMark(exclusive, { database, source, mark: restore.mark }, onPercent);
+      return outcome === 'STOPPED' ? 'DONE' : 'MARK_NOT_REACHED';
+    }
+  }
+}
+
+/** @throws Error when the server left the database RESTORING: the step is tried again. */
+export async function sendRecover(
+  exclusive: Exclusive,
+  database: string,
+  onPercent: (percent: number) => void,
+): Promise<void> {
+  const { outcome, messages } = await recover(exclusive, { database }, onPercent);
+  if (outcome === 'NOT_RECOVERED')
+    throw new Error(`${database} was left RESTORING: ${messages.map(({ text }) => text).join(' ')}`);
+}
+
+function seenOf(databases: readonly DatabaseFacts[], name: string): Seen {
+  // A server's collation decides about letter case; two databases that differ in nothing else are not expected (unverified).
+  const facts = databases.find(database => database.name.toLowerCase() === name.toLowerCase());
+  if (facts === undefined) return { state: null, position: null };
+  const { state, redoStartLsn, redoStartForkGuid } = facts;
+  return { state, position: redoStartLsn === null ? null : { lsn: redoStartLsn, forkGuid: redoStartForkGuid } };
+}
+
+function byInstance(members: readonly Member[]): ReadonlyMap<InstanceId, readonly Member[]> {
+  return Map.groupBy(members, ({ instanceId }) => instanceId);
+}
+
+function plain({ server, port, instanceName, encrypt, trustServerCertificate }: AddressView['address']): Address {
+  return { server, port, instanceName, encrypt, trustServerCertificate };
+}
+
+/** By TCP alone. An instance found by its name has no port that we know: only the login speaks for it. */
+function accepts({ server, port, instanceName }: Address, timeoutMs: number): Promise<boolean> {
+  if (instanceName !== null) return Promise.resolve(false);
+  return new Promise(resolve => {
+    const socket = connect({ host: server, port: port ?? 1433, timeout: timeoutMs });
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('timeout', () => end(false));
+    socket.once('error', () => end(false));
+  });
+}

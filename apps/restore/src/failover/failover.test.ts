@@ -1,0 +1,142 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { estate, failoverInput, groupId, manager, marks, sourceId } from '../../test/estate-of-two.ts';
+import { openRestoreStore, publishedEvents } from '../../test/open-store.ts';
+import type { Estate } from '../estate/estate.ts';
+import { startFailover } from './failover-commands.ts';
+import type { FailoverInput } from './failover.ts';
+
+let remove: (() => Promise<void>) | undefined;
+afterEach(async () => {
+  await remove?.();
+  remove = undefined;
+});
+
+async function opened(known?: Estate) {
+  const store = await openRestoreStore(known);
+  remove = store.remove;
+  return store;
+}
+
+describe('startFailover', () => {
+  it('records the execution with its first steps and publishes it', async () => {
+    const { store, dependencies } = await opened();
+    const execution = await startFailover(failoverInput(), manager, dependencies);
+    expect(execution).toMatchObject({ state: 'REQUESTED', version: 1, requestedBy: 'alex', groupName: 'Orders' });
+    expect('steps' in execution && execution.steps.map(({ name }) => name)).toEqual([
+      'Probe source instance PRIMARY',
+      'Take the standby over from shipping',
+      'Choose the mark',
+    ]);
+    expect(await publishedEvents(store)).toMatchObject([
+      { type: 'execution.changed', data: { state: 'REQUESTED', groupId } },
+    ]);
+  });
+
+  it('answers the same for the same key, refuses the key with other input, and runs one for a group at a time', async () => {
+    const { dependencies, probed } = await opened();
+    const first = await startFailover(failoverInput(), manager, dependencies);
+    const again = await startFailover(failoverInput(), manager, dependencies);
+    expect(again).toEqual(first);
+    expect(probed).toHaveLength(1);
+    expect(await startFailover(failoverInput({ reason: 'fire' }), manager, dependencies)).toMatchObject({
+      refused: 'IdempotencyKeyReused',
+    });
+    expect(await startFailover(failoverInput({ idempotencyKey: 'key-2' }), manager, dependencies)).toMatchObject({
+      refused: 'ExecutionAlreadyRunning',
+      execution: { executionId: 'executionId' in first ? first.executionId : '' },
+    });
+  });
+
+  it('lets one of two racing callers through', async () => {
+    const { dependencies } = await opened();
+    const results = await Promise.all(
+      ['key-1', 'key-2'].map(idempotencyKey => startFailover(failoverInput({ idempotencyKey }), manager, dependencies)),
+    );
+    expect(results.map(result => ('refused' in result ? result.refused : result.state)).sort()).toEqual([
+      'ExecutionAlreadyRunning',
+      'REQUESTED',
+    ]);
+  });
+
+  const refused = async (changes: Partial<FailoverInput>, known?: Estate) => {
+    const { dependencies, probed } = await opened(known);
+    return { result: await startFailover(failoverInput(changes), manager, dependencies), probed };
+  };
+
+  it.each([
+    ['dryRun', { dryRun: true }, { refused: 'InvalidInput', field: 'dryRun' }],
+    ['a planned one', { mode: 'PLANNED' as const }, { refused: 'ExecutionModeNotAvailable' }],
+    ['another name', { confirm: 'orders' }, { refused: 'InvalidInput', field: 'confirm' }],
+    ['no reason', { reason: ' ' }, { refused: 'InvalidInput', field: 'reason' }],
+    ['newest: false', { target: { newest: false } }, { refused: 'InvalidInput', field: 'target.newest' }],
+    ['an unknown group', { groupId: sourceId }, { refused: 'NotYetKnown', id: sourceId }],
+    ['an unknown standby', { standbyId: sourceId }, { refused: 'NotYetKnown', id: sourceId }],
+    [
+      'a stranger declared gone',
+      { declaredUnreachable: [{ instanceId: groupId, reason: 'x' }] },
+      { refused: 'InvalidInput' },
+    ],
+    ['an unexpected mark', { expectedMark: marks[0]! }, { refused: 'PreviewOutdated', markName: marks[2] }],
+    [
+      'a mark that is passed',
+      { target: { mark: marks[0]! } },
+      { refused: 'TargetNotReachable', nearestMarkName: marks[2] },
+    ],
+    [
+      'a mark nobody knows',
+      { target: { mark: 'BTS_x' } },
+      { refused: 'TargetNotReachable', nearestMarkName: marks[2] },
+    ],
+    ['a time too early', { target: { newestMarkBefore: '2026-11-21T04:00:00Z' } }, { refused: 'TargetNotReachable' }],
+  ])('refuses %s before it asks any server', async (_name, changes, expected) => {
+    const { result, probed } = await refused(changes);
+    expect(result).toMatchObject(expected);
+    expect(probed).toEqual([]);
+  });
+
+  it('refuses a standby that was recovered, and one with nothing to reach', async () => {
+    const known = estate();
+    const recovered = { ...known, standby: { ...known.standby, state: 'RECOVERED' as const } };
+    expect((await refused({}, recovered)).result).toMatchObject({
+      refused: 'NothingRestorable',
+      reasons: [{ code: 'STANDBY_RECOVERED' }],
+    });
+    await remove?.();
+    expect((await refused({}, estate({ copied: 1 }))).result).toMatchObject({
+      refused: 'NothingRestorable',
+      reasons: expect.any(Array),
+    });
+  });
+
+  it('takes a target before a time', async () => {
+    const { result } = await refused({ target: { newestMarkBefore: '2026-11-21T04:30:00Z' }, expectedMark: marks[1]! });
+    expect(result).toMatchObject({ state: 'REQUESTED', target: { kind: 'NEWEST_MARK_BEFORE' } });
+  });
+
+  it.each([
+    ['ANSWERS', true, 'SourceNotAccountedFor'],
+    ['ANSWERS', false, 'SourceCannotBeFenced'],
+    ['SILENT', false, 'SourceNotAccountedFor'],
+    ['UNKNOWN', true, 'SourceNotAccountedFor'],
+  ] as const)('refuses a source that is %s and declared %s', async (answer, declared, expected) => {
+    const { store, dependencies } = await opened();
+    const probe = async () => ({ answer, evidence: 'because' });
+    const input = failoverInput(declared ? {} : { declaredUnreachable: [] });
+    expect(await startFailover(input, manager, { ...dependencies, probe })).toMatchObject({
+      refused: expected,
+      instance: 'PRIMARY',
+    });
+    expect(await publishedEvents(store)).toEqual([]);
+  });
+
+  it('is not for viewers, and shows no group out of scope', async () => {
+    const { dependencies } = await opened();
+    expect(await startFailover(failoverInput(), { ...manager, roles: ['operator'] }, dependencies)).toMatchObject({
+      refused: 'NotAllowed',
+    });
+    expect(await startFailover(failoverInput(), { ...manager, groups: [] }, dependencies)).toMatchObject({
+      refused: 'NotYetKnown',
+      id: groupId,
+    });
+  });
+});

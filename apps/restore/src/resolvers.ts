@@ -1,0 +1,133 @@
+import { type ExecutionId, type GroupId, parseId } from '@holdfast/domain';
+import { liveFeed } from '@holdfast/messaging';
+import { allows, type Caller } from '@holdfast/service';
+import { apiError, connection, type OperationContext, pageArguments, scalarResolvers } from '@holdfast/service/graphql';
+import type { Resolvers, ResolversParentTypes } from '../generated/resolver-types.ts';
+import type { ExecutionView } from './execution/execution.ts';
+import { executionCursor, findExecution, findRunning, listExecutions } from './execution/execution-store.ts';
+import { type FailoverDependencies, startFailover } from './failover/failover-commands.ts';
+
+/** One operation's view: who asks, and what commands need. */
+export type RestoreContext = OperationContext & FailoverDependencies;
+
+/** Another service's entity, which we add to. */
+export type GroupReference = { readonly id: string };
+
+export const resolvers: Resolvers = {
+  DateTime: scalarResolvers.DateTime,
+  Duration: scalarResolvers.Duration,
+  Query: {
+    execution: (_parent, { id }, context) => loadExecution(executionId(id), context),
+    executions: async (_parent, { groupId, state, ...paging }, { caller, store }) => {
+      requireRead(caller);
+      const page = pageArguments(paging);
+      // Who is not allowed everywhere sees their groups' executions and no count of the others.
+      const scope = caller.groups.includes('*')
+        ? undefined
+        : caller.groups.flatMap(text => parseId<GroupId>(text) ?? []);
+      const asked = groupId == null ? undefined : idOf<GroupId>(groupId, 'groupId');
+      const groupIds = asked === undefined ? scope : [asked].filter(id => scope?.includes(id) ?? true);
+      const filter = { ...(groupIds === undefined ? {} : { groupIds }), ...(state == null ? {} : { state }) };
+      const rows = await store.read(db => listExecutions(db, page, filter));
+      return connection(rows, page, undefined, executionCursor);
+    },
+  },
+  Mutation: {
+    startFailover: async (_parent, { input }, context) => {
+      const result = await startFailover(input, context.caller, context);
+      if (!('refused' in result)) return Object.assign({ __typename: 'Execution' as const }, result);
+      const { refused, ...refusal } = result;
+      return { __typename: refused, ...refusal } as ResolversParentTypes['StartFailoverResult'];
+    },
+  },
+  Subscription: {
+    execution: {
+      subscribe: async (_parent, { id, afterVersion }, context) => {
+        const wanted = executionId(id);
+        if ((await loadExecution(wanted, context)) === null)
+          throw apiError('NOT_FOUND', 'There is no such execution.', { fix: 'Use an id that startFailover gave.' });
+        const load = async (db: Parameters<typeof findExecution>[0]) => {
+          const state = await findExecution(db, wanted);
+          return state && { version: state.version, state };
+        };
+        const feed = liveFeed(context.store, load, { afterVersion: afterVersion ?? undefined });
+        context.signal.addEventListener('abort', () => void feed.return?.(), { once: true });
+        return feed;
+      },
+      resolve: (execution: ExecutionView) => execution,
+    },
+  },
+  BizTalkGroup: {
+    __resolveReference: ({ id }) => ({ id }),
+    executions: async ({ id }, { kind: _onlyKind, ...paging }, { caller, store }) => {
+      const page = pageArguments(paging);
+      const groupId = readableGroup(caller, id);
+      const rows =
+        groupId === undefined ? [] : await store.read(db => listExecutions(db, page, { groupIds: [groupId] }));
+      return connection(rows, page, undefined, executionCursor);
+    },
+    currentExecution: async ({ id }, _args, { caller, store }) => {
+      const groupId = readableGroup(caller, id);
+      return groupId === undefined ? null : ((await store.read(db => findRunning(db, groupId))) ?? null);
+    },
+  },
+  Execution: {
+    __resolveReference: ({ id }, context) => loadExecution(executionId(id), context),
+    id: ({ executionId: id }) => id,
+    group: ({ groupId }) => ({ id: groupId }),
+    standby: ({ standbyId }) => ({ id: standbyId }),
+    target: ({ chosen }) => chosen && { id: chosen.recoveryPointId },
+    markName: ({ chosen }) => chosen?.markName ?? null,
+    markedAt: ({ chosen }) => chosen?.markedAt ?? null,
+    runningSteps: ({ steps }) => steps.filter(({ state }) => state === 'RUNNING'),
+    actualRecoveryTime: ({ state, startedAt, finishedAt }) =>
+      state === 'COMPLETED' && finishedAt !== null ? seconds(Date.parse(finishedAt) - Date.parse(startedAt)) : null,
+  },
+  SourceRecord: { instance: ({ instanceId }) => ({ id: instanceId }) },
+  DataLoss: {
+    atLeast: ({ atLeastSeconds }) => duration(atLeastSeconds),
+    atMost: ({ atMostSeconds }) => (atMostSeconds === null ? null : duration(atMostSeconds)),
+  },
+  Step: {
+    id: ({ stepId }) => stepId,
+    kind: () => 'AUTOMATIC',
+    database: ({ databaseId }) => databaseId && { id: databaseId },
+  },
+  Node: { __resolveType: node => ('stepId' in node ? 'Step' : 'Execution') },
+};
+
+/** The scalar renders seconds as ISO 8601. */
+const duration = (value: number): string => value as unknown as string;
+const seconds = (milliseconds: number): string => duration(Math.max(0, milliseconds) / 1000);
+
+async function loadExecution(id: ExecutionId, { caller, store }: RestoreContext): Promise<ExecutionView | null> {
+  requireRead(caller);
+  const execution = await store.read(db => findExecution(db, id));
+  // One out of the caller's scope looks like one that does not exist.
+  return execution !== undefined && allows(caller, 'read', execution.groupId) === undefined ? execution : null;
+}
+
+function executionId(text: string): ExecutionId {
+  return idOf<ExecutionId>(text, 'id');
+}
+
+function idOf<T extends ExecutionId | GroupId>(text: string, field: string): T {
+  const id = parseId<T>(text);
+  if (id === undefined)
+    throw apiError('BAD_USER_INPUT', `"${text}" is not an id.`, {
+      fix: 'Use an id as an earlier answer gave it: a UUID.',
+      field,
+    });
+  return id;
+}
+
+function readableGroup(caller: Caller, id: string): GroupId | undefined {
+  requireRead(caller);
+  const groupId = idOf<GroupId>(id, 'id');
+  return allows(caller, 'read', groupId) === undefined ? groupId : undefined;
+}
+
+function requireRead(caller: Caller): void {
+  const refusal = allows(caller, 'read');
+  if (refusal !== undefined) throw apiError('FORBIDDEN', refusal.message, { fix: refusal.fix });
+}

@@ -1,0 +1,248 @@
+import { join } from 'node:path';
+import type { InstanceId, StandbyId } from '@holdfast/domain';
+import { joinPath, mapFolder } from '@holdfast/domain/windows-path';
+import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
+import { SqlServerError } from '@holdfast/sqlserver';
+import { observeHeaders } from '@holdfast/sqlserver/observe';
+import { isLost, type StandbyConnections } from '../estate/connection-runner.ts';
+import { loadSets } from '../estate/estate-store.ts';
+import type { StandbyGate } from '../standby/gate.ts';
+import { shippingReason, type ShippingReason } from '../standby/reason.ts';
+import { isHeld, type Standby, type TransferFolder } from '../standby/standby.ts';
+import type { CommandDependencies } from '../standby/standby-commands.ts';
+import { findStandby, listStandbys } from '../standby/standby-store.ts';
+import type { Stream } from '../stream/stream.ts';
+import { findStream, listStreams } from '../stream/stream-store.ts';
+import { type Copy, type CopyHeader, type CopyStep, headerDifference, nextCopy, type SourceFile } from './copy.ts';
+import { beginCopy, noteCopyProblem, noteVerified, updateCopy } from './copy-commands.ts';
+import { listCopies } from './copy-store.ts';
+import { transferFile } from './transfer-runner.ts';
+
+export type CopyRunnerDependencies = CommandDependencies & {
+  readonly connections: StandbyConnections;
+  readonly gate: StandbyGate;
+  readonly flushEveryBytes: number;
+};
+
+type Observation =
+  | {
+      readonly standby: Standby;
+      readonly stream: Stream;
+      readonly sets: Awaited<ReturnType<typeof loadSets>>;
+      readonly copies: readonly Copy[];
+    }
+  | undefined;
+type Decision = { readonly step: CopyStep; readonly standby: Standby; readonly stream: Stream };
+type Outcome =
+  | { readonly kind: 'WRITTEN'; readonly copy: Copy; readonly size: string; readonly sha256: string }
+  | { readonly kind: 'VERIFIED'; readonly header: CopyHeader }
+  | {
+      readonly kind: 'PROBLEM';
+      readonly copy: Copy;
+      readonly reason: ShippingReason;
+      readonly after: 'CONTINUE' | 'RESTART';
+    }
+  | { readonly kind: 'HELD' };
+
+/**
+ * Brings the files of one database to its standby, one at a time, and has the standby instance read each header before anybody plans with
+ * it. Killed anywhere, the row and the files on disk say how far it got (`transferFile`); a header is simply read again. A file that does
+ * not come is put aside with its reason and tried again later, so that it does not keep the others.
+ */
+export function copyRunner(
+  dependencies: CopyRunnerDependencies,
+): RunnerDefinition<Stream, Observation, Decision, Outcome> {
+  const { store } = dependencies;
+  return {
+    name: 'copy',
+    subjects: () =>
+      store.read(async db => {
+        const active = (await listStandbys(db)).filter(standby => !isHeld(standby));
+        return listStreams(
+          db,
+          active.map(({ id }) => id),
+        );
+      }),
+    key: ({ id }) => id,
+    observe: ({ id, standbyId }) =>
+      store.read(async db => {
+        const standby = await findStandby(db, standbyId);
+        const stream = await findStream(db, id);
+        if (standby === undefined || stream === undefined || isHeld(standby)) return undefined;
+        return {
+          standby,
+          stream,
+          sets: await loadSets(db, standby.groupId),
+          copies: await listCopies(db, [standbyId]),
+        };
+      }),
+    decide: (observation, nowMs) => {
+      if (observation === undefined) return undefined;
+      const { standby, stream, sets, copies } = observation;
+      const { databaseId, position } = stream;
+      const step = nextCopy({ databaseId, sets, copies, positionLsn: position?.lsn ?? null, nowMs });
+      return step === undefined ? undefined : { step, standby, stream };
+    },
+    step: ({ step }) => step.kind.toLowerCase(),
+    act: (decision, context) =>
+      dependencies.gate.inside(decision.standby.id, signal => act(dependencies, decision, context, signal)),
+    record: async ({ step, standby }, outcome) => {
+      const key = { standbyId: standby.id, fileId: step.file.fileId };
+      if (outcome.kind === 'WRITTEN') {
+        const { size, sha256 } = outcome;
+        await updateCopy(dependencies, key, { state: 'WRITTEN', size, sha256, prefix: null, problem: null });
+      }
+      if (outcome.kind === 'VERIFIED') await noteVerified(dependencies, key, standby.groupId, outcome.header);
+      if (outcome.kind === 'PROBLEM') await noteCopyProblem(dependencies, outcome.copy, outcome.reason, outcome.after);
+    },
+  };
+}
+
+async function act(
+  dependencies: CopyRunnerDependencies,
+  { step, standby, stream }: Decision,
+  context: StepContext,
+  yielding: AbortSignal,
+): Promise<Outcome> {
+  const now = await dependencies.store.read(db => findStandby(db, standby.id));
+  if (now === undefined || isHeld(now)) return { kind: 'HELD' };
+  if (step.kind === 'VERIFY') return verify(dependencies.connections, step.copy, step.file, stream.instanceId);
+  return copyFile(dependencies, { file: step.file, before: step.before, standby, stream }, context, yielding);
+}
+
+async function copyFile(
+  dependencies: CopyRunnerDependencies,
+  of: {
+    readonly file: SourceFile;
+    readonly before: Copy | undefined;
+    readonly standby: Standby;
+    readonly stream: Stream;
+  },
+  context: StepContext,
+  yielding: AbortSignal,
+): Promise<Outcome> {
+  const { file, before, standby, stream } = of;
+  const folders = standby.instances.find(({ instanceId }) => instanceId === stream.instanceId)?.folders ?? [];
+  const places = placesOf(folders, file);
+  const copy = rowOf(file, before, standby.id, stream.instanceId, places);
+  if (places === undefined) {
+    const { path, sourceInstance } = file;
+    return problem(copy, shippingReason('FOLDER_NOT_MAPPED', { path, sourceInstance }));
+  }
+  await beginCopy(dependencies, copy);
+  const key = { standbyId: standby.id, fileId: file.fileId };
+  const stop = AbortSignal.any([context.signal, yielding]);
+  try {
+    const transferred = await transferFile({
+      sourcePath: places.read,
+      writePath: places.write,
+      before: copy,
+      flushEveryBytes: dependencies.flushEveryBytes,
+      signal: stop,
+      onStart: start => updateCopy(dependencies, key, { ...start, sha256: null }),
+      onPrefix: async prefix => {
+        await updateCopy(dependencies, key, { prefix });
+        await context.checkpoint('flushed');
+      },
+      onHashed: async sha256 => {
+        await updateCopy(dependencies, key, { sha256 });
+        await context.checkpoint('hashed');
+      },
+    });
+    if (transferred.kind === 'WRITTEN') return { ...transferred, copy };
+    const facts = { database: file.databaseName, path: file.path, error: transferred.error };
+    return problem(copy, shippingReason('COPY_FAILED', facts));
+  } catch (error) {
+    // Cut short for a claim: what is written stays and is taken up again, should the standby come back.
+    if (yielding.aborted && !context.signal.aborted) return { kind: 'HELD' };
+    throw error;
+  }
+}
+
+function rowOf(
+  file: SourceFile,
+  before: Copy | undefined,
+  standbyId: StandbyId,
+  instanceId: InstanceId,
+  places: Places | undefined,
+): Copy {
+  const { fileId, setId, databaseId, position, header } = file;
+  const fresh: Copy = {
+    standbyId,
+    fileId,
+    setId,
+    databaseId,
+    instanceId,
+    backupSetUuid: header.backupSetUuid,
+    state: 'WRITING',
+    writePath: places?.write ?? '',
+    standbyPath: places?.standby ?? '',
+    position,
+    size: null,
+    sourceModifiedMs: null,
+    prefix: null,
+    sha256: null,
+    header: null,
+    problem: before?.problem ?? null,
+    copiedAt: null,
+  };
+  const same = before?.backupSetUuid === fresh.backupSetUuid && before.writePath === fresh.writePath;
+  if (!same) return fresh;
+  const { size, sourceModifiedMs, prefix, sha256 } = before;
+  return { ...fresh, size, sourceModifiedMs, prefix, sha256 };
+}
+
+type Places = { readonly read: string; readonly write: string; readonly standby: string };
+
+/** This machine's rules for its own paths, text for the standby's (design.md §5, step 3). */
+function placesOf(folders: readonly TransferFolder[], file: SourceFile): Places | undefined {
+  const mapped = mapFolder(folders, file);
+  if (mapped.kind !== 'MAPPED') return undefined;
+  const { view, segments } = mapped;
+  return {
+    read: join(view.read, ...segments),
+    write: join(view.write, ...segments),
+    standby: segments.reduce(joinPath, view.standby),
+  };
+}
+
+async function verify(
+  connections: StandbyConnections,
+  copy: Copy,
+  file: SourceFile,
+  instanceId: InstanceId,
+): Promise<Outcome> {
+  const { databaseName: database, path } = file;
+  const other = (error: string) => shippingReason('OTHER_BACKUP_IN_FILE', { database, path, error });
+  try {
+    const { server, majorVersion } = await connections.to(instanceId);
+    const { headers } = await observeHeaders(server, { path: copy.standbyPath, majorVersion });
+    const read = headers.find(({ position }) => position === copy.position);
+    const difference = headerDifference(file.header, read, copy.position);
+    if (read === undefined || difference !== undefined)
+      return { kind: 'PROBLEM', copy, reason: other(difference ?? 'no header'), after: 'RESTART' };
+    const { backupSetUuid, familyGuid, lastForkGuid, firstLsn, lastLsn, forkPointLsn, hasChecksums } = read;
+    const firstForkGuid = read.firstForkGuid ?? lastForkGuid;
+    const header = {
+      backupSetUuid,
+      familyGuid,
+      firstForkGuid,
+      lastForkGuid,
+      firstLsn,
+      lastLsn,
+      forkPointLsn,
+      hasChecksums,
+    };
+    return { kind: 'VERIFIED', header };
+  } catch (error) {
+    if (isLost(error)) await connections.drop(instanceId);
+    // Only what is wrong with the file belongs to the file; a server that does not answer is the loop's to try again.
+    if (error instanceof SqlServerError && error.errorClass === 'media')
+      return { kind: 'PROBLEM', copy, reason: other(error.message), after: 'CONTINUE' };
+    throw error;
+  }
+}
+
+function problem(copy: Copy, reason: ShippingReason): Outcome {
+  return { kind: 'PROBLEM', copy, reason, after: 'CONTINUE' };
+}

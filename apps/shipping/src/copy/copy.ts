@@ -1,0 +1,140 @@
+import type { BackupFileId, BackupSetId, DatabaseId, InstanceId, StandbyId } from '@holdfast/domain';
+import { isLost } from '@holdfast/domain/backup-set';
+import { type ChainHeader, sameGuid } from '@holdfast/domain/chain';
+import { compareLsn, type Lsn } from '@holdfast/domain/lsn';
+import type { CopiedFile } from '@holdfast/domain/restore-plan';
+import { inOrderTaken, type KnownFile, type KnownSet } from '../estate/estate.ts';
+import type { ShippingReason } from '../standby/reason.ts';
+
+/** One backup file at one standby. Nothing is restored from it before it is VERIFIED. */
+export type Copy = {
+  readonly standbyId: StandbyId;
+  readonly fileId: BackupFileId;
+  readonly setId: BackupSetId;
+  readonly databaseId: DatabaseId;
+  readonly instanceId: InstanceId;
+  /** Of the backup that was to be copied: a source may write another one under the same name. */
+  readonly backupSetUuid: string;
+  /** WRITTEN: whole, hashed and under its name. VERIFIED: its header was read at the standby and is the one expected. */
+  readonly state: 'WRITING' | 'WRITTEN' | 'VERIFIED';
+  /** This machine's path. */
+  readonly writePath: string;
+  /** The standby instance's path. */
+  readonly standbyPath: string;
+  readonly position: number;
+  /** Bytes, decimal text; null until the source was looked at. */
+  readonly size: string | null;
+  /** Of the source when the copy began, decimal text: a source that changed is copied from its start. */
+  readonly sourceModifiedMs: string | null;
+  readonly prefix: Prefix | null;
+  /** Of the whole file, taken while it was written. */
+  readonly sha256: string | null;
+  /** As the standby instance read it. */
+  readonly header: CopyHeader | null;
+  readonly problem: CopyProblem | null;
+  readonly copiedAt: string | null;
+};
+
+/** What of the part is on disk for sure, and what it hashes to. */
+export type Prefix = { readonly bytes: string; readonly sha256: string };
+export type CopyHeader = ChainHeader & { readonly hasChecksums: boolean };
+export type CopyProblem = { readonly reason: ShippingReason; readonly attempts: number; readonly retryAtMs: number };
+
+export type CopyStep =
+  | { readonly kind: 'COPY'; readonly file: SourceFile; readonly before: Copy | undefined }
+  | { readonly kind: 'VERIFY'; readonly file: SourceFile; readonly copy: Copy };
+
+export type SourceFile = KnownFile & {
+  readonly header: NonNullable<KnownFile['header']>;
+  readonly setType: 'FULL' | 'LOG';
+};
+
+/**
+ * What to do next for one database. First what the standby needs from where it stands: the newest full that a later log set makes usable
+ * and everything since, and logs it has not applied yet, oldest first. Then older files, newest first: they widen what can be reseeded.
+ */
+export function nextCopy(view: {
+  readonly databaseId: DatabaseId;
+  readonly sets: readonly KnownSet[];
+  readonly copies: readonly Copy[];
+  readonly positionLsn: Lsn | null;
+  readonly nowMs: number;
+}): CopyStep | undefined {
+  const files = copyable(view.sets, view.databaseId);
+  const copyOf = new Map(view.copies.map(copy => [copy.fileId, copy]));
+  for (const file of inOrderNeeded(files, view.positionLsn)) {
+    const copy = copyOf.get(file.fileId);
+    const isThis = copy !== undefined && sameGuid(copy.backupSetUuid, file.header.backupSetUuid);
+    if (isThis && copy.state === 'VERIFIED') continue;
+    if (copy?.problem != null && copy.problem.retryAtMs > view.nowMs) continue;
+    if (isThis && copy.state === 'WRITTEN') return { kind: 'VERIFY', file, copy };
+    return { kind: 'COPY', file, before: copy };
+  }
+  return undefined;
+}
+
+/** Files of whole, partial and orphaned sets alike: a partial set's good files may bridge (design.md §5). */
+function copyable(sets: readonly KnownSet[], databaseId: DatabaseId): readonly SourceFile[] {
+  return inOrderTaken(sets)
+    .filter(set => set.state !== 'RUNNING' && set.state !== 'VOID')
+    .flatMap(set =>
+      set.files.flatMap(file => {
+        const { header } = file;
+        const wanted =
+          file.databaseId === databaseId && header !== null && file.state !== 'UNKNOWN' && !isLost(file.state);
+        return wanted ? [{ ...file, header, setType: set.type }] : [];
+      }),
+    );
+}
+
+function inOrderNeeded(files: readonly SourceFile[], positionLsn: Lsn | null): readonly SourceFile[] {
+  const base = files.findLastIndex(
+    (full, index) =>
+      full.setType === 'FULL' &&
+      files.slice(index + 1).some(log => log.markLsn !== null && compareLsn(full.header.lastLsn, log.markLsn) <= 0),
+  );
+  const needed = (file: SourceFile, index: number): boolean =>
+    index >= base ||
+    (positionLsn !== null && file.setType === 'LOG' && compareLsn(file.header.lastLsn, positionLsn) > 0);
+  return [...files.filter(needed), ...files.filter((file, index) => !needed(file, index)).toReversed()];
+}
+
+/** A copy as the restore plan takes it. */
+export type PlannableCopy = CopiedFile & { readonly setId: BackupSetId; readonly checksum: boolean };
+
+/** What is whole at the standby. A file that another backup has replaced since does not count. */
+export function plannable(
+  sets: readonly KnownSet[],
+  copies: readonly Copy[],
+  databaseId: DatabaseId,
+): readonly PlannableCopy[] {
+  const copyOf = new Map(copies.map(copy => [copy.fileId, copy]));
+  return sets.flatMap(set =>
+    set.files.flatMap(file => {
+      const copy = copyOf.get(file.fileId);
+      if (file.databaseId !== databaseId || copy === undefined || copy.state === 'WRITING') return [];
+      if (file.header !== null && !sameGuid(copy.backupSetUuid, file.header.backupSetUuid)) return [];
+      const header = copy.header ?? file.header;
+      if (header === null) return [];
+      const { fileId, position, standbyPath: path } = copy;
+      const verified = copy.state === 'VERIFIED';
+      return [
+        { fileId, type: set.type, path, position, header, verified, setId: set.setId, checksum: header.hasChecksums },
+      ];
+    }),
+  );
+}
+
+/** What the standby instance must read in the copy; undefined when it does. */
+export function headerDifference(
+  wanted: SourceFile['header'],
+  read: Pick<ChainHeader, 'backupSetUuid' | 'firstLsn' | 'lastLsn'> | undefined,
+  position: number,
+): string | undefined {
+  if (read === undefined) return `no backup at position ${String(position)}`;
+  if (!sameGuid(read.backupSetUuid, wanted.backupSetUuid))
+    return `backup ${read.backupSetUuid} instead of ${wanted.backupSetUuid}`;
+  if (read.firstLsn !== wanted.firstLsn || read.lastLsn !== wanted.lastLsn)
+    return `LSNs ${read.firstLsn}–${read.lastLsn} instead of ${wanted.firstLsn}–${wanted.lastLsn}`;
+  return undefined;
+}

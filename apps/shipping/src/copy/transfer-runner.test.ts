@@ -1,0 +1,138 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Prefix } from './copy.ts';
+import { transferFile, type TransferRequest } from './transfer-runner.ts';
+
+const flushEveryBytes = 1_048_576;
+const content = randomBytes(3 * flushEveryBytes + 12_345);
+const sha256 = createHash('sha256').update(content).digest('hex');
+
+let folder: string;
+let sourcePath: string;
+let writePath: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-transfer-'));
+  sourcePath = join(folder, 'source.bak');
+  writePath = join(folder, 'copies', 'deep', 'copy.bak');
+  writeFileSync(sourcePath, content);
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+type Recorded = { size: string | null; sourceModifiedMs: string | null; prefix: Prefix | null; sha256: string | null };
+const nothing: Recorded = { size: null, sourceModifiedMs: null, prefix: null, sha256: null };
+
+/** Keeps the records as the store does, and may stop the transfer where it is told to. */
+function request(recorded: Recorded, changes: Partial<TransferRequest> = {}) {
+  const starts: (string | null)[] = [];
+  const asked: TransferRequest = {
+    sourcePath,
+    writePath,
+    before: { ...recorded },
+    flushEveryBytes,
+    signal: new AbortController().signal,
+    onStart: async start => {
+      starts.push(start.prefix?.bytes ?? null);
+      Object.assign(recorded, start, { sha256: null });
+    },
+    onPrefix: async prefix => void Object.assign(recorded, { prefix }),
+    onHashed: async hash => void Object.assign(recorded, { sha256: hash }),
+    ...changes,
+  };
+  return { asked, starts };
+}
+
+/** Killed at the second flush: what was recorded until then stays. */
+async function cut(recorded: Recorded): Promise<void> {
+  let flushes = 0;
+  const { asked } = request(recorded);
+  const onPrefix = async (prefix: Prefix) => {
+    await asked.onPrefix(prefix);
+    if (++flushes === 2) throw new Error('killed');
+  };
+  await expect(transferFile({ ...asked, onPrefix })).rejects.toThrow('killed');
+}
+
+describe('a transfer', () => {
+  it('brings the whole file under its name, with its hash', async () => {
+    const { asked } = request({ ...nothing });
+    expect(await transferFile(asked)).toEqual({ kind: 'WRITTEN', size: String(content.length), sha256 });
+    expect(readFileSync(writePath).equals(content)).toBe(true);
+    expect(existsSync(`${writePath}.part`)).toBe(false);
+  });
+
+  it('goes on after a cut where it was recorded, and drops what was never forced to disk', async () => {
+    const recorded = { ...nothing };
+    await cut(recorded);
+    appendFileSync(`${writePath}.part`, 'never flushed');
+    const { asked, starts } = request(recorded);
+    expect(await transferFile(asked)).toMatchObject({ kind: 'WRITTEN', sha256 });
+    expect(starts).toEqual([String(2 * flushEveryBytes)]);
+    expect(readFileSync(writePath).equals(content)).toBe(true);
+  });
+
+  it('begins again when the part is not what was recorded', async () => {
+    const recorded = { ...nothing };
+    await cut(recorded);
+    const part = readFileSync(`${writePath}.part`);
+    part[5] = (part[5] ?? 0) ^ 1;
+    writeFileSync(`${writePath}.part`, part);
+    const { asked, starts } = request(recorded);
+    expect(await transferFile(asked)).toMatchObject({ kind: 'WRITTEN', sha256 });
+    expect(starts).toEqual([null]);
+  });
+
+  it('begins again when the source is another one by now', async () => {
+    const recorded = { ...nothing };
+    await cut(recorded);
+    const other = randomBytes(content.length + 1);
+    writeFileSync(sourcePath, other);
+    const { asked, starts } = request(recorded);
+    await transferFile(asked);
+    expect(starts).toEqual([null]);
+    expect(readFileSync(writePath).equals(other)).toBe(true);
+  });
+
+  it('finds its work done when it was killed behind the rename', async () => {
+    const recorded = { ...nothing };
+    await transferFile(request(recorded).asked);
+    const { mtimeMs, ino } = statSync(writePath);
+    expect(await transferFile(request(recorded).asked)).toMatchObject({ kind: 'WRITTEN', sha256 });
+    expect(statSync(writePath)).toMatchObject({ mtimeMs, ino });
+  });
+
+  it('does not take a file of that name for its own', async () => {
+    const recorded = { ...nothing };
+    await transferFile(request(recorded).asked);
+    writeFileSync(writePath, 'another');
+    expect(await transferFile(request(recorded).asked)).toMatchObject({ kind: 'WRITTEN', sha256 });
+    expect(readFileSync(writePath).equals(content)).toBe(true);
+  });
+
+  it('fails when the source changes meanwhile', async () => {
+    const { asked } = request({ ...nothing });
+    const onPrefix = async () => appendFileSync(sourcePath, 'more');
+    expect(await transferFile({ ...asked, onPrefix })).toMatchObject({ kind: 'FAILED' });
+    expect(existsSync(writePath)).toBe(false);
+  });
+
+  it('says why when the source is not there', async () => {
+    const { asked } = request({ ...nothing }, { sourcePath: join(folder, 'none.bak') });
+    expect(await transferFile(asked)).toMatchObject({ kind: 'FAILED', error: expect.stringContaining('ENOENT') });
+  });
+
+  it('stops when told to, and its part can be resumed', async () => {
+    const recorded = { ...nothing };
+    const stop = new AbortController();
+    const { asked } = request(recorded, { signal: stop.signal });
+    const onPrefix = async (prefix: Prefix) => {
+      await asked.onPrefix(prefix);
+      stop.abort(new Error('yield'));
+    };
+    await expect(transferFile({ ...asked, onPrefix })).rejects.toThrow('yield');
+    expect(recorded.prefix).not.toBeNull();
+    expect(await transferFile(request(recorded).asked)).toMatchObject({ kind: 'WRITTEN', sha256 });
+  });
+});

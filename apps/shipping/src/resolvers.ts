@@ -1,0 +1,305 @@
+import {
+  type BackupSetId,
+  type GroupId,
+  type Id,
+  type InstanceId,
+  parseId,
+  type RecoveryPointId,
+  type StandbyId,
+  type StreamId,
+} from '@holdfast/domain';
+import { liveFeed } from '@holdfast/messaging';
+import { allows, type Caller } from '@holdfast/service';
+import {
+  apiError,
+  durationFromSeconds,
+  observationOf,
+  type OperationContext,
+  scalarResolvers,
+} from '@holdfast/service/graphql';
+import type { HostDependencies } from '@holdfast/service/host';
+import DataLoader from 'dataloader';
+import type { Resolvers } from '../generated/resolver-types.ts';
+import { listCopies } from './copy/copy-store.ts';
+import type { StandbyConnections } from './estate/connection-runner.ts';
+import { candidatesOf } from './estate/estate.ts';
+import { groupOfPoint, loadPoints, loadSets } from './estate/estate-store.ts';
+import {
+  type GroupView,
+  isRestorable,
+  isShipped,
+  newestTaken,
+  type Stage,
+  stagesOf,
+  type StandbyShelf,
+} from './rpo/rpo.ts';
+import { answerOf, requestOf } from './standby/answer.ts';
+import { lookAtTarget } from './standby/preflight-runner.ts';
+import { shippingReason, type ShippingReason } from './standby/reason.ts';
+import type { Standby, StandbyState } from './standby/standby.ts';
+import { createStandby } from './standby/standby-commands.ts';
+import { findStandby, listStandbys } from './standby/standby-store.ts';
+import { findStream, listStreams } from './stream/stream-store.ts';
+import type { ShippingTables } from './tables.ts';
+
+export type GroupRef = { readonly id: GroupId };
+export type PointRef = { readonly id: RecoveryPointId };
+
+/** One operation's view: who asks, and what was loaded for it already. */
+export type ShippingContext = OperationContext & {
+  readonly dependencies: HostDependencies<ShippingTables>;
+  readonly connections: StandbyConnections;
+  readonly observeEveryMs: number;
+  readonly standbys: DataLoader<StandbyId, Standby | undefined>;
+  readonly groups: DataLoader<GroupId, GroupView>;
+};
+
+export function shippingContext(
+  operation: OperationContext,
+  dependencies: HostDependencies<ShippingTables>,
+  connections: StandbyConnections,
+  observeEveryMs: number,
+): ShippingContext {
+  const { store, clock } = dependencies;
+  const loadGroup = (groupId: GroupId): Promise<GroupView> =>
+    store.read(async db => {
+      const standbys = await listStandbys(db, groupId);
+      const ids = standbys.map(({ id }) => id);
+      const streams = await listStreams(db, ids);
+      const copies = await listCopies(db, ids);
+      const shelves = standbys.map((standby): StandbyShelf => {
+        return {
+          standby,
+          streams: streams.filter(({ standbyId }) => standbyId === standby.id),
+          copies: copies.filter(({ standbyId }) => standbyId === standby.id),
+          expired: isExpired(standby.observedAt, observeEveryMs, clock()),
+        };
+      });
+      return { sets: await loadSets(db, groupId), points: await loadPoints(db, groupId), standbys: shelves };
+    });
+  return {
+    ...operation,
+    dependencies,
+    connections,
+    observeEveryMs,
+    standbys: new DataLoader(ids => store.read(db => Promise.all(ids.map(id => findStandby(db, id))))),
+    groups: new DataLoader(ids => Promise.all(ids.map(loadGroup))),
+  };
+}
+
+export const resolvers: Resolvers = {
+  DateTime: scalarResolvers.DateTime,
+  Duration: scalarResolvers.Duration,
+  Bytes: scalarResolvers.Bytes,
+  LSN: scalarResolvers.LSN,
+  Query: {
+    standby: async (_parent, { id }, context) => readableStandby(parsed<StandbyId>(id), context),
+    stream: async (_parent, { id }, { caller, dependencies }) => {
+      requireRead(caller);
+      const stream = await dependencies.store.read(db => findStream(db, parsed<StreamId>(id)));
+      return stream !== undefined && maySee(caller, stream.groupId) ? stream : null;
+    },
+    standbys: async (_parent, { groupId }, { caller, dependencies }) => {
+      requireRead(caller);
+      const wanted = groupId === null || groupId === undefined ? undefined : parsed<GroupId>(groupId);
+      const standbys = await dependencies.store.read(db => listStandbys(db, wanted));
+      return standbys.filter(standby => maySee(caller, standby.groupId));
+    },
+  },
+  Mutation: {
+    createStandby: async (_parent, { input }, { caller, dependencies, connections }) => {
+      const request = requestOf(input);
+      if ('__typename' in request) return request;
+      const look = (instanceId: InstanceId) => lookAtTarget(connections, instanceId);
+      return answerOf(await createStandby({ ...dependencies, look }, caller, request));
+    },
+  },
+  Subscription: {
+    standby: {
+      subscribe: async (_parent, { id, afterVersion }, context) => {
+        const standbyId = parsed<StandbyId>(id);
+        if ((await readableStandby(standbyId, context)) === null)
+          throw apiError('NOT_FOUND', `There is no standby ${id} that you may see.`, {
+            fix: 'Check the id.',
+            field: 'id',
+          });
+        return liveFeed(
+          context.dependencies.store,
+          async db => {
+            const standby = await findStandby(db, standbyId);
+            return standby === undefined ? undefined : { version: standby.version, state: standby };
+          },
+          { afterVersion: afterVersion ?? undefined },
+        );
+      },
+      // The feed gives the standby itself, not a root object that holds it.
+      resolve: (standby: unknown) => standby as Standby,
+    },
+  },
+  CreateStandbyResult: {
+    __resolveType: answer => ('__typename' in answer ? (answer.__typename ?? 'Standby') : 'Standby'),
+  },
+  BizTalkGroup: {
+    __resolveReference: ({ id }, { caller }) => readableGroup(caller, parsed<GroupId>(id)),
+    standbys: async ({ id }, _args, { groups }) => (await groups.load(id)).standbys.map(({ standby }) => standby),
+    rpo: async ({ id }, _args, context) => {
+      const { taken, shipped, restorable } = stagesOf(await context.groups.load(id));
+      return {
+        taken: stage(taken, shippingReason('NOTHING_TAKEN'), context),
+        shipped: stage(shipped, shippingReason('NOTHING_SHIPPED'), context),
+        restorable: stage(restorable, shippingReason('NOTHING_RESTORABLE'), context),
+        proven: stage(nothing, shippingReason('NO_DRILL_YET'), context),
+      };
+    },
+  },
+  RecoveryPoint: {
+    __resolveReference: ({ id }) => ({ id: parsed<RecoveryPointId>(id) }),
+    shippedTo: ({ id }, _args, context) => standbysAt(id, context, isShipped),
+    restorableOn: ({ id }, _args, context) => standbysAt(id, context, isRestorable),
+  },
+  Standby: {
+    __resolveReference: ({ id }, context) => readableStandby(parsed<StandbyId>(id), context),
+    group: ({ groupId }) => ({ id: groupId }),
+    mode: () => 'MANAGED',
+    restAtMark: () => false,
+    state: ({ state, observedAt }, _args, context) => shownState(state, observedAt, context),
+    streams: async ({ id, groupId }, _args, { groups }) => shelfOf(await groups.load(groupId), id)?.streams ?? [],
+    newestCommonMark: async ({ groupId, newestCommonMark }, _args, { groups }) => {
+      const point = (await groups.load(groupId)).points.find(({ markName }) => markName === newestCommonMark);
+      return point === undefined ? null : { id: point.recoveryPointId };
+    },
+    newestCommonMarkName: ({ newestCommonMark }) => newestCommonMark,
+    lag: async ({ groupId, newestCommonMark }, _args, { groups }) => {
+      const view = await groups.load(groupId);
+      const [taken, here] = [newestTaken(view), view.points.find(({ markName }) => markName === newestCommonMark)];
+      if (taken?.markedAt == null || here?.markedAt == null) return null;
+      return durationFromSeconds(Math.max(0, Date.parse(taken.markedAt) - Date.parse(here.markedAt)) / 1_000);
+    },
+    observation: ({ observedAt, instances }, _args, context) =>
+      observed(observedAt, instances.find(({ error }) => error !== null)?.error ?? null, context),
+  },
+  StandbyInstance: {
+    instance: ({ instanceId }) => ({ id: instanceId }),
+    reachable: ({ observedAt, error }) => (error === null ? (observedAt === null ? null : true) : false),
+    observation: ({ observedAt, error }, _args, context) => observed(observedAt, error, context),
+  },
+  Stream: {
+    __resolveReference: async ({ id }, { caller, dependencies }) => {
+      requireRead(caller);
+      const stream = await dependencies.store.read(db => findStream(db, parsed<StreamId>(id)));
+      return stream !== undefined && maySee(caller, stream.groupId) ? stream : null;
+    },
+    standby: async ({ standbyId }, _args, { standbys }) => required(await standbys.load(standbyId)),
+    database: ({ databaseId }) => ({ id: databaseId }),
+    instance: ({ instanceId }) => ({ id: instanceId }),
+    instanceName: async ({ standbyId, instanceId }, _args, { standbys }) =>
+      required(required(await standbys.load(standbyId)).instances.find(one => one.instanceId === instanceId))
+        .instanceName,
+    state: async ({ standbyId, state, observedAt }, _args, context) => {
+      const standby = required(await context.standbys.load(standbyId));
+      // Held or over: what the runner last thought of the stream is of no more interest.
+      if (standby.state === 'YIELDED' || standby.state === 'RECOVERED') return standby.state;
+      return shownState(state, observedAt, context);
+    },
+    position: ({ position }) => position?.lsn ?? null,
+    lastRestoredSet: ({ lastRestoredSetId }) => setRef(lastRestoredSetId),
+    heldBack: ({ heldBackSetId }) => setRef(heldBackSetId),
+    observation: async ({ standbyId, instanceId, observedAt }, _args, context) => {
+      const { instances } = required(await context.standbys.load(standbyId));
+      return observed(observedAt, instances.find(one => one.instanceId === instanceId)?.error ?? null, context);
+    },
+  },
+};
+
+const nothing: Stage = { recoveryPointId: null, markName: null, markedAt: null, observedAt: null };
+
+function stage(of: Stage, ifNone: ShippingReason, context: ShippingContext) {
+  const { recoveryPointId, markName, markedAt, observedAt } = of;
+  const ageMs = markedAt === null ? null : Math.max(0, context.dependencies.clock() - Date.parse(markedAt));
+  return {
+    recoveryPoint: recoveryPointId === null ? null : { id: recoveryPointId },
+    markName,
+    markedAt,
+    age: ageMs === null ? null : durationFromSeconds(ageMs / 1_000),
+    reason: markName === null ? ifNone : null,
+    observation: observed(observedAt, null, context),
+  };
+}
+
+async function standbysAt(
+  id: RecoveryPointId,
+  { caller, dependencies, groups }: ShippingContext,
+  holds: typeof isShipped,
+): Promise<Standby[] | null> {
+  requireRead(caller);
+  const groupId = await dependencies.store.read(db => groupOfPoint(db, id));
+  if (groupId === undefined || !maySee(caller, groupId)) return null;
+  const { sets, points, standbys } = await groups.load(groupId);
+  const markName = points.find(({ recoveryPointId }) => recoveryPointId === id)?.markName;
+  const candidate = candidatesOf(sets).find(({ mark }) => mark === markName);
+  if (candidate === undefined) return [];
+  return standbys.filter(shelf => holds(candidate, shelf, sets)).map(({ standby }) => standby);
+}
+
+/** A state nobody has confirmed for long is not shown as good; those that only an execution changes do not age. */
+function shownState(
+  state: StandbyState,
+  observedAt: string | null,
+  { dependencies, observeEveryMs }: ShippingContext,
+): StandbyState {
+  const ages = state === 'IN_SYNC' || state === 'LAGGING' || state === 'SEEDING';
+  return ages && isExpired(observedAt, observeEveryMs, dependencies.clock()) ? 'UNKNOWN' : state;
+}
+
+/** What was never seen is no older than the thing itself: its state says so. */
+function isExpired(observedAt: string | null, observeEveryMs: number, now: number): boolean {
+  return observationOf({ observedAt, error: null }, observeEveryMs, now).freshness === 'EXPIRED';
+}
+
+function observed(observedAt: string | null, error: string | null, { dependencies, observeEveryMs }: ShippingContext) {
+  return observationOf({ observedAt, error }, observeEveryMs, dependencies.clock());
+}
+
+async function readableStandby(id: StandbyId, { caller, standbys }: ShippingContext): Promise<Standby | null> {
+  requireRead(caller);
+  const standby = await standbys.load(id);
+  return standby !== undefined && maySee(caller, standby.groupId) ? standby : null;
+}
+
+/** A group out of the caller's scope looks like one that does not exist. */
+function readableGroup(caller: Caller, id: GroupId): GroupRef | null {
+  requireRead(caller);
+  return maySee(caller, id) ? { id } : null;
+}
+
+function maySee(caller: Caller, groupId: GroupId): boolean {
+  return allows(caller, 'read', groupId) === undefined;
+}
+
+function requireRead(caller: Caller): void {
+  const refused = allows(caller, 'read');
+  if (refused !== undefined) throw apiError('FORBIDDEN', refused.message, { fix: refused.fix });
+}
+
+function shelfOf(view: GroupView, id: StandbyId): StandbyShelf | undefined {
+  return view.standbys.find(({ standby }) => standby.id === id);
+}
+
+function setRef(id: BackupSetId | null): { readonly id: BackupSetId } | null {
+  return id === null ? null : { id };
+}
+
+function parsed<T extends Id<string>>(text: string): T {
+  const id = parseId<T>(text);
+  if (id === undefined)
+    throw apiError('BAD_USER_INPUT', `"${text}" is not an id.`, {
+      fix: 'Use an id as an earlier answer gave it: a UUID.',
+      field: 'id',
+    });
+  return id;
+}
+
+function required<Row>(row: Row | undefined): Row {
+  if (row === undefined) throw new Error('A row that another one refers to is not stored.');
+  return row;
+}

@@ -1,0 +1,46 @@
+import { eventCodec, fileCopied, standbyChanged, standbyYielded, streamMoved } from '@holdfast/events';
+import type { Service } from '@holdfast/service';
+import { createSubgraphHost, type HostDependencies, type HostOverrides, runs } from '@holdfast/service/host';
+import { schemaText, type ShippingConfig } from './config.ts';
+import { reactions } from './consumers.ts';
+import { copyRunner } from './copy/copy-runner.ts';
+import { StandbyConnections } from './estate/connection-runner.ts';
+import { resolvers, shippingContext, type ShippingContext } from './resolvers.ts';
+import { StandbyGate } from './standby/gate.ts';
+import { streamRunner } from './stream/stream-runner.ts';
+import type { ShippingTables } from './tables.ts';
+
+export { type ShippingConfig, shippingSchema } from './config.ts';
+
+/** The shipping subgraph: brings backups to standbys and keeps those restored up to the newest mark they can all stop at. */
+export function createShipping(config: ShippingConfig, overrides: HostOverrides = {}): Service {
+  const observeEveryMs = config.observeEverySeconds * 1_000;
+  const gate = new StandbyGate();
+  let connections: StandbyConnections | undefined;
+  const connect = (dependencies: HostDependencies<ShippingTables>) =>
+    (connections ??= new StandbyConnections(dependencies));
+  return createSubgraphHost<ShippingTables, ShippingContext>({
+    name: 'shipping',
+    config,
+    overrides,
+    schemaText: schemaText(),
+    migrations: new URL('../migrations/', import.meta.url),
+    codec: eventCodec,
+    publishes: [standbyChanged, fileCopied, streamMoved, standbyYielded],
+    resolvers,
+    context: (operation, dependencies) =>
+      shippingContext(operation, dependencies, connect(dependencies), observeEveryMs),
+    reactions,
+    runners: dependencies => {
+      const shared = { ...dependencies, connections: connect(dependencies), gate };
+      return [
+        runs(copyRunner({ ...shared, flushEveryBytes: config.flushEveryMegabytes * 1_048_576 }), {
+          intervalMs: observeEveryMs,
+          parallel: config.parallelCopies,
+        }),
+        runs(streamRunner({ ...shared, noteEveryMs: observeEveryMs }), { intervalMs: observeEveryMs }),
+      ];
+    },
+    close: async () => connections?.close(),
+  });
+}

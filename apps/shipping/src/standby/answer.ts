@@ -1,0 +1,96 @@
+import { type GroupId, type InstanceId, parseId } from '@holdfast/domain';
+import type { CreateStandbyInput } from '../../generated/resolver-types.ts';
+import type { Finding } from './creation.ts';
+import type { CreateStandby, CreateStandbyResult } from './standby-commands.ts';
+
+// Between the API's words and the command's: no decision here.
+
+type InvalidInput = {
+  readonly __typename: 'InvalidInput';
+  readonly message: string;
+  readonly fix: string;
+  readonly field: string;
+};
+
+/** The command, or the refusal of an input that cannot be read. */
+export function requestOf(input: CreateStandbyInput): CreateStandby | InvalidInput {
+  const groupId = parseId<GroupId>(input.groupId);
+  if (groupId === undefined) return notAnId('groupId', input.groupId);
+  if (input.idempotencyKey.trim() === '' || input.idempotencyKey.length > 200)
+    return {
+      __typename: 'InvalidInput',
+      field: 'idempotencyKey',
+      message: 'idempotencyKey must have 1 to 200 characters.',
+      fix: 'Use a fresh UUID for every new request.',
+    };
+  const instances: CreateStandby['instances'][number][] = [];
+  for (const [index, { instanceId: text, sourceInstances, transfer }] of input.instances.entries()) {
+    const instanceId = parseId<InstanceId>(text);
+    if (instanceId === undefined) return notAnId(`instances.${String(index)}.instanceId`, text);
+    const folders = transfer.folders.map(folder => ({ ...folder, write: folder.write ?? null }));
+    instances.push({ instanceId, sourceInstances, kind: transfer.kind, folders });
+  }
+  const { idempotencyKey, site, mode, dryRun } = input;
+  return { idempotencyKey, groupId, site, mode, dryRun, instances };
+}
+
+function notAnId(field: string, text: string): InvalidInput {
+  const fix = 'Use an id as an earlier answer gave it: a UUID.';
+  return { __typename: 'InvalidInput', field, message: `"${text}" is not an id.`, fix };
+}
+
+export function answerOf(result: CreateStandbyResult) {
+  switch (result.kind) {
+    case 'CREATED':
+      return { __typename: 'Standby' as const, ...result.standby };
+    case 'PREFLIGHT':
+      return {
+        __typename: 'StandbyPreflight' as const,
+        findings: result.findings,
+        bytesToSeed: result.bytesToSeed,
+      };
+    case 'REFUSED':
+      return refusalOf(result.finding);
+    case 'NotAllowed':
+      return { __typename: 'NotAllowed' as const, message: result.message, fix: result.fix, rule: result.rule };
+    case 'IdempotencyKeyReused':
+      return { __typename: 'IdempotencyKeyReused' as const, message: result.message, fix: result.fix };
+    case 'InvalidInput':
+      return { __typename: 'InvalidInput' as const, message: result.message, fix: result.fix, field: result.field };
+    case 'NotYetKnown':
+      return { __typename: 'NotYetKnown' as const, message: result.message, fix: result.fix, id: result.id };
+    case 'ModeNotAvailable':
+      return { __typename: 'ModeNotAvailable' as const, message: result.message, fix: result.fix, mode: result.mode };
+  }
+}
+
+function refusalOf(finding: Finding) {
+  const { message, fix } = finding.reason;
+  switch (finding.kind) {
+    case 'InstanceUnreachable':
+      return {
+        __typename: 'InstanceUnreachable' as const,
+        message,
+        fix,
+        instance: finding.instance,
+        cause: finding.cause,
+      };
+    case 'OlderSqlServer':
+      return { __typename: 'OlderSqlServer' as const, message, fix, source: finding.source, standby: finding.standby };
+    case 'DatabaseAlreadyOnline':
+      return {
+        __typename: 'DatabaseAlreadyOnline' as const,
+        message,
+        fix,
+        database: finding.database,
+        instance: finding.instance,
+      };
+    case 'InvalidInput':
+      return {
+        __typename: 'InvalidInput' as const,
+        message: `${message} ${finding.reason.evidence ?? ''}`,
+        fix,
+        field: finding.field,
+      };
+  }
+}

@@ -1,0 +1,75 @@
+import type { ExecutionId, GroupId, InstanceId, MarkName, StandbyId } from '@holdfast/domain';
+import type { ShippingReason } from './reason.ts';
+
+export type StandbyState =
+  | 'SEEDING'
+  | 'IN_SYNC'
+  | 'LAGGING'
+  | 'BLOCKED'
+  | 'NO_COMMON_MARK'
+  | 'REPAIRING'
+  | 'PAUSED'
+  | 'YIELDED'
+  | 'RECOVERED'
+  | 'UNKNOWN';
+
+export type Standby = {
+  readonly id: StandbyId;
+  readonly groupId: GroupId;
+  readonly groupName: string;
+  readonly site: string;
+  readonly state: StandbyState;
+  readonly reasons: readonly ShippingReason[];
+  /** Raised by one with every change that others may act on. */
+  readonly version: number;
+  readonly newestCommonMark: MarkName | null;
+  readonly claim: Claim | null;
+  /** When all of its instances were last asked, RFC 3339 UTC. */
+  readonly observedAt: string | null;
+  readonly instances: readonly StandbyInstance[];
+};
+
+/** An execution of restore asks for the standby; `yieldedAt` is null until nothing of ours runs there any more. */
+export type Claim = { readonly executionId: ExecutionId; readonly yieldedAt: string | null };
+
+export type StandbyInstance = {
+  readonly instanceId: InstanceId;
+  /** As the server calls itself. */
+  readonly instanceName: string;
+  /** Server names of the source instances whose databases come here. */
+  readonly sourceInstances: readonly string[];
+  readonly folders: readonly TransferFolder[];
+  readonly observedAt: string | null;
+  /** Why the last look failed; null when it did not. */
+  readonly error: string | null;
+};
+
+/** One folder of backup files in three views; `read` and `write` are paths of this machine, the others of SQL Servers. */
+export type TransferFolder = {
+  readonly source: string;
+  readonly sourceInstance: string;
+  readonly read: string;
+  readonly write: string;
+  readonly standby: string;
+};
+
+/** Nothing may be sent to it: it is held by an execution, or its chain is over. */
+export function isHeld({ claim, state }: Pick<Standby, 'claim' | 'state'>): boolean {
+  return claim !== null || state === 'RECOVERED';
+}
+
+export function claimed(standby: Standby, executionId: ExecutionId): Standby {
+  return { ...standby, claim: { executionId, yieldedAt: null }, version: standby.version + 1 };
+}
+
+/** A standby whose chain is over stays RECOVERED: nobody may take the answer for a promise that it can be restored. */
+export function yielded(standby: Standby, executionId: ExecutionId, now: string): Standby {
+  const state = standby.state === 'RECOVERED' ? 'RECOVERED' : 'YIELDED';
+  return { ...standby, state, reasons: [], claim: { executionId, yieldedAt: now }, version: standby.version + 1 };
+}
+
+/** RETURNED: its state is unknown until it has been looked at again; others have worked there. */
+export function released(standby: Standby, outcome: 'RECOVERED' | 'RETURNED'): Standby {
+  const state = outcome === 'RECOVERED' || standby.state === 'RECOVERED' ? 'RECOVERED' : 'UNKNOWN';
+  return { ...standby, state, reasons: [], newestCommonMark: null, claim: null, version: standby.version + 1 };
+}

@@ -1,0 +1,265 @@
+import type { BackupSetId, InstanceId, MarkName } from '@holdfast/domain';
+import { commonMarks } from '@holdfast/domain/agreement';
+import type { Position } from '@holdfast/domain/chain';
+import { type DatabaseRelease, type Release, releasable } from '@holdfast/domain/hold-back';
+import type { Lsn } from '@holdfast/domain/lsn';
+import { obstacleReason, planRestore, type PlainStep, type PlanDatabase } from '@holdfast/domain/restore-plan';
+import type { TargetCandidate } from '@holdfast/domain/target';
+import { type Copy, plannable, type PlannableCopy } from '../copy/copy.ts';
+import { candidatesOf, type KnownSet } from '../estate/estate.ts';
+import { shippingReason, type ShippingReason } from '../standby/reason.ts';
+import type { Standby, StandbyState } from '../standby/standby.ts';
+import type { Stream } from './stream.ts';
+
+/** What was just read at one standby instance. */
+export type InstanceLook = { readonly instanceId: InstanceId; readonly observedAt: string } & (
+  | { readonly reachable: true; readonly databases: readonly DatabaseLook[] }
+  | { readonly reachable: false; readonly reason: ShippingReason }
+);
+export type DatabaseLook = {
+  readonly name: string;
+  readonly state: string;
+  readonly redoStartLsn: Lsn | null;
+  readonly redoStartForkGuid: string | null;
+};
+
+export type StandbyView = {
+  readonly standby: Standby;
+  readonly streams: readonly Stream[];
+  readonly sets: readonly KnownSet[];
+  readonly copies: readonly Copy[];
+  readonly looks: readonly InstanceLook[];
+  readonly nowMs: number;
+};
+
+/** The next restore of one database; the plan's `reaches` says what to observe when it is done. */
+export type RestoreStep = {
+  readonly stream: Stream;
+  readonly kind: PlainStep['kind'];
+  readonly file: PlannableCopy;
+  readonly reaches: Lsn;
+  readonly from: Position | null;
+};
+
+export type StreamAssessment = {
+  readonly stream: Stream;
+  readonly state: StandbyState;
+  readonly reasons: readonly ShippingReason[];
+  readonly position: Position | null;
+  readonly heldBackSetId: BackupSetId | null;
+  readonly lagSets: number | null;
+  readonly observedAt: string | null;
+};
+
+export type Assessment = {
+  readonly state: StandbyState;
+  readonly reasons: readonly ShippingReason[];
+  /** The newest mark that every database can still stop at. */
+  readonly floor: MarkName | null;
+  readonly streams: readonly StreamAssessment[];
+  /** What may be restored now, over all instances. */
+  readonly steps: readonly RestoreStep[];
+};
+
+/** In step while at most the newest set is still on its way: it always is for a moment. */
+const inSyncLagSets = 1;
+
+/** Pure: where the standby stands and what may be sent to it. Positions are those of `looks`, never stored ones. */
+export function assess(view: StandbyView): Assessment {
+  const seen = view.streams.map(stream => lookAt(stream, view));
+  const candidates = candidatesOf(view.sets);
+  const blind = seen.some(one => one.kind !== 'PLANNABLE');
+  const release = blind
+    ? undefined
+    : releasable(
+        candidates,
+        seen.flatMap(one => (one.kind === 'PLANNABLE' ? [one.database] : [])),
+      );
+  const ifUnplanned = seen.some(one => one.kind === 'UNSEEN') ? 'UNKNOWN' : 'BLOCKED';
+  const streams = seen.map(one => {
+    const assessed = assessStream(one, release, ifUnplanned, candidates, view.sets);
+    // Said at once, before a missing copy holds anything up.
+    return { ...assessed, reasons: [...assessed.reasons, ...copyReasons(one.stream, view.copies)] };
+  });
+  const standby = judgeStandby(streams, seen, candidates, view);
+  return {
+    ...standby,
+    floor: release?.floor ?? null,
+    streams,
+    steps: release === undefined ? [] : stepsOf(seen, release, view.nowMs),
+  };
+}
+
+type Seen = { readonly stream: Stream } & (
+  | {
+      readonly kind: 'PLANNABLE';
+      readonly observedAt: string;
+      readonly database: PlanDatabase;
+      readonly copies: readonly PlannableCopy[];
+    }
+  | { readonly kind: 'UNSEEN'; readonly reason: ShippingReason | null }
+  | { readonly kind: 'NOT_RESTORING'; readonly observedAt: string; readonly reason: ShippingReason }
+);
+
+function lookAt(stream: Stream, { looks, sets, copies, standby, nowMs }: StandbyView): Seen {
+  const look = looks.find(({ instanceId }) => instanceId === stream.instanceId);
+  if (!look?.reachable) return { stream, kind: 'UNSEEN', reason: look?.reason ?? null };
+  const { observedAt } = look;
+  const there = look.databases.find(({ name }) => name.toUpperCase() === stream.databaseName.toUpperCase());
+  if (there !== undefined && there.state !== 'RESTORING') {
+    const instance = standby.instances.find(({ instanceId }) => instanceId === stream.instanceId)?.instanceName ?? '';
+    const facts = { database: stream.databaseName, instance, state: there.state };
+    return { stream, kind: 'NOT_RESTORING', observedAt, reason: shippingReason('DATABASE_ALREADY_ONLINE', facts) };
+  }
+  // A full that nobody saw end leaves a position that cannot be built upon (sqlserver.md §2.3).
+  const position =
+    there?.redoStartLsn == null || stream.seedingFileId !== null
+      ? null
+      : { lsn: there.redoStartLsn, forkGuid: there.redoStartForkGuid };
+  const { databaseId, databaseName, problem } = stream;
+  const plan = plannable(sets, copies, databaseId).map(copy =>
+    // A file that could not be restored proves nothing any more: with it, the others would be released past a mark this one cannot reach.
+    problem?.fileId === copy.fileId && problem.retryAtMs > nowMs ? { ...copy, verified: false } : copy,
+  );
+  return {
+    stream,
+    kind: 'PLANNABLE',
+    observedAt,
+    copies: plan,
+    database: { databaseId, databaseName, position, copies: plan },
+  };
+}
+
+function stepsOf(seen: readonly Seen[], release: Release, nowMs: number): readonly RestoreStep[] {
+  // While one is stuck the others wait, and when its time has come it goes first.
+  const stuck = seen.some(({ stream }) => stream.problem !== null);
+  return seen.flatMap(one => {
+    if (one.kind !== 'PLANNABLE') return [];
+    const { stream, database, copies } = one;
+    const own = releaseOf(release, stream);
+    if (own?.kind !== 'APPLY' || own.step.kind === 'RESTORE_LOG_TO_MARK') return [];
+    const { kind, reaches } = own.step;
+    const file = copies.find(({ fileId }) => fileId === own.step.file.fileId);
+    if (file === undefined)
+      throw new Error(`${stream.databaseName}: the plan names a file that is not among its copies`);
+    const due = stream.problem !== null && stream.problem.retryAtMs <= nowMs;
+    return stuck && !due ? [] : [{ stream, kind, file, reaches, from: database.position }];
+  });
+}
+
+function releaseOf(release: Release | undefined, stream: Stream): DatabaseRelease | undefined {
+  return release?.databases.find(({ databaseId }) => databaseId === stream.databaseId);
+}
+
+function assessStream(
+  one: Seen,
+  release: Release | undefined,
+  ifUnplanned: StandbyState,
+  candidates: readonly TargetCandidate[],
+  sets: readonly KnownSet[],
+): StreamAssessment {
+  const { stream } = one;
+  // Without an answer the last known position stays, with its age.
+  const kept = {
+    stream,
+    position: stream.position,
+    heldBackSetId: stream.heldBackSetId,
+    lagSets: null,
+    observedAt: stream.observedAt,
+  };
+  if (one.kind === 'UNSEEN') return { ...kept, state: 'UNKNOWN', reasons: one.reason === null ? [] : [one.reason] };
+  const { observedAt } = one;
+  if (one.kind === 'NOT_RESTORING')
+    return { ...kept, position: null, heldBackSetId: null, observedAt, state: 'BLOCKED', reasons: [one.reason] };
+
+  const { position } = one.database;
+  const seen = { stream, position, observedAt, heldBackSetId: null, lagSets: null };
+  if (stream.problem !== null) return { ...seen, state: 'BLOCKED', reasons: [stream.problem.reason] };
+  const own = releaseOf(release, stream);
+  // Nothing was planned for this one because of another database, which is blocked or cannot be seen.
+  if (own === undefined) return { ...seen, heldBackSetId: stream.heldBackSetId, state: ifUnplanned, reasons: [] };
+  if (own.kind === 'WAIT' && own.why.kind === 'NO_REACHABLE_MARK') {
+    const { databaseName: database } = stream;
+    const { obstacle } = own.why;
+    if (position === null)
+      return { ...seen, state: 'SEEDING', reasons: [shippingReason('WAITING_FOR_BASE', { database })] };
+    const newest = candidates[0]?.mark;
+    const reasons = obstacle === null || newest === undefined ? [] : [obstacleReason(obstacle, database, newest)];
+    return { ...seen, state: reasons.length === 0 ? 'LAGGING' : 'BLOCKED', reasons };
+  }
+  return { ...seen, ...progress(one, own, release?.floor ?? null, candidates, sets) };
+}
+
+function progress(
+  { stream, database }: Extract<Seen, { kind: 'PLANNABLE' }>,
+  own: DatabaseRelease,
+  floor: MarkName | null,
+  candidates: readonly TargetCandidate[],
+  sets: readonly KnownSet[],
+): Pick<StreamAssessment, 'state' | 'reasons' | 'heldBackSetId' | 'lagSets'> {
+  const newer = candidates.findIndex(({ mark }) => mark === floor);
+  const target = candidates[newer];
+  const [plan] = target === undefined ? [] : planRestore({ target, databases: [database] });
+  const toApply = plan?.outcome === 'STEPS' ? plan.steps.length - 1 : 0;
+  const lagSets = newer + toApply;
+  const heldBackSetId =
+    own.kind === 'WAIT' ? (sets.find(set => set.type === 'LOG' && set.markName === floor)?.setId ?? null) : null;
+  // Until it rests at its first mark a seeded database is still on its way there.
+  const seeding = database.position === null || (stream.state === 'SEEDING' && own.kind === 'APPLY');
+  if (seeding) return { state: 'SEEDING', reasons: [], heldBackSetId, lagSets };
+  if (lagSets <= inSyncLagSets) return { state: 'IN_SYNC', reasons: [], heldBackSetId, lagSets };
+  const reasons = [shippingReason('LAGGING', { database: stream.databaseName, sets: lagSets })];
+  return { state: 'LAGGING', reasons, heldBackSetId, lagSets };
+}
+
+const fromWorst: readonly StandbyState[] = ['UNKNOWN', 'BLOCKED', 'NO_COMMON_MARK', 'SEEDING', 'LAGGING', 'IN_SYNC'];
+
+function judgeStandby(
+  streams: readonly StreamAssessment[],
+  seen: readonly Seen[],
+  candidates: readonly TargetCandidate[],
+  view: StandbyView,
+): Pick<Assessment, 'state' | 'reasons'> {
+  const divergence = divergenceOf(seen, candidates, view);
+  const state = fromWorst.find(one => streams.some(stream => stream.state === one)) ?? 'UNKNOWN';
+  const reasons = unique([
+    ...(divergence === undefined ? [] : [divergence]),
+    ...streams.flatMap(stream => stream.reasons),
+  ]);
+  return { state: divergence === undefined || state === 'UNKNOWN' ? state : 'NO_COMMON_MARK', reasons };
+}
+
+/** Only said when every database has a position: one that is being seeded is not behind for good. */
+function divergenceOf(
+  seen: readonly Seen[],
+  candidates: readonly TargetCandidate[],
+  { standby }: StandbyView,
+): ShippingReason | undefined {
+  if (candidates.length === 0) return undefined;
+  const positions = seen.flatMap(one => {
+    if (one.kind !== 'PLANNABLE' || one.database.position === null) return [];
+    const { databaseId, databaseName, instanceId } = one.stream;
+    const instanceName = standby.instances.find(instance => instance.instanceId === instanceId)?.instanceName ?? '';
+    return [{ databaseId, databaseName, instanceName, position: one.database.position }];
+  });
+  if (positions.length === 0 || positions.length < seen.length) return undefined;
+  const agreement = commonMarks(candidates, positions);
+  // Without one that is ahead the marks are unproven, which is no divergence.
+  if (agreement.kind === 'COMMON' || agreement.ahead.length === 0) return undefined;
+  const names = (of: readonly { databaseName: string }[]) => of.map(({ databaseName }) => databaseName).join(', ');
+  return shippingReason('NO_COMMON_MARK', { ahead: names(agreement.ahead), behind: names(agreement.behind) });
+}
+
+function copyReasons({ databaseId }: Stream, copies: readonly Copy[]): readonly ShippingReason[] {
+  return copies.flatMap(copy => (copy.databaseId === databaseId && copy.problem !== null ? [copy.problem.reason] : []));
+}
+
+function unique(reasons: readonly ShippingReason[]): readonly ShippingReason[] {
+  const seen = new Set<string>();
+  return reasons.filter(({ code, message, evidence }) => {
+    const key = JSON.stringify([code, message, evidence]);
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}

@@ -1,0 +1,53 @@
+import type { BackupFileId, BackupSetId, DatabaseId, GroupId, InstanceId, StandbyId, StreamId } from '@holdfast/domain';
+import type { Position } from '@holdfast/domain/chain';
+import type { ShippingReason } from '../standby/reason.ts';
+import type { StandbyState } from '../standby/standby.ts';
+
+/** One database on its way to one standby instance. */
+export type Stream = {
+  readonly id: StreamId;
+  readonly standbyId: StandbyId;
+  readonly groupId: GroupId;
+  readonly databaseId: DatabaseId;
+  readonly databaseName: string;
+  readonly instanceId: InstanceId;
+  readonly version: number;
+  readonly state: StandbyState;
+  readonly reasons: readonly ShippingReason[];
+  /** As last read from the standby; shown with its age, never a ground for a restore. */
+  readonly position: Position | null;
+  readonly lastRestoredSetId: BackupSetId | null;
+  readonly heldBackSetId: BackupSetId | null;
+  readonly lagSets: number | null;
+  /** A full was sent and nobody has seen it end: what is there now is not to be built upon (sqlserver.md §2.3). */
+  readonly seedingFileId: BackupFileId | null;
+  readonly problem: StepProblem | null;
+  readonly observedAt: string | null;
+};
+
+/** The last restore that did not do its work. */
+export type StepProblem = {
+  readonly fileId: BackupFileId;
+  readonly reason: ShippingReason;
+  readonly attempts: number;
+  /** Milliseconds since the epoch. */
+  readonly retryAtMs: number;
+};
+
+const firstRetryMs = 5_000;
+const longestRetryMs = 300_000;
+
+/** 5 s, then twice as long each time, at most 5 minutes. */
+export function retryAfter(attempts: number, nowMs: number): number {
+  return nowMs + Math.min(firstRetryMs * 2 ** Math.max(attempts - 1, 0), longestRetryMs);
+}
+
+export function problemAfter(
+  before: StepProblem | null,
+  fileId: BackupFileId,
+  reason: ShippingReason,
+  nowMs: number,
+): StepProblem {
+  const attempts = (before?.fileId === fileId ? before.attempts : 0) + 1;
+  return { fileId, reason, attempts, retryAtMs: retryAfter(attempts, nowMs) };
+}
