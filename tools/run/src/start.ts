@@ -1,0 +1,119 @@
+import { join } from 'node:path';
+import { programs, type StartConfig } from './config.ts';
+import { curlLine } from './curl.ts';
+import { type LogFiles, openLogFiles } from './log-files.ts';
+import { type Exit, renderExit, type RunningProcess, startProcess } from './process.ts';
+
+export type Started = {
+  /** What to tell the person who started it. */
+  readonly greeting: string;
+  /** Rejects when one of the processes ends by itself. */
+  readonly failed: Promise<never>;
+  /** Newest first: Holdfast stops before the servers that it talks to. */
+  stop(): Promise<void>;
+};
+
+/** What `npm start` does: the estate, Holdfast, and the estate put under its protection; what it finds in the data folder it goes on with. */
+export async function start(config: StartConfig, say: (line: string) => void): Promise<Started> {
+  const { dataFolder, estate, port } = config;
+  const logs = openLogFiles(dataFolder);
+  const log = (line: string): void => logs.write(line);
+  const running: RunningProcess[] = [];
+  const stop = async (): Promise<void> => {
+    for (const each of running.toReversed()) await each.stop();
+    await logs.close();
+  };
+  try {
+    if (estate === 'demo') {
+      say('Starting the sample estate …');
+      running.push(await startProcess({ name: 'estate', main: programs.estate, args: ['--data', dataFolder], log }));
+    }
+    say('Starting Holdfast …');
+    const holdfast = await startHoldfast(dataFolder, port, log);
+    running.push(holdfast);
+    const { url, token } = announced(holdfast);
+    if (estate === 'demo') {
+      say('Registering the sample group and its standby …');
+      await protectEstate(dataFolder, url, token, log);
+    }
+    return { greeting: greetingOf(config, url, token), failed: firstToEnd(running, dataFolder), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function startHoldfast(dataFolder: string, port: number | undefined, log: LogFiles['write']): Promise<RunningProcess> {
+  return startProcess({
+    name: 'all-in-one',
+    main: programs.allInOne,
+    args: ['--data', dataFolder, ...(port === undefined ? [] : ['--port', String(port)])],
+    readyUrl: ({ url }) => new URL('/readyz', String(url)).href,
+    log,
+  });
+}
+
+function announced({ announcement }: RunningProcess): { url: string; token: string | undefined } {
+  const { url, token } = announcement;
+  if (typeof url !== 'string') throw new Error('all-in-one announced no address.');
+  return { url, token: typeof token === 'string' ? token : undefined };
+}
+
+/** Over the gateway, by a process of its own that ends when it is done; what is registered already stays. */
+async function protectEstate(
+  dataFolder: string,
+  url: string,
+  token: string | undefined,
+  log: LogFiles['write'],
+): Promise<void> {
+  if (token === undefined)
+    throw new Error('gateway.auth names an identity provider: start with --estate none and register your own group.');
+  const protecting = await startProcess({
+    name: 'protect',
+    main: programs.protect,
+    args: ['--data', dataFolder, '--url', url],
+    env: { HOLDFAST_TOKEN: token },
+    log,
+  });
+  const exit = await protecting.exited;
+  if (exit.code !== 0)
+    throw new Error(`The sample group could not be registered: ${join(dataFolder, 'logs', 'protect.log')}`);
+}
+
+async function firstToEnd(running: readonly RunningProcess[], dataFolder: string): Promise<never> {
+  const { name, exit } = await Promise.race(
+    running.map(async each => ({ name: each.name, exit: (await each.exited) satisfies Exit })),
+  );
+  const file = join(dataFolder, 'logs', `${name}.log`);
+  throw new Error(`${name} ended by itself (${renderExit(exit)}); ${file} says why.`);
+}
+
+const samples = [
+  [
+    'the state of the group',
+    '{ groups { nodes { name site databases { nodes { name role state } } observation { freshness } } } }',
+  ],
+  [
+    'what would be lost',
+    '{ groups { nodes { name rpo { taken { markName age } shipped { markName age } restorable { markName age } proven { reason { message } } } } } }',
+  ],
+  ['the standby', '{ standbys { groupName state newestCommonMarkName streams { databaseName state position } } }'],
+] as const;
+
+export function greetingOf(
+  { dataFolder, estate }: StartConfig,
+  url: string,
+  token: string | undefined,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  const lines = ['', 'Holdfast is ready.', `  gateway  ${url}`];
+  if (token === undefined) lines.push('  token    from the identity provider that gateway.auth names');
+  else lines.push(`  token    ${token}`);
+  lines.push(`  data     ${dataFolder} (remove it to start anew)`, '');
+  if (token !== undefined)
+    for (const [title, query] of samples) lines.push(`# ${title}`, curlLine(url, token, query, platform), '');
+  if (estate === 'none')
+    lines.push('No estate was started: register your group with the mutation registerGroup (README.md).');
+  lines.push('Ctrl-C stops everything.');
+  return lines.join('\n');
+}
