@@ -1,0 +1,43 @@
+/** A line of a stand-in's statement log. */
+export type LoggedStatement = {
+  readonly program: string;
+  readonly text: string;
+  readonly outcome: 'started' | 'ok' | 'failed' | 'cancelled' | 'unsupported';
+  readonly milliseconds: number;
+};
+
+export function parseStatementLog(text: string): LoggedStatement[] {
+  const lines = text.split('\n');
+  // What a killed process was writing has no end of line.
+  return lines.slice(0, -1).map(line => JSON.parse(line) as LoggedStatement);
+}
+
+/**
+ * How often a statement that must not run twice did: a full that starts a sequence again, and a stop at a mark, which past its mark would
+ * roll to the end of the file (sqlserver.md §3.6). The same full for the same database, once per seeding, is what a standby needs.
+ */
+export function countUnsafeRepeats(statements: readonly LoggedStatement[]): number {
+  const seen = new Set<string>();
+  let repeats = 0;
+  for (const { program, text, outcome } of statements) {
+    if (outcome !== 'ok' || !program.startsWith('holdfast-') || !isUnsafe(text)) continue;
+    if (seen.has(text)) repeats += 1;
+    seen.add(text);
+  }
+  return repeats;
+}
+
+/** The time of the database that took the longest, from the statements that the failover sent for each: they ran in parallel at best. */
+export function criticalPathSeconds(statements: readonly LoggedStatement[]): number {
+  const byDatabase = new Map<string, number>();
+  for (const { program, text, outcome, milliseconds } of statements) {
+    const database = /^\s*RESTORE\s+(?:DATABASE|LOG)\s+\[((?:[^\]]|\]\])+)\]/i.exec(text)?.[1];
+    if (database === undefined || outcome !== 'ok' || !program.startsWith('holdfast-restore ')) continue;
+    byDatabase.set(database, (byDatabase.get(database) ?? 0) + milliseconds);
+  }
+  return Math.max(0, ...byDatabase.values()) / 1_000;
+}
+
+function isUnsafe(text: string): boolean {
+  return /^\s*RESTORE\s+DATABASE\b[^]*\bFROM\b/i.test(text) || /^\s*RESTORE\s+LOG\b[^]*\bSTOPATMARK\b/i.test(text);
+}

@@ -1,0 +1,23 @@
+import { parseArgs } from 'node:util';
+import { writeAnnouncement } from '@holdfast/run';
+import { readEstatePorts } from '../estate/estate.ts';
+import { createGatewayClient } from '../gateway-client.ts';
+import { protectEstate } from './protect.ts';
+
+/** `--data DIR --url URL`, the token in HOLDFAST_TOKEN: registers the sample estate that runs on the folder, then ends. */
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { data: { type: 'string' }, url: { type: 'string' } } });
+  const { data, url } = values;
+  const token = process.env['HOLDFAST_TOKEN'];
+  if (data === undefined || url === undefined || token === undefined)
+    throw new Error('--data, --url and the variable HOLDFAST_TOKEN are needed.');
+  writeAnnouncement({ pid: process.pid });
+  await protectEstate(createGatewayClient(url, token), { dataFolder: data, ports: await readEstatePorts(data) });
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

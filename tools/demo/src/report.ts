@@ -1,0 +1,88 @@
+import type { Execution } from './failover/failover.ts';
+import type { RecoveredDatabase } from './oracle/history.ts';
+import { isWhollyPresent, type Verdict } from './oracle/oracle.ts';
+import type { JournalCounts, JournalEntry } from './workload/journal.ts';
+
+/** The one JSON object of a run. `null`: not built yet. */
+export type Report = {
+  readonly verified: boolean;
+  readonly seed: number;
+  readonly databases: number;
+  readonly instances: { readonly primary: number; readonly standby: number };
+  readonly workload: { readonly committed: number; readonly distributed: number; readonly unknown: number };
+  readonly failover: {
+    readonly mark: string;
+    readonly markTime: string | null;
+    readonly databasesAtMark: number;
+    readonly seconds: number;
+    readonly criticalPathSeconds: number;
+    readonly steps: readonly { readonly name: string; readonly seconds: number | null }[];
+  };
+  readonly oracle: Pick<Verdict, 'checked' | 'torn' | 'missing' | 'extra'>;
+  readonly dataLossSeconds: number;
+  readonly previewMatched: boolean | null;
+  readonly standin: { readonly unsupported: number; readonly unsafeRepeats: number };
+};
+
+export type RunFacts = {
+  readonly seed: number;
+  readonly databases: readonly string[];
+  readonly counts: JournalCounts;
+  readonly entries: readonly JournalEntry[];
+  readonly recovered: readonly RecoveredDatabase[];
+  readonly execution: Execution;
+  readonly failoverSeconds: number;
+  readonly criticalPathSeconds: number;
+  readonly verdict: Verdict;
+  readonly unsupported: number;
+  readonly unsafeRepeats: number;
+};
+
+/** Verified: the oracle found nothing, the execution completed, every database is at the mark, and the stand-ins saw nothing that must not be. */
+export function reportOf(facts: RunFacts): Report {
+  const { verdict, execution, unsupported, unsafeRepeats } = facts;
+  const { checked, torn, missing, extra, databasesAtMark } = verdict;
+  const completed = execution.state === 'COMPLETED' && databasesAtMark === facts.databases.length;
+  return {
+    verified: verdict.verified && completed && unsupported === 0 && unsafeRepeats === 0,
+    seed: facts.seed,
+    databases: facts.databases.length,
+    instances: { primary: 1, standby: 1 },
+    // With one primary there is nothing to distribute.
+    workload: { committed: facts.counts.committed, distributed: 0, unknown: facts.counts.unknown },
+    failover: {
+      mark: execution.markName ?? '',
+      markTime: execution.markedAt,
+      databasesAtMark,
+      seconds: rounded(facts.failoverSeconds),
+      criticalPathSeconds: rounded(facts.criticalPathSeconds),
+      steps: execution.steps.map(step => ({ name: step.name, seconds: secondsOf(step) })),
+    },
+    oracle: { checked, torn, missing, extra },
+    dataLossSeconds: rounded(lossSeconds(facts.entries, facts.recovered)),
+    previewMatched: null,
+    standin: { unsupported, unsafeRepeats },
+  };
+}
+
+/** From the last answer of a transaction that survived to the last answer of any: what the clients lost, by the clients' own clock. */
+export function lossSeconds(entries: readonly JournalEntry[], recovered: readonly RecoveredDatabase[]): number {
+  const acknowledged = entries.filter(({ outcome }) => outcome === 'acknowledged');
+  const last = latest(acknowledged);
+  const lastSurvivor = latest(acknowledged.filter(entry => isWhollyPresent(entry, recovered)));
+  return last === undefined || lastSurvivor === undefined ? 0 : (last - lastSurvivor) / 1_000;
+}
+
+function latest(entries: readonly JournalEntry[]): number | undefined {
+  return entries.reduce<number | undefined>((most, { endedAtMs }) => Math.max(most ?? endedAtMs, endedAtMs), undefined);
+}
+
+function secondsOf({ startedAt, finishedAt }: Execution['steps'][number]): number | null {
+  return startedAt === null || finishedAt === null
+    ? null
+    : rounded((Date.parse(finishedAt) - Date.parse(startedAt)) / 1_000);
+}
+
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1_000) / 1_000;
+}
