@@ -42,7 +42,7 @@ export function createLifecycle(
       try {
         await part.start();
       } catch (cause) {
-        throw new Error(`${part.name} did not start: ${safeMessage(cause)}`, { cause });
+        throw new Error(`${part.name} did not start`, { cause });
       }
       started.push(part);
     }
