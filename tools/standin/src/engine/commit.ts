@@ -69,14 +69,14 @@ async function commitByDecision(
 
   // No await from here to the flush: marks and commits take the same order in every database.
   const timeMs = host.clock().getTime();
-  const touched = new Set(databases);
   const marks: CommittedMark[] = [];
   for (const database of databases) {
     const lsn = database.log.append({ kind: 'commit', transaction: id, timeMs, decision, ...marked });
     database.open.delete(id);
     if (mark !== undefined && database.recoveryModel !== 'SIMPLE') marks.push({ database, mark, lsn, timeMs });
   }
-  if (marks.length > 0) touched.add(host.writeMarkHistory(marks));
-  await Promise.all([...touched].map(database => database.log.flush()));
+  await Promise.all(databases.map(database => database.log.flush()));
+  // Only now: a history row that reached the disk before its commit record would, after a crash, name an LSN that recovery gives anew.
+  if (marks.length > 0) await host.writeMarkHistory(marks).log.flush();
   host.journal.settled(decision);
 }
