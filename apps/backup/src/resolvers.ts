@@ -9,12 +9,13 @@ import {
 import type { PointDatabase, RecoveryVerdict } from '@holdfast/domain/recovery-point';
 import { allows, type Caller } from '@holdfast/service';
 import {
-  apiError,
   connection,
-  observationOf,
   type Observation,
+  observationOf,
   type OperationContext,
   pageArguments,
+  requireId,
+  requireRead,
   scalarResolvers,
 } from '@holdfast/service/graphql';
 import type { HostDependencies } from '@holdfast/service/host';
@@ -202,13 +203,7 @@ async function isKnown(groupId: GroupId, { caller, store }: BackupContext): Prom
 }
 
 function parsed<T extends Id<string>>(text: string, field: string): T {
-  const id = parseId<T>(text);
-  if (id === undefined)
-    throw apiError('BAD_USER_INPUT', `"${text}" is not an id.`, {
-      fix: 'Use an id as an earlier answer gave it: a UUID.',
-      field,
-    });
-  return id;
+  return requireId(parseId<T>(text), text, field);
 }
 
 function mayRead(caller: Caller, groupId: GroupId): boolean {
@@ -220,11 +215,6 @@ function mayRead(caller: Caller, groupId: GroupId): boolean {
 function readable<Row extends { readonly groupId: GroupId }>(caller: Caller, row: Row | undefined): Row | null {
   requireRead(caller);
   return row !== undefined && mayRead(caller, row.groupId) ? row : null;
-}
-
-function requireRead(caller: Caller): void {
-  const refused = allows(caller, 'read');
-  if (refused !== undefined) throw apiError('FORBIDDEN', refused.message, { fix: refused.fix });
 }
 
 function required<Row>(row: Row | undefined): Row {

@@ -1,11 +1,12 @@
 import { type DatabaseId, type GroupId, type Id, type InstanceId, parseId } from '@holdfast/domain';
 import { allows, type Caller } from '@holdfast/service';
 import {
-  apiError,
   connection,
   observationOf,
   type OperationContext,
   pageArguments,
+  requireId,
+  requireRead,
   scalarResolvers,
 } from '@holdfast/service/graphql';
 import type { Store } from '@holdfast/store';
@@ -145,18 +146,7 @@ function discovery({ databases, instances, unconfirmed }: DiscoveredGroup) {
 }
 
 function parsed<T extends Id<string>>(text: string): T {
-  const id = parseId<T>(text);
-  if (id === undefined)
-    throw apiError('BAD_USER_INPUT', `"${text}" is not an id.`, {
-      fix: 'Use an id as an earlier answer gave it: a UUID.',
-      field: 'id',
-    });
-  return id;
-}
-
-function requireRead(caller: Caller): void {
-  const refused = allows(caller, 'read');
-  if (refused !== undefined) throw apiError('FORBIDDEN', refused.message, { fix: refused.fix });
+  return requireId(parseId<T>(text), text, 'id');
 }
 
 /** A group out of the caller's scope looks like one that does not exist. */

@@ -1,7 +1,15 @@
 import { type ExecutionId, type GroupId, parseId } from '@holdfast/domain';
 import { liveFeed } from '@holdfast/messaging';
 import { allows, type Caller } from '@holdfast/service';
-import { apiError, connection, type OperationContext, pageArguments, scalarResolvers } from '@holdfast/service/graphql';
+import {
+  apiError,
+  connection,
+  type OperationContext,
+  pageArguments,
+  requireId,
+  requireRead,
+  scalarResolvers,
+} from '@holdfast/service/graphql';
 import type { Resolvers, ResolversParentTypes } from '../generated/resolver-types.ts';
 import type { ExecutionView } from './execution/execution.ts';
 import { executionCursor, findExecution, findRunning, listExecutions } from './execution/execution-store.ts';
@@ -112,22 +120,11 @@ function executionId(text: string): ExecutionId {
 }
 
 function idOf<T extends ExecutionId | GroupId>(text: string, field: string): T {
-  const id = parseId<T>(text);
-  if (id === undefined)
-    throw apiError('BAD_USER_INPUT', `"${text}" is not an id.`, {
-      fix: 'Use an id as an earlier answer gave it: a UUID.',
-      field,
-    });
-  return id;
+  return requireId(parseId<T>(text), text, field);
 }
 
 function readableGroup(caller: Caller, id: string): GroupId | undefined {
   requireRead(caller);
   const groupId = idOf<GroupId>(id, 'id');
   return allows(caller, 'read', groupId) === undefined ? groupId : undefined;
-}
-
-function requireRead(caller: Caller): void {
-  const refusal = allows(caller, 'read');
-  if (refusal !== undefined) throw apiError('FORBIDDEN', refusal.message, { fix: refusal.fix });
 }

@@ -15,6 +15,8 @@ import {
   durationFromSeconds,
   observationOf,
   type OperationContext,
+  requireId,
+  requireRead,
   scalarResolvers,
 } from '@holdfast/service/graphql';
 import type { HostDependencies } from '@holdfast/service/host';
@@ -276,11 +278,6 @@ function maySee(caller: Caller, groupId: GroupId): boolean {
   return allows(caller, 'read', groupId) === undefined;
 }
 
-function requireRead(caller: Caller): void {
-  const refused = allows(caller, 'read');
-  if (refused !== undefined) throw apiError('FORBIDDEN', refused.message, { fix: refused.fix });
-}
-
 function shelfOf(view: GroupView, id: StandbyId): StandbyShelf | undefined {
   return view.standbys.find(({ standby }) => standby.id === id);
 }
@@ -290,13 +287,7 @@ function setRef(id: BackupSetId | null): { readonly id: BackupSetId } | null {
 }
 
 function parsed<T extends Id<string>>(text: string): T {
-  const id = parseId<T>(text);
-  if (id === undefined)
-    throw apiError('BAD_USER_INPUT', `"${text}" is not an id.`, {
-      fix: 'Use an id as an earlier answer gave it: a UUID.',
-      field: 'id',
-    });
-  return id;
+  return requireId(parseId<T>(text), text, 'id');
 }
 
 function required<Row>(row: Row | undefined): Row {

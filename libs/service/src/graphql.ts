@@ -2,5 +2,6 @@
 export { connection, pageArguments, type Connection, type CursorKey, type Page } from './connection.ts';
 export { apiError, errorCodes, type ApiErrorDetails, type ErrorCode } from './errors.ts';
 export { observationOf, type Freshness, type Observation } from './observation.ts';
+export { requireId, requireRead } from './reading.ts';
 export { durationFromSeconds, scalarResolvers } from './scalars.ts';
 export { startSubgraph, type OperationContext, type RunningSubgraph, type SubgraphOptions } from './subgraph-server.ts';
