@@ -1,24 +1,11 @@
 import { fail } from '../messages.ts';
+import { assertOpen } from '../open-database.ts';
 import type { Session } from '../contract.ts';
 import type { StoredDatabase } from './stored-database.ts';
 
 /** Refuses a session that may not enter `database` now (sqlserver.md §9.2: USE, connect, query). */
 export function assertAccessible(database: StoredDatabase, session: Session): void {
-  switch (database.state) {
-    case 'ONLINE':
-    case 'EMERGENCY':
-      break;
-    case 'RESTORING':
-      throw fail(927, database.name);
-    case 'OFFLINE':
-      throw fail(942, database.name);
-    case 'RECOVERING':
-      throw fail(922, database.name);
-    case 'SUSPECT':
-      throw fail(926, database.name);
-    case 'RECOVERY_PENDING':
-      throw fail(945, database.name);
-  }
+  assertOpen(database);
   if (database.userAccess === 'SINGLE_USER' && takenByOther(database, session)) throw fail(924, database.name);
   if (database.userAccess === 'RESTRICTED_USER' && session.login.serverRoles.size === 0) {
     throw fail(916, session.login.name, database.name);

@@ -1,5 +1,6 @@
 /** Names → objects: three-part names, temporary tables, catalogue tables. Four parts mean a linked server, which M1 refuses. */
 import { fail, unsupported } from '../messages.ts';
+import { assertOpen } from '../open-database.ts';
 import type { Database, NativeProcedure, Table, VirtualTable } from '../contract.ts';
 import { currentDatabase, type Run } from './session-state.ts';
 
@@ -28,26 +29,8 @@ export function splitParts(
 function openDatabase(run: Run, name: string, parts: readonly string[]): Database {
   const database = run.engine.database(name);
   if (database === undefined) throw parts.length === 3 ? fail(208, parts.join('.')) : fail(911, name);
-  checkOpen(database);
+  assertOpen(database);
   return database;
-}
-
-export function checkOpen(database: Database): void {
-  switch (database.state) {
-    case 'ONLINE':
-    case 'EMERGENCY':
-      return;
-    case 'RESTORING':
-      throw fail(927, database.name);
-    case 'OFFLINE':
-      throw fail(942, database.name);
-    case 'RECOVERING':
-      throw fail(922, database.name);
-    case 'SUSPECT':
-      throw fail(926, database.name);
-    case 'RECOVERY_PENDING':
-      throw fail(945, database.name);
-  }
 }
 
 export function isTemporary(name: string): boolean {
@@ -76,7 +59,7 @@ export function resolveTable(run: Run, parts: readonly string[]): ResolvedTable 
     return { kind: 'stored', table, database, temporary: true };
   }
   const { database, schema, name, explicitSchema } = splitParts(run, parts);
-  if (parts.length < 3) checkOpen(database);
+  if (parts.length < 3) assertOpen(database);
   const stored = database.table(schema, name);
   if (stored !== undefined) return { kind: 'stored', table: stored, database, temporary: false };
   const virtual =
