@@ -120,6 +120,7 @@ export default [
       'apps/system-tests/**/*.ts',
       '**/*.test.ts',
       '**/test/**/*.ts',
+      '**/testing/**/*.ts',
     ],
     rules: { 'no-restricted-properties': 'off' },
   },

@@ -31,8 +31,15 @@ export type StepContext = {
   checkpoint(name: string): Promise<void>;
 };
 
-/** Called at every checkpoint with `runner/step/place`; tests fail or kill there. */
-export type CheckpointHook = (name: string) => void | Promise<void>;
+/**
+ * Called at every checkpoint with `runner/step/place`; tests fail or kill there. Answering `repeat` at `acted` or `recorded` has the same
+ * decision acted on, or the same outcome recorded, once more: what a runner must bear from a leader that did not know it was replaced.
+ */
+export type CheckpointHook = (name: string) => CheckpointAnswer | Promise<CheckpointAnswer>;
+
+// What most hooks answer is nothing at all.
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type
+export type CheckpointAnswer = void | 'repeat';
 
 const noCheckpoint: CheckpointHook = () => undefined;
 
@@ -43,8 +50,13 @@ export async function runOneStep<Subject, Observation, Decision, Outcome>(
   options: { readonly signal: AbortSignal; readonly clock: Clock; readonly hook?: CheckpointHook },
 ): Promise<boolean> {
   const { signal, clock, hook = noCheckpoint } = options;
-  const at = (step: string, place: string) => Promise.resolve(hook(`${runner.name}/${step}/${place}`));
-  const context = (step: string): StepContext => ({ signal, checkpoint: place => at(step, place) });
+  const at = async (step: string, place: string) => (await hook(`${runner.name}/${step}/${place}`)) === 'repeat';
+  const context = (step: string): StepContext => ({
+    signal,
+    checkpoint: async place => {
+      await at(step, place);
+    },
+  });
   signal.throwIfAborted();
   const observation = await runner.observe(subject, context('observe'));
   const decision = runner.decide(observation, clock());
@@ -52,10 +64,10 @@ export async function runOneStep<Subject, Observation, Decision, Outcome>(
   const step = runner.step(decision);
   await at(step, 'decided');
   signal.throwIfAborted();
-  const outcome = await runner.act(decision, context(step));
-  await at(step, 'acted');
+  let outcome = await runner.act(decision, context(step));
+  if (await at(step, 'acted')) outcome = await runner.act(decision, context(step));
   await runner.record(decision, outcome);
-  await at(step, 'recorded');
+  if (await at(step, 'recorded')) await runner.record(decision, outcome);
   return true;
 }
 
@@ -77,6 +89,8 @@ export type RunnerLoop = {
   wake(): void;
   /** Subjects whose last step failed, with the message. */
   failing(): ReadonlyMap<string, string>;
+  /** Once no step is under way. It says nothing about what is left to do. */
+  idle(): Promise<void>;
   /** Aborts the steps under way through their signal and waits for them. */
   stop(): Promise<void>;
 };
@@ -119,6 +133,10 @@ class Loop<Subject, Observation, Decision, Outcome> implements RunnerLoop {
 
   failing(): ReadonlyMap<string, string> {
     return new Map([...this.#failures].map(([key, { message }]) => [key, message]));
+  }
+
+  async idle(): Promise<void> {
+    while (this.#busy.size > 0) await Promise.all(this.#busy.values());
   }
 
   async stop(): Promise<void> {

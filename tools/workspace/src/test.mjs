@@ -1,17 +1,22 @@
 // `npm test`: every check, every test of every project, one line of totals at the end and an exit status to match.
+// With --long (`npm run test:long`) the suites that sample run at full counts.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { readTotals, renderTotals } from './totals.mjs';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 process.chdir(root);
+const { long } = parseArgs({ options: { long: { type: 'boolean', default: false } } }).values;
+const env = long ? { ...process.env, HOLDFAST_TESTS: 'long' } : process.env;
 
 function step(title, command, args) {
   const started = Date.now();
   console.log(`\n== ${title}`);
   const { status, signal } = spawnSync(process.execPath, [command, ...args], {
     stdio: ['ignore', 'inherit', 'inherit'],
+    env,
   });
   console.log(
     `== ${title}: ${status === 0 ? 'ok' : `failed (${signal ?? status})`} in ${Math.round((Date.now() - started) / 1000)} s`,
