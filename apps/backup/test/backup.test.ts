@@ -3,22 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventCodec, groupObserved, instanceAddressed } from '@holdfast/events';
-import {
-  createEmbeddedBus,
-  createOutbox,
-  createRelay,
-  eventLogOf,
-  messagingMigrations,
-  type MessagingTables,
-} from '@holdfast/messaging';
+import { createEmbeddedBus } from '@holdfast/messaging';
 import { type Caller, createLogger, newId, type Service } from '@holdfast/service';
 import { signedClient } from '@holdfast/service/testing';
 import { whyNoTestServer } from '@holdfast/sqlserver/testing';
-import { temporaryStore } from '@holdfast/store/testing';
 import { backupSchema } from '../src/config.ts';
 import { createBackup } from '../src/service.ts';
 import { databaseIds, groupId } from './ledger.ts';
+import { startOthers } from './others.ts';
 import { type Source, startSource } from './source.ts';
 
 const reason = whyNoTestServer(process.env);
@@ -52,23 +44,6 @@ suite(`the backup service at a source${reason === undefined ? '' : ` (skipped: $
     }
   }
 
-  /** The events of inventory, which is not here. */
-  async function publishEstate(bus: ReturnType<typeof createEmbeddedBus>) {
-    const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
-    const { store } = temporary;
-    closers.push(() => temporary.remove());
-    const publishes = [groupObserved, instanceAddressed];
-    await bus.register({ name: 'inventory', topics: publishes.map(({ topic }) => topic), log: eventLogOf(store) });
-    const relay = createRelay({ store, bus, service: 'inventory', publishes, clock: Date.now });
-    await relay.start();
-    closers.push(() => relay.stop());
-    const outbox = createOutbox({ service: 'inventory', codec: eventCodec, clock: Date.now, newId: () => newId() });
-    await store.transaction(async tx => {
-      await outbox.append(tx, groupObserved, source.group);
-      await outbox.append(tx, instanceAddressed, source.address);
-    });
-  }
-
   beforeAll(async () => {
     source = await startSource(process.env);
     closers.push(() => source.close());
@@ -76,7 +51,8 @@ suite(`the backup service at a source${reason === undefined ? '' : ` (skipped: $
     await source.logSet(2, firstMark);
     const bus = createEmbeddedBus();
     closers.push(() => bus.close());
-    await publishEstate(bus);
+    const others = await startOthers(bus, source);
+    closers.push(() => others.stop());
     const stateFolder = mkdtempSync(join(tmpdir(), 'holdfast-backup-'));
     closers.push(async () => rmSync(stateFolder, { recursive: true, force: true }));
     const config = backupSchema.parse({ stateFolder, signingKey: 'env:UNUSED', observeEverySeconds: 0.3 });
@@ -102,7 +78,10 @@ suite(`the backup service at a source${reason === undefined ? '' : ` (skipped: $
 
   it('proves a mark by headers and mark history', async () => {
     await until<Points>(data => newest(data)?.verdict === 'SOUND', points, { groupId });
-    const { recoveryPoints } = await ask<{ recoveryPoints: { nodes: Record<string, unknown>[] } }>(
+    type Node = Record<string, unknown> & { observation: { freshness: string } };
+    // On a busy machine a look may come late once.
+    const { recoveryPoints } = await until<{ recoveryPoints: { nodes: Node[] } }>(
+      data => data.recoveryPoints.nodes[0]?.observation.freshness === 'FRESH',
       `query ($groupId: ID!) { recoveryPoints(groupId: $groupId) { nodes {
         markName markedAt verdict reasons { code } observation { freshness error } group { id }
         databases { databaseName lsn markProven verdict database { id } file { firstLsn lastLsn markLsn position backupSetUuid } }

@@ -11,6 +11,8 @@ import { address, databaseIds, group } from './ledger.ts';
 /** An instance with the databases of one group and what its backup job leaves behind: marks, files, rows. No procedure of BizTalk's own. */
 export type Source = {
   readonly server: TestServer;
+  /** Holds everything of the stand-in: a copy of it can be started as another source. */
+  readonly folder: string;
   readonly group: KnownGroup;
   readonly address: KnownAddress;
   readonly env: Readonly<Record<string, string>>;
@@ -19,6 +21,8 @@ export type Source = {
   logSet(number: number, mark: string, lost?: readonly string[]): Promise<void>;
   /** The history ends; what comes next begins at low numbers, as after a failover. */
   forgetHistory(): Promise<void>;
+  /** Sends any batch, as the job or an administrator would. */
+  run(text: string): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -31,32 +35,51 @@ const tables = [
   'CREATE TABLE dbo.admv_BackupDatabases (ServerName nvarchar(128) NOT NULL, DatabaseName nvarchar(128) NOT NULL)',
 ];
 
-export async function startSource(env: NodeJS.ProcessEnv): Promise<Source> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-backup-source-'));
-  const folders = ['instance', 'data', 'share'].map(name => join(folder, name)) as [string, string, string];
-  for (const path of folders) await mkdir(path);
-  const [dataFolder, data, share] = folders;
-  const server = await startTestServer(
-    'primary',
-    { name: 'PRIMARY\\BTS', dataFolder, maps: { 'D:\\Data': data, '\\\\backup\\bts': share } },
-    env,
-  );
-  const { server: host, port, encrypt, trustServerCertificate } = server.address;
+/** Within the folder of a source; the instance sees the last two by the paths below. */
+export const folderNames = ['instance', 'data', 'share'] as const;
+const paths = { data: 'D:\\Data', share: '\\\\backup\\bts' };
+
+/** An instance on the folder of a source, prepared before or not. */
+export function startInstance(folder: string, env: NodeJS.ProcessEnv): Promise<TestServer> {
+  const maps = { [paths.data]: join(folder, 'data'), [paths.share]: join(folder, 'share') };
+  return startTestServer('primary', { name: 'PRIMARY\\BTS', dataFolder: join(folder, 'instance'), maps }, env);
+}
+
+/** A connection of those who use the source; the product has its own. */
+export async function connect({ address: to, credentials }: Pick<TestServer, 'address' | 'credentials'>) {
   const pool = await new sql.ConnectionPool({
-    server: host,
-    ...(port === null ? {} : { port }),
-    ...server.credentials,
+    server: to.server,
+    ...(to.port === null ? {} : { port: to.port }),
+    ...credentials,
     database: 'master',
     requestTimeout: 0,
-    options: { encrypt, trustServerCertificate },
+    options: { encrypt: to.encrypt, trustServerCertificate: to.trustServerCertificate },
   }).connect();
-  const run = (text: string) => pool.request().batch(text);
+  return {
+    run: async (text: string): Promise<void> => {
+      await pool.request().batch(text);
+    },
+    close: () => pool.close(),
+  };
+}
+
+/** How the product reaches it. */
+export function addressOf(server: Pick<TestServer, 'address'>): KnownAddress['address'] {
+  return { ...server.address, userRef: 'env:SOURCE_USER', passwordRef: 'env:SOURCE_PASSWORD' };
+}
+
+export async function startSource(env: NodeJS.ProcessEnv): Promise<Source> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-backup-source-'));
+  for (const name of folderNames) await mkdir(join(folder, name));
+  const server = await startInstance(folder, env);
+  const connection = await connect(server);
+  const { run } = connection;
   const own = await openServer({ ...server, applicationName: 'holdfast-suite', clock: Date.now });
   const facts = await observeServer(own);
   await own.close();
   const place = (path: string | null) => (path ?? '').replace(/\\$/, '');
-  const dataPath = server.real ? place(facts.defaultDataPath) : 'D:\\Data';
-  const backupPath = server.real ? place(facts.defaultBackupPath) : '\\\\backup\\bts';
+  const dataPath = server.real ? place(facts.defaultDataPath) : paths.data;
+  const backupPath = server.real ? place(facts.defaultBackupPath) : paths.share;
   // A real instance keeps what other runs left there.
   const suffix = server.real ? String(Date.now()) : '';
   const names = Object.keys(databaseIds).map(name => `${name}${suffix}`) as [string, string];
@@ -92,6 +115,8 @@ export async function startSource(env: NodeJS.ProcessEnv): Promise<Source> {
 
   return {
     server,
+    folder,
+    run,
     group: {
       ...group,
       instances: [{ ...group.instances[0]!, serverName: facts.serverName, productVersion: facts.productVersion }],
@@ -100,7 +125,7 @@ export async function startSource(env: NodeJS.ProcessEnv): Promise<Source> {
     address: {
       ...address,
       serverName: facts.serverName,
-      address: { ...server.address, userRef: 'env:SOURCE_USER', passwordRef: 'env:SOURCE_PASSWORD' },
+      address: addressOf(server),
     },
     env: { SOURCE_USER: server.credentials.user, SOURCE_PASSWORD: server.credentials.password },
     fullSet: number => writeSet({ number, mark: null, lost: [] }),
@@ -114,7 +139,7 @@ export async function startSource(env: NodeJS.ProcessEnv): Promise<Source> {
     },
     async close() {
       if (server.real) for (const name of names) await run(`DROP DATABASE [${name}]`);
-      await pool.close();
+      await connection.close();
       await server.close();
       await rm(folder, { recursive: true, force: true });
     },

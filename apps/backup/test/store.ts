@@ -1,14 +1,21 @@
 import { eventCodec } from '@holdfast/events';
-import { createOutbox, messagingMigrations } from '@holdfast/messaging';
+import { createOutbox } from '@holdfast/messaging';
 import { newId } from '@holdfast/service';
-import { loadMigrations, type Store } from '@holdfast/store';
+import { shellMigrations } from '@holdfast/service/host';
+import { loadMigrations, type MigrationSource, type Store } from '@holdfast/store';
 import { temporaryStore } from '@holdfast/store/testing';
 import type { BackupDependencies } from '../src/backup-set/backup-set-commands.ts';
 import { saveAddress, saveGroup } from '../src/estate/estate-store.ts';
 import type { BackupTables } from '../src/tables.ts';
 import { address, group } from './ledger.ts';
 
-type Published = { readonly type: string; readonly data: Record<string, unknown> };
+/** Everything that the service's store has, in the order in which the host applies it. */
+export async function backupMigrations(): Promise<MigrationSource[]> {
+  const migrations = await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite');
+  return [...(await shellMigrations()), { source: 'backup', migrations }];
+}
+
+export type Published = { readonly type: string; readonly data: Record<string, unknown> };
 
 export type LedgerStore = {
   readonly store: Store<BackupTables>;
@@ -22,8 +29,7 @@ export type LedgerStore = {
 
 /** A store of its own that knows one group and the way to its instance. */
 export async function openLedgerStore(): Promise<LedgerStore> {
-  const migrations = await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite');
-  const temporary = await temporaryStore<BackupTables>([await messagingMigrations(), { source: 'backup', migrations }]);
+  const temporary = await temporaryStore<BackupTables>(await backupMigrations());
   const { store } = temporary;
   await store.transaction(async tx => {
     await saveGroup(tx, group);
@@ -37,13 +43,19 @@ export async function openLedgerStore(): Promise<LedgerStore> {
     deps: { store, outbox, clock, env: {}, observeEveryMs: 30_000 },
     now: Date.parse('2026-11-21T10:30:00.000Z'),
     async published() {
-      const rows = await store.read(db =>
-        db.selectFrom('outbox').select(['seq', 'body']).where('seq', '>', seen).orderBy('seq').execute(),
-      );
-      seen = rows.at(-1)?.seq ?? seen;
-      return rows.map(({ body }) => JSON.parse(body) as Published);
+      const events = await publishedAfter(store, seen);
+      seen += events.length;
+      return events;
     },
     close: () => temporary.remove(),
   };
   return opened;
+}
+
+/** The events of the outbox beyond this sequence number, which rises by one with each. */
+export async function publishedAfter(store: Store<BackupTables>, seq: number): Promise<Published[]> {
+  const rows = await store.read(db =>
+    db.selectFrom('outbox').select('body').where('seq', '>', seq).orderBy('seq').execute(),
+  );
+  return rows.map(({ body }) => JSON.parse(body) as Published);
 }

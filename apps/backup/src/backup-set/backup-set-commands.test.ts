@@ -185,6 +185,21 @@ describe('a set that is not whole', () => {
   });
 });
 
+it('a finding that comes after a later look at its file changes nothing', async () => {
+  await look(history(1, 'FULL'));
+  const asked = await due();
+  await examine();
+  await ledger.published();
+  const late = asked.map(request => ({
+    ...request,
+    finding: { kind: 'LOST' as const, state: 'MISSING' as const },
+    offsetMinutes: 0,
+  }));
+  await ledger.store.transaction(tx => recordFiles(ledger.deps, tx, groupId, late));
+  expect(await states()).toEqual({ 1: 'VERIFIED' });
+  expect(await ledger.published()).toEqual([]);
+});
+
 describe('what is not seen', () => {
   it('is not invented: an instance without an answer leaves files unknown and its problem beside them', async () => {
     await look(history(1, 'FULL'));

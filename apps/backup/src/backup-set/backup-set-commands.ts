@@ -27,7 +27,7 @@ import {
   qualifiedPayload,
   sortKeyOf,
 } from './backup-set.ts';
-import { findBrokenBefore, findSets, saveSet, setsFrom } from './backup-set-store.ts';
+import { findBrokenBefore, findFiles, findSets, saveSet, setsFrom } from './backup-set-store.ts';
 import { findLook, saveLook } from './history-look-store.ts';
 import { placeMark, placeStart } from './recorded-start.ts';
 
@@ -70,13 +70,23 @@ export async function recordHistory(
   });
 }
 
-/** Takes over what the headers of files say, judges their sets and those that rest on them, and publishes what became different. */
+/**
+ * Takes over what the headers of files say, judges their sets and those that rest on them, and publishes what became different. What was
+ * seen of a file counts only while nobody has looked at it since it was asked for: a finding that comes late may be older than what is known.
+ */
 export async function recordFiles(
   deps: BackupDependencies,
   tx: Tx,
   groupId: GroupId,
-  seen: readonly SeenFile[],
+  found: readonly SeenFile[],
 ): Promise<void> {
+  const stored = await findFiles(
+    tx,
+    found.map(({ file }) => file.fileId),
+  );
+  const dueAt = new Map(stored.map(({ fileId, nextCheckAt }) => [fileId, nextCheckAt]));
+  // Every look at a file moves the time of the next one.
+  const seen = found.filter(({ file }) => dueAt.get(file.fileId) === file.nextCheckAt);
   const when = { now: deps.clock(), observeEveryMs: deps.observeEveryMs };
   const touched = new Set(seen.map(({ file }) => file.setId));
   const [lowest] = (await findSets(tx, [...touched])).map(sortKeyOf).sort();

@@ -34,7 +34,8 @@ const filesPerStep = 64;
  * Keeps the ledger of each group true. Invariant: a set, its files, its judgement and their events change in one transaction, and the history
  * is read from the lowest set about which another look may still teach something. It only reads the estate and remembers nothing outside the
  * store, so after a kill it looks again and finds the same; a look that fails leaves the facts as they were, older, with the reason beside
- * them.
+ * them. What a leader saw before it froze is stored only where nobody has looked since: an old history lacks the newest sets, which would
+ * then pass for purged.
  */
 export function setRunner(deps: BackupDependencies): RunnerDefinition<GroupId, Watched | undefined, Decision, Outcome> {
   const { store, clock, env, observeEveryMs } = deps;
@@ -45,16 +46,15 @@ export function setRunner(deps: BackupDependencies): RunnerDefinition<GroupId, W
     observe: groupId => store.read(db => observeGroup(db, groupId, clock())),
     decide(watched, now) {
       if (watched === undefined) return undefined;
-      const { lookedAt } = watched.look;
       // The history first: files whose source does not answer must not keep new sets unseen.
-      if (lookedAt === null || Date.parse(lookedAt) + observeEveryMs <= now) return { kind: 'LOOK', watched };
+      if (isLookDue(watched.look, observeEveryMs, now)) return { kind: 'LOOK', watched };
       return watched.due.length > 0 ? { kind: 'EXAMINE', watched } : undefined;
     },
     step: ({ kind }) => (kind === 'LOOK' ? 'look' : 'examine'),
-    async act({ kind, watched }, { signal }) {
+    async act({ kind, watched }, step) {
       const { management, addresses, end, due } = watched;
-      const access = { addresses, clock, env };
-      if (kind === 'EXAMINE') return { kind, seen: await readHeaders(access, due, signal) };
+      const access = { addresses, clock, env, checkpoint: (name: string) => step.checkpoint(name) };
+      if (kind === 'EXAMINE') return { kind, seen: await readHeaders(access, due, step.signal) };
       const seen = await readHistory(access, {
         management,
         fromSetId: end.readFrom?.number ?? '0',
@@ -63,17 +63,28 @@ export function setRunner(deps: BackupDependencies): RunnerDefinition<GroupId, W
       });
       return { kind, seen };
     },
-    record: ({ watched }, outcome) =>
+    record: ({ watched: { look } }, outcome) =>
       store.transaction(async tx => {
-        const groupId = watched.look.groupId;
-        if (outcome.kind === 'LOOK') await recordHistory(deps, tx, groupId, outcome.seen);
-        else await recordFiles(deps, tx, groupId, outcome.seen);
+        const { groupId, lookedAt } = look;
+        if (outcome.kind === 'EXAMINE') await recordFiles(deps, tx, groupId, outcome.seen);
+        else if ((await findLook(tx, groupId)).lookedAt === lookedAt)
+          await recordHistory(deps, tx, groupId, outcome.seen);
       }),
     failed: (groupId, error) =>
       store.transaction(async tx => {
-        await saveLook(tx, { ...(await findLook(tx, groupId)), observationError: safeMessage(error) });
+        const look = await findLook(tx, groupId);
+        const now = clock();
+        const message = safeMessage(error);
+        // An error is news as long as what it kept from being done is still to do: another leader may have done it by now.
+        if (isLookDue(look, observeEveryMs, now)) await saveLook(tx, { ...look, observationError: message });
+        else if ((await dueFiles(tx, groupId, new Date(now).toISOString(), 1)).length > 0)
+          await saveLook(tx, { ...look, fileError: message });
       }),
   };
+}
+
+function isLookDue({ lookedAt }: HistoryLook, observeEveryMs: number, now: number): boolean {
+  return lookedAt === null || Date.parse(lookedAt) + observeEveryMs <= now;
 }
 
 /** Undefined while inventory has not published the way to the group's Management database. */

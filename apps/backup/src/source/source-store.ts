@@ -11,6 +11,8 @@ export type SourceAccess = {
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly addresses: ReadonlyMap<InstanceId, KnownAddress>;
+  /** A named place where the process may die with a connection open. */
+  checkpoint(name: string): Promise<void>;
 };
 
 export type HistoryRequest = {
@@ -53,6 +55,7 @@ export async function readHistory(access: SourceAccess, request: HistoryRequest)
       fromSetId = '0';
       ({ observedAt, history } = await read(fromSetId));
     }
+    await access.checkpoint('listed');
     const covered = await server.query(statements.backupDatabases, { management });
     const marks: SeenMarks[] = [];
     const problems: string[] = [];
@@ -89,7 +92,7 @@ export async function readHeaders(
   const seen: SeenFile[] = [];
   for (const [instanceId, files] of bySource(requests)) {
     const answer = await orProblem(() =>
-      withInstance(access, instanceId, server => readFilesOn(server, files, signal)),
+      withInstance(access, instanceId, server => readFilesOn(access, server, files, signal)),
     );
     if ('answer' in answer) seen.push(...answer.answer);
     else {
@@ -101,6 +104,7 @@ export async function readHeaders(
 }
 
 async function readFilesOn(
+  access: SourceAccess,
   server: SqlServer,
   files: readonly FileRequest[],
   signal: AbortSignal,
@@ -112,6 +116,7 @@ async function readFilesOn(
     const { path } = request.file;
     const finding = await readFile(server, { path, majorVersion });
     seen.push({ ...request, finding, offsetMinutes });
+    await access.checkpoint('read');
   }
   return seen;
 }
