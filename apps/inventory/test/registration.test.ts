@@ -1,18 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventCodec, groupObserved, instanceAddressed } from '@holdfast/events';
 import { createEmbeddedBus, createConsumer, messagingMigrations, type MessagingTables, on } from '@holdfast/messaging';
-import { type Caller, createLogger, type Service } from '@holdfast/service';
+import { createLogger, type Service } from '@holdfast/service';
 import { signedClient } from '@holdfast/service/testing';
-import { startTestServer, type TestServer, whyNoTestServer } from '@holdfast/sqlserver/testing';
+import { type TestServer, whyNoTestServer } from '@holdfast/sqlserver/testing';
 import { temporaryStore } from '@holdfast/store/testing';
-import sql from 'mssql';
 import { createInventory, inventorySchema } from '../src/service.ts';
+import { admin, connectionTo, onServer, prepareGroup, startInstance } from './estate.ts';
 
 const key = Buffer.from('k'.repeat(32));
-const admin: Caller = { sub: 'admin', roles: ['admin'], groups: ['*'] };
 const describeWithServer = whyNoTestServer(process.env) === undefined ? describe : describe.skip;
 
 let folder: string;
@@ -25,22 +24,17 @@ const seen: { groups: unknown[]; addresses: unknown[] } = { groups: [], addresse
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-registration-'));
-  for (const name of ['data', 'files', 'state']) mkdirSync(join(folder, name));
-  server = await startTestServer(
-    'primary',
-    { name: 'PRIMARY\\BTS', dataFolder: join(folder, 'data'), maps: { 'D:\\Data': join(folder, 'files') } },
-    process.env,
-  );
+  server = await startInstance(folder, process.env);
   Object.assign(env, {
     SQL_USER: server.credentials.user,
     SQL_PASSWORD: server.credentials.password,
     WRONG: 'not the password',
   });
-  await prepareGroup();
+  await prepareGroup(server);
   const config = inventorySchema.parse({
     stateFolder: join(folder, 'state'),
     signingKey: 'env:UNUSED',
-    observeEverySeconds: 0.2,
+    observeEverySeconds: 0.5,
   });
   inventory = createInventory(config, {
     bus,
@@ -57,31 +51,6 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function onServer(text: string): Promise<void> {
-  const { address, credentials } = server;
-  const { encrypt, trustServerCertificate } = address;
-  const pool = new sql.ConnectionPool({
-    server: address.server,
-    port: address.port ?? 1433,
-    ...credentials,
-    options: { encrypt, trustServerCertificate },
-  });
-  await pool.connect();
-  await pool.request().batch(text);
-  await pool.close();
-}
-
-async function prepareGroup(): Promise<void> {
-  for (const name of ['BizTalkMgmtDb', 'BizTalkMsgBoxDb']) {
-    await onServer(
-      `CREATE DATABASE [${name}] ON PRIMARY (NAME = N'${name}', FILENAME = N'D:\\Data\\${name}.mdf') LOG ON (NAME = N'${name}_log', FILENAME = N'D:\\Data\\${name}_log.ldf')`,
-    );
-  }
-  await onServer(
-    `EXEC sp_standin_setup_biztalk @management = N'BizTalkMgmtDb', @group = N'BizTalk Group', @messageBox = N'BizTalkMsgBoxDb'`,
-  );
-}
-
 async function ask(text: string, variables: Record<string, unknown> = {}, caller = admin) {
   const client = signedClient({ url, key, subgraph: 'inventory', caller });
   try {
@@ -91,14 +60,7 @@ async function ask(text: string, variables: Record<string, unknown> = {}, caller
   }
 }
 
-const connection = (change: object = {}) => ({
-  server: server.address.server,
-  port: server.address.port,
-  userRef: 'env:SQL_USER',
-  passwordRef: 'env:SQL_PASSWORD',
-  encrypt: false,
-  ...change,
-});
+const connection = (change: object = {}) => ({ ...connectionTo(server), ...change });
 
 async function register(change: object = {}, management: object = {}, caller = admin) {
   const input = {
@@ -115,7 +77,7 @@ async function register(change: object = {}, management: object = {}, caller = a
     ... on NotAManagementDatabase { missing }
     ... on GroupDiscovery { databaseNames instanceNames unconfirmedInstances }
     ... on GroupAlreadyRegistered { group { name } }
-    ... on BizTalkGroup { id name observation { freshness } management { name } databases { nodes { name role state recoveryModel inBackupJob instance { serverName } } } }
+    ... on BizTalkGroup { id name management { name } databases { nodes { name role state recoveryModel inBackupJob instance { serverName } } } }
   } }`;
   const answer = await ask(text, { input }, caller);
   if (answer.errors !== undefined) throw new Error(JSON.stringify(answer.errors));
@@ -169,10 +131,13 @@ describeWithServer('registerGroup', () => {
     expect(first).toMatchObject({
       __typename: 'BizTalkGroup',
       name: 'Orders',
-      observation: { freshness: 'FRESH' },
       management: { name: 'BizTalkMgmtDb' },
     });
     expect(again['id']).toBe(first['id']);
+    // On a busy machine a look may come late once.
+    await until(async () =>
+      JSON.stringify((await ask('{ groups { nodes { observation { freshness } } } }')).data).includes('FRESH'),
+    );
     expect(
       (first['databases'] as { nodes: { name: string }[] }).nodes.sort((a, b) => (a.name < b.name ? -1 : 1)),
     ).toEqual([
@@ -207,7 +172,7 @@ describeWithServer('registerGroup', () => {
   });
 
   it('notices a change by itself and raises the version', async () => {
-    await onServer('ALTER DATABASE [BizTalkMsgBoxDb] SET RECOVERY SIMPLE');
+    await onServer(server, 'ALTER DATABASE [BizTalkMsgBoxDb] SET RECOVERY SIMPLE');
     await until(() => seen.groups.length > 1);
     expect(seen.groups[1]).toMatchObject({
       version: 2,

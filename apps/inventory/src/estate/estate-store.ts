@@ -23,6 +23,8 @@ export type Unreachable =
 export type ConfirmedInstance = { readonly name: string; readonly address: InstanceAddress };
 
 export type DiscoveredGroup = {
+  /** RFC 3339 UTC, before the first question was sent: a fact is never shown younger than it is. */
+  readonly observedAt: string;
   /** As the Management instance calls itself. */
   readonly managementServer: string;
   readonly databases: readonly NamedDatabase[];
@@ -47,6 +49,7 @@ export async function discoverGroup(
   management: { readonly address: InstanceAddress; readonly database: string },
   confirmed: readonly ConfirmedInstance[],
 ): Promise<Discovery> {
+  const observedAt = new Date(access.clock()).toISOString();
   const root = await lookAt(access, management.address, async server => {
     const seen = await seeInstance(server);
     return { seen, said: await observeManagement(server, management.database) };
@@ -71,15 +74,16 @@ export async function discoverGroup(
       instances.push({ name, address: given.address, seen: other.answer });
     }
   }
-  return { group: { managementServer: seen.serverName, databases, unconfirmed, instances } };
+  return { group: { observedAt, managementServer: seen.serverName, databases, unconfirmed, instances } };
 }
 
 export async function discoverInstance(
   access: EstateAccess,
   address: InstanceAddress,
-): Promise<{ readonly seen: SeenInstance } | Unreachable> {
+): Promise<{ readonly seen: SeenInstance; readonly observedAt: string } | Unreachable> {
+  const observedAt = new Date(access.clock()).toISOString();
   const found = await lookAt(access, address, seeInstance);
-  return 'refused' in found ? found : { seen: found.answer };
+  return 'refused' in found ? found : { seen: found.answer, observedAt };
 }
 
 async function seeInstance(server: SqlServer): Promise<SeenInstance> {

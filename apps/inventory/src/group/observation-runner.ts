@@ -27,7 +27,8 @@ type Look = { readonly group: Group; readonly found: DiscoveredGroup };
 /**
  * Keeps what is known of each group true. Invariant: an observation is stored whole, with the version raised only when something differs
  * that others may act on. It only reads the estate, so it resumes by looking again; a look that fails leaves the facts as they were, older
- * by the minute and with the reason beside them.
+ * by the minute and with the reason beside them. What a leader saw before it froze is stored only where nobody has looked since: older
+ * facts would replace newer ones, under a higher version.
  */
 export function observationRunner(
   deps: InventoryDependencies,
@@ -53,11 +54,13 @@ export function observationRunner(
         'missing' in look ? `not a Management database any more: ${look.missing.join(', ')} missing` : look.cause,
       );
     },
-    record: (group, look) => store.transaction(tx => recordLook(deps, tx, group, look.found)),
+    record: (before, look) => store.transaction(tx => recordLook(deps, tx, before, look.found)),
     failed: (group, error) =>
       store.transaction(async tx => {
         const current = await findGroup(tx, group.id);
-        if (current !== undefined) await updateGroup(tx, { ...current, observationError: safeMessage(error) });
+        // An error is news as long as the look is still to be done: another leader may have done it by now.
+        if (current !== undefined && isDue(current, observeEveryMs, clock()))
+          await updateGroup(tx, { ...current, observationError: safeMessage(error) });
       }),
   };
 
@@ -68,26 +71,27 @@ export function observationRunner(
   async function recordLook(
     deps: InventoryDependencies,
     tx: Transactor<InventoryTables>,
-    { id }: Group,
+    before: Group,
     found: DiscoveredGroup,
   ): Promise<void> {
+    const { id } = before;
+    const { observedAt } = found;
     const group = await findGroup(tx, id);
-    if (group === undefined) return;
-    const now = new Date(clock()).toISOString();
+    if (group === undefined || group.observedAt !== before.observedAt) return;
     const resolved = found.instances.map(({ name, address, seen }) => ({
       id: instanceId(seen.serverName),
       name,
       address,
       seen,
     }));
-    const before = { instances: await listGroupInstances(tx, id), databases: await databasesOf(tx, id) };
-    const databases = memberDatabases(id, found.databases, resolved, before.databases, databaseIdIn(id));
+    const known = { instances: await listGroupInstances(tx, id), databases: await databasesOf(tx, id) };
+    const databases = memberDatabases(id, found.databases, resolved, known.databases, databaseIdIn(id));
     const facts = { instances: resolved.map(({ id: instanceId, name }) => ({ instanceId, name })), databases };
-    for (const instance of resolved) await saveSeenInstance(deps, tx, { ...instance, site: group.site }, now);
-    const changed = factsDiffer(before, facts);
+    for (const instance of resolved) await saveSeenInstance(deps, tx, { ...instance, site: group.site }, observedAt);
+    const changed = factsDiffer(known, facts);
     const seen = {
       ...group,
-      observedAt: now,
+      observedAt,
       observationError: null,
       version: changed ? group.version + 1 : group.version,
     };

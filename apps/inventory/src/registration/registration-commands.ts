@@ -123,7 +123,7 @@ async function saveNewGroup(
   request: IdempotentRequest,
   { input, found, managementDatabase }: NewGroup,
 ): Promise<RegisteredGroup> {
-  const now = new Date(deps.clock()).toISOString();
+  const { observedAt } = found;
   const resolved = found.instances.map(({ name, address, seen }) => ({
     id: instanceId(seen.serverName),
     name,
@@ -146,11 +146,11 @@ async function saveNewGroup(
     site: input.site.trim(),
     tags: [...(input.tags ?? [])],
     managementDatabaseId: management.id,
-    registeredAt: now,
-    observedAt: now,
+    registeredAt: new Date(deps.clock()).toISOString(),
+    observedAt,
     observationError: null,
   };
-  for (const instance of resolved) await saveSeenInstance(deps, tx, { ...instance, site: group.site }, now);
+  for (const instance of resolved) await saveSeenInstance(deps, tx, { ...instance, site: group.site }, observedAt);
   await insertGroup(
     tx,
     group,
@@ -204,7 +204,7 @@ export async function saveSeenInstance(
   deps: InventoryDependencies,
   tx: Transactor<InventoryTables>,
   { id, name, address, seen, site }: ResolvedInstance & { readonly address: InstanceAddress; readonly site: string },
-  now: string,
+  observedAt: string,
 ): Promise<Instance> {
   const before = await findInstance(tx, id);
   const { serverName, productVersion } = seen;
@@ -216,7 +216,7 @@ export async function saveSeenInstance(
     site: before?.site ?? site,
     productVersion,
     address: before?.address ?? address,
-    observedAt: now,
+    observedAt,
     observationError: null,
   };
   const changed = before !== undefined && before.productVersion !== productVersion;
@@ -270,7 +270,7 @@ export async function registerSqlInstance(
     const taken = await findInstance(tx, id);
     if (taken !== undefined) return { refused: 'SqlInstanceAlreadyRegistered', instance: taken };
     const seen = { id, name: input.name.trim(), address, seen: found.seen, site: input.site.trim() };
-    const instance = await saveSeenInstance(deps, tx, seen, new Date(deps.clock()).toISOString());
+    const instance = await saveSeenInstance(deps, tx, seen, found.observedAt);
     const { version, name, serverName, site, productVersion } = instance;
     await deps.outbox.append(tx, sqlInstanceRegistered, {
       instanceId: id,

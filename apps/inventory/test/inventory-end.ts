@@ -1,0 +1,64 @@
+/** Where an inventory of one group ended, without what differs between two runs (ids, times). */
+import { groupObserved } from '@holdfast/events';
+import type { Store } from '@holdfast/store';
+import { databasesOf } from '../src/database/database-store.ts';
+import { allGroups, listGroupInstances } from '../src/group/group-store.ts';
+import { listInstances } from '../src/instance/instance-store.ts';
+import type { InventoryTables } from '../src/tables.ts';
+import { type Published, publishedEvents } from './store.ts';
+
+type ObservedDatabase = { readonly databaseId: string; readonly name: string; readonly instanceId: string };
+
+/** @throws when the events are not what the store holds, or one came twice, out of order or without a change. */
+export async function inventoryEnd(store: Store<InventoryTables>) {
+  const [group, other] = await store.read(allGroups);
+  if (group === undefined || other !== undefined) throw new Error('There is not exactly one group.');
+  const databases = await store.read(db => databasesOf(db, group.id));
+  const named = await store.read(db => listGroupInstances(db, group.id));
+  const instances = await store.read(db => listInstances(db, { first: 50, after: null }));
+  const events = await publishedEvents(store);
+  const observed = observedVersions(events);
+  if (observed.at(-1)?.['version'] !== group.version) throw new Error('The newest version was not published.');
+  const { name, site, tags, version, managementDatabaseId, observationError } = group;
+  return {
+    group: { name, site, tags, version, observationError },
+    management: databases.find(({ id }) => id === managementDatabaseId)?.name,
+    instances: instances.map(({ name, serverName, site, productVersion, version, observationError }) => {
+      return { name, serverName, site, productVersion, version, observationError };
+    }),
+    named: named.map(({ name, instanceId }) => [name, instances.find(({ id }) => id === instanceId)?.serverName]),
+    databases: databases
+      .map(({ name, role, inBackupJob, state, recoveryModel }) => ({ name, role, inBackupJob, state, recoveryModel }))
+      .sort(byName),
+    published: events.map(({ type }) => type),
+    observed: observed.map(({ version, databases }) => ({
+      version,
+      databases: (databases as ObservedDatabase[])
+        .map(({ databaseId: _id, instanceId: _instanceId, ...facts }) => facts)
+        .sort(byName),
+    })),
+  };
+}
+
+/** The payloads of `group.observed`: versions rise by one, each says something new, and a database keeps its id. */
+export function observedVersions(events: readonly Published[]): readonly Record<string, unknown>[] {
+  const observed = events.filter(({ type }) => type === groupObserved.type).map(({ data }) => data);
+  const ids = new Map<string, string>();
+  for (const [index, data] of observed.entries()) {
+    const version = index + 1;
+    if (data['version'] !== version)
+      throw new Error(`Version ${String(data['version'])} came where ${String(version)} was next.`);
+    const { observedAt } = data;
+    if (JSON.stringify({ ...observed[index - 1], version, observedAt }) === JSON.stringify(data))
+      throw new Error(`Version ${String(version)} says nothing new.`);
+    for (const { databaseId, name } of data['databases'] as ObservedDatabase[]) {
+      if ((ids.get(name) ?? databaseId) !== databaseId) throw new Error(`${name} got another id.`);
+      ids.set(name, databaseId);
+    }
+  }
+  return observed;
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}

@@ -1,0 +1,152 @@
+/**
+ * A group watched over four hours of its day, for the injury harness: registered in the first, changed in the second and again in the third,
+ * left alone in the fourth. An hour ends when it was looked at; the clock is the world's, so that every run looks as often as the others.
+ */
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { createLogger } from '@holdfast/service';
+import type { InjuryTrial } from '@holdfast/service/injury';
+import { startRunner } from '@holdfast/service/runner';
+import type { TestServer } from '@holdfast/sqlserver/testing';
+import { allGroups } from '../src/group/group-store.ts';
+import { observationRunner } from '../src/group/observation-runner.ts';
+import { type InventoryDependencies, registerGroup } from '../src/registration/registration-commands.ts';
+import { admin, connectionTo, management, messageBox, onServer, prepareGroup, startInstance } from './estate.ts';
+import { inventoryEnd } from './inventory-end.ts';
+import { inventoryDependencies, openInventoryStore } from './store.ts';
+
+type World = { readonly folder: string } & Pick<TestServer, 'address' | 'credentials'>;
+
+// Files of a prepared instance are copied: a real server has no part in this.
+const { SQLSERVER_URL: _primary, SQLSERVER_STANDBY_URL: _standby, ...env } = process.env;
+const observeEveryMs = 1_800_000;
+const hourMs = 3_600_000;
+const hours = [1, 2, 3, 4] as const;
+/** Not in the backup job at first. */
+const own = 'OrdersDb';
+
+const servers = new Map<string, TestServer>();
+let template: Promise<string> | undefined;
+
+export const trial: InjuryTrial<World> = {
+  prepare: async () => {
+    template ??= makeTemplate();
+    const folder = await mkdtemp(join(tmpdir(), 'holdfast-observation-'));
+    await cp(await template, folder, { recursive: true });
+    const server = await startInstance(folder, env);
+    servers.set(folder, server);
+    return { folder, address: server.address, credentials: server.credentials };
+  },
+
+  start: async (world, { hook, fencingToken }) => {
+    const { user, password } = world.credentials;
+    const clock = () => Date.now() + (hourOf(world) - 1) * hourMs;
+    const store = await openInventoryStore(storeFile(world));
+    const secrets = { SQL_USER: user, SQL_PASSWORD: password };
+    const dependencies = inventoryDependencies(store, { clock, env: secrets, fencingToken });
+    await register(dependencies, world);
+    const loop = startRunner(observationRunner(dependencies, observeEveryMs), {
+      clock,
+      logger: createLogger({ service: 'inventory', level: 'silent' }),
+      intervalMs: 20,
+      backOffMs: { first: 5, longest: 50 },
+      wakeOn: listener => store.afterCommit(listener),
+      hook,
+    });
+    const hasLooked = async () => {
+      const groups = await store.read(allGroups);
+      return groups.every(({ observedAt }) => observedAt !== null && Date.parse(observedAt) + observeEveryMs > clock());
+    };
+    return {
+      settled: async signal => {
+        for (;;) {
+          signal.throwIfAborted();
+          const hour = hourOf(world);
+          if (!(await hasLooked())) await pause(5);
+          else if (hour === hours.length) break;
+          else await begin(hour + 1, world);
+        }
+        await loop.idle();
+      },
+      idle: () => loop.idle(),
+      failing: () => [...loop.failing().values()],
+      stop: async () => {
+        await loop.stop();
+        await store.close();
+      },
+    };
+  },
+
+  endState: async world => {
+    const store = await openInventoryStore(storeFile(world));
+    try {
+      return await inventoryEnd(store);
+    } finally {
+      await store.close();
+    }
+  },
+
+  remove: async ({ folder }) => {
+    await servers.get(folder)?.close();
+    servers.delete(folder);
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  },
+};
+
+/** What `prepare` copies from, once nothing is to be prepared any more. */
+export async function removeTemplate(): Promise<void> {
+  const folder = await template;
+  template = undefined;
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+}
+
+async function makeTemplate(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-observation-template-'));
+  const server = await startInstance(folder, env);
+  await prepareGroup(server, [own]);
+  await server.close();
+  return folder;
+}
+
+const storeFile = ({ folder }: World) => join(folder, 'inventory.db');
+
+/** Asked again by every incarnation: the same key has the same answer. */
+async function register(dependencies: InventoryDependencies, world: World): Promise<void> {
+  const registered = await registerGroup(dependencies, admin, {
+    idempotencyKey: 'the only one',
+    name: 'Orders',
+    site: 'Dublin',
+    tags: ['erp'],
+    management: {
+      ...connectionTo(world),
+      database: management,
+      authentication: 'SQL_LOGIN',
+      trustServerCertificate: false,
+    },
+    dryRun: false,
+  });
+  if (!('group' in registered) || 'refused' in registered) throw new Error(JSON.stringify(registered));
+}
+
+const hourFile = ({ folder }: World, hour: number) => join(folder, `hour-${String(hour)}`);
+
+function hourOf(world: World): number {
+  return hours.findLast(hour => existsSync(hourFile(world, hour))) ?? 1;
+}
+
+/** May be done twice, and by two processes at once: both go on with the same day. The clock comes last, for it starts the next look. */
+async function begin(hour: number, world: World): Promise<void> {
+  if (hour === 2)
+    await onServer(
+      world,
+      `ALTER DATABASE [${messageBox}] SET RECOVERY SIMPLE`,
+      `INSERT [${management}].dbo.adm_OtherBackupDatabases (DefaultDatabaseName, DatabaseName, ServerName, BTSServerName)
+       SELECT N'${own}', N'${own}', N'PRIMARY\\BTS', N'BIZTALK1'
+       WHERE NOT EXISTS (SELECT 1 FROM [${management}].dbo.adm_OtherBackupDatabases o WHERE o.DatabaseName = N'${own}')`,
+    );
+  if (hour === 3) await onServer(world, `ALTER DATABASE [${messageBox}] SET RECOVERY FULL`);
+  await writeFile(hourFile(world, hour), '');
+}
