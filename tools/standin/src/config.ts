@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { parseKillPoint, type KillPoint } from './kill-point.ts';
 import type { LoginEntry } from './server.ts';
 
 export type Config = {
@@ -19,6 +20,7 @@ export type Config = {
   readonly clockStart: Date | undefined;
   /** The process ends itself when this one is gone. */
   readonly parentPid: number | undefined;
+  readonly killPoint: KillPoint;
 };
 
 /** All mistakes of a command line at once. */
@@ -82,6 +84,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     logins: readLogins(settings, text, env, mistakes),
     clockStart: readClock(text('clock'), mistakes),
     parentPid: readParent(env['STANDIN_PARENT_PID'], mistakes),
+    killPoint: { dieAt: readKillPoint(env['STANDIN_DIE_AT'], mistakes), placesFile: env['STANDIN_PLACES'] },
   };
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return config;
@@ -195,4 +198,12 @@ function readParent(value: string | undefined, mistakes: string[]): number | und
   if (/^[1-9]\d*$/.test(value)) return Number(value);
   mistakes.push('STANDIN_PARENT_PID must be a process id');
   return undefined;
+}
+
+function readKillPoint(value: string | undefined, mistakes: string[]): KillPoint['dieAt'] {
+  if (value === undefined) return undefined;
+  const point = parseKillPoint(value);
+  if (point === undefined)
+    mistakes.push('STANDIN_DIE_AT must be a place and the number of its passing, as "rename instance.json:2"');
+  return point;
 }

@@ -3,7 +3,7 @@ const stopTimeoutMs = 10_000;
 
 /** On SIGINT, SIGTERM, or when the parent is gone: closes the service, then calls `exit` with the exit code. */
 export function stopInOrder(
-  service: { close(): Promise<void> },
+  service: { close(): Promise<void>; closing(): string },
   parentPid: number | undefined,
   exit: (code: number) => void,
 ): void {
@@ -13,7 +13,7 @@ export function stopInOrder(
     stopping = true;
     // What does not end would keep the harness that stops us waiting; the next start recovers as after a crash.
     setTimeout(() => {
-      console.error(`not stopped after ${stopTimeoutMs} ms`);
+      console.error(`not stopped after ${stopTimeoutMs} ms: still closing ${service.closing()}`);
       exit(1);
     }, stopTimeoutMs).unref();
     service.close().then(

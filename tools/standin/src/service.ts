@@ -3,14 +3,22 @@ import { join } from 'node:path';
 import { createRegistry, registerCatalogue } from './catalogue/catalogue.ts';
 import { registerBizTalk } from './biztalk/biztalk.ts';
 import type { Config } from './config.ts';
+import type { Session } from './contract.ts';
 import { startControl } from './control.ts';
 import { createEngine } from './engine/engine.ts';
+import { placeHook } from './kill-point.ts';
 import { unsupportedCount } from './messages.ts';
 import { StandInServer } from './server.ts';
 import { createExecutor } from './sql/executor.ts';
 import { FileStatementLog } from './statement-log.ts';
 
-export type Service = { readonly port: number; readonly controlPort: number; close(): Promise<void> };
+export type Service = {
+  readonly port: number;
+  readonly controlPort: number;
+  close(): Promise<void>;
+  /** What `close` is busy with. */
+  closing(): string;
+};
 
 const loginTimeoutMs = 15_000;
 
@@ -20,7 +28,17 @@ export async function startService(config: Config, report: (error: unknown) => v
   const logins = config.logins.map(entry => entry.login);
   const clock = runningClock(config.clockStart);
   const log = new FileStatementLog(join(dataFolder, 'log', 'statements.jsonl'));
-  const engine = await createEngine({ dataFolder, serverName, majorVersion, pathMap, logins, clock, random });
+  const passed = placeHook(config.killPoint);
+  const engine = await createEngine({
+    dataFolder,
+    serverName,
+    majorVersion,
+    pathMap,
+    logins,
+    clock,
+    random,
+    ...(passed === undefined ? {} : { passed }),
+  });
   const registry = createRegistry();
   registerCatalogue(registry, engine);
   registerBizTalk(registry, engine);
@@ -47,16 +65,26 @@ export async function startService(config: Config, report: (error: unknown) => v
     }),
   });
   const port = await server.listen();
+  passed?.('ready');
+  let phase = 'nothing';
   return {
     port,
     controlPort: control.port,
     close: async () => {
+      phase = 'the control port';
       await control.close();
+      phase = 'connections';
       await server.close();
+      phase = 'databases';
       await engine.close();
       log.close();
     },
+    closing: () => (phase === 'connections' ? `connections: ${engine.sessions().map(describe).join(', ')}` : phase),
   };
+}
+
+function describe({ spid, request }: Session): string {
+  return `${spid} ${request?.command ?? 'idle'} ${request?.waitType ?? ''}`.trim();
 }
 
 /** Starts at the given time and runs on with this machine's. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
@@ -34,5 +34,17 @@ it('appends a line per entry, counts what started, and goes on in the same file'
   second.close();
   second.write(entry('ok'));
   expect(readFileSync(path, 'utf8').split('\n').length).toBe(lines.length);
+  rmSync(folder, { recursive: true });
+});
+
+it('cuts a line off that a kill left unfinished, and no other', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'standin-log-'));
+  const path = join(folder, 'statements.jsonl');
+  const whole = `${JSON.stringify(entry('started'))}\n`;
+  writeFileSync(path, `${whole}${whole.slice(0, 40)}`);
+  const log = new FileStatementLog(path);
+  log.write(entry('ok'));
+  log.close();
+  expect(readFileSync(path, 'utf8')).toBe(`${whole}${JSON.stringify(entry('ok'))}\n`);
   rmSync(folder, { recursive: true });
 });

@@ -1,10 +1,10 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { StatementLog, StatementLogEntry } from './contract.ts';
 
 /**
- * JSON lines, one when a statement starts and one when it ends. Written at once but not synced: what a killed process wrote is there, which is
- * what the witness is for; a power cut is not tested.
+ * JSON lines: one before a statement does anything, one when it has ended and before its end is answered. So a statement that a killed process
+ * had begun is there, with how it ended if it did. Written at once but not synced: a power cut is not tested.
  */
 export class FileStatementLog implements StatementLog {
   readonly #file: number;
@@ -14,6 +14,7 @@ export class FileStatementLog implements StatementLog {
   constructor(path: string) {
     mkdirSync(dirname(path), { recursive: true });
     this.#file = openSync(path, 'a');
+    cutTornLine(path);
   }
 
   /** Statements that ran since the process started. */
@@ -24,7 +25,7 @@ export class FileStatementLog implements StatementLog {
   write(entry: StatementLogEntry): void {
     if (entry.outcome === 'started') this.#started += 1;
     // A statement that ends after the server closed has nowhere to be told.
-    if (this.#open) writeSync(this.#file, `${JSON.stringify(entry)}\n`);
+    if (this.#open) writeFileSync(this.#file, `${JSON.stringify(entry)}\n`);
   }
 
   close(): void {
@@ -32,4 +33,11 @@ export class FileStatementLog implements StatementLog {
     this.#open = false;
     closeSync(this.#file);
   }
+}
+
+/** A line that a kill cut off told of nothing: its statement had not begun, or its start stands in a line of its own. */
+function cutTornLine(path: string): void {
+  const bytes = readFileSync(path);
+  const whole = bytes.lastIndexOf('\n') + 1;
+  if (whole < bytes.length) truncateSync(path, whole);
 }

@@ -1,12 +1,13 @@
 /**
  * Turns databases of this instance into those of a BizTalk group. Not part of BizTalk: what its configuration program does on a real server.
- * Names that are NULL are left out; every named database must exist.
+ * Names that are NULL are left out; every named database must exist. Each procedure is one transaction (the caller's, if there is one): a
+ * group that was half set up could be neither used nor set up again.
  */
 import { newGuid } from '../engine/guid.ts';
 import { fail } from '../messages.ts';
 import { managementTables, markLog, ssoTable } from './group-tables.ts';
 import { nvarchar, parameter, quoted, textOf, typedText } from './group-context.ts';
-import type { Database, NativeProcedure, ProcedureContext, TableDefinition } from '../contract.ts';
+import type { Database, NativeProcedure, ProcedureContext, TableDefinition, Transaction } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 
 export const setupProcedures: readonly NativeProcedure[] = [
@@ -22,17 +23,17 @@ export const setupProcedures: readonly NativeProcedure[] = [
       parameter('@ruleEngine', nvarchar(128), null),
       parameter('@bamPrimaryImport', nvarchar(128), null),
     ],
-    run: setUpGroup,
+    run: context => inOneTransaction(context, setUpGroup),
   },
   {
     schema: 'sys',
     name: 'sp_standin_cover_database',
     parameters: [parameter('@management', nvarchar(128)), parameter('@database', nvarchar(128))],
-    run: coverDatabase,
+    run: context => inOneTransaction(context, coverDatabase),
   },
 ];
 
-async function setUpGroup(context: ProcedureContext): Promise<number> {
+async function setUpGroup(context: ProcedureContext, transaction: Transaction): Promise<number> {
   const { engine } = context;
   const management = existing(context, '@management');
   if (management === undefined) throw fail(911, '');
@@ -43,11 +44,11 @@ async function setUpGroup(context: ProcedureContext): Promise<number> {
     existing(context, '@ruleEngine'),
     existing(context, '@bamPrimaryImport'),
   ];
-  await makeTables(context, management, [...managementTables, markLog]);
+  await makeTables(transaction, management, [...managementTables, markLog]);
   for (const database of [messageBox, tracking, ruleEngine, bam]) {
-    if (database !== undefined) await makeTables(context, database, [markLog]);
+    if (database !== undefined) await makeTables(transaction, database, [markLog]);
   }
-  if (sso !== undefined) await makeTables(context, sso, [markLog, ssoTable]);
+  if (sso !== undefined) await makeTables(transaction, sso, [markLog, ssoTable]);
   const within = quoted(management.name);
   const server = (database: Database | undefined): TypedValue =>
     text(database === undefined ? null : engine.serverName, 80);
@@ -82,10 +83,10 @@ async function setUpGroup(context: ProcedureContext): Promise<number> {
   return 0;
 }
 
-async function coverDatabase(context: ProcedureContext): Promise<number> {
+async function coverDatabase(context: ProcedureContext, transaction: Transaction): Promise<number> {
   const [management, database] = [existing(context, '@management'), existing(context, '@database')];
   if (management === undefined || database === undefined) throw fail(911, '');
-  await makeTables(context, database, [markLog]);
+  await makeTables(transaction, database, [markLog]);
   await insertOther(context, management, database.name, database.name);
   return 0;
 }
@@ -117,20 +118,34 @@ function existing(context: ProcedureContext, argument: string): Database | undef
   return database;
 }
 
-/** In a transaction of its own: the tables are there or not, whatever the caller's does. */
-async function makeTables(
+async function inOneTransaction(
   context: ProcedureContext,
-  database: Database,
-  definitions: readonly TableDefinition[],
-): Promise<void> {
-  const transaction = context.engine.begin(context.session, undefined);
+  work: (context: ProcedureContext, transaction: Transaction) => Promise<number>,
+): Promise<number> {
+  const { engine, session } = context;
+  if (session.transaction !== undefined) return work(context, session.transaction);
+  const transaction = engine.begin(session, undefined);
+  session.transaction = transaction;
+  session.nesting = 1;
   try {
-    for (const definition of definitions) await transaction.createTable(database, definition);
+    const status = await work(context, transaction);
     await transaction.commit();
+    return status;
   } catch (failure) {
     await transaction.rollback();
     throw failure;
+  } finally {
+    session.transaction = undefined;
+    session.nesting = 0;
   }
+}
+
+async function makeTables(
+  transaction: Transaction,
+  database: Database,
+  definitions: readonly TableDefinition[],
+): Promise<void> {
+  for (const definition of definitions) await transaction.createTable(database, definition);
 }
 
 function text(value: string | null, length: number): TypedValue {

@@ -4,8 +4,8 @@
  * commit in the same order everywhere. After a crash a prepared transaction without a commit record is committed when its id stands here, and
  * undone when it does not: never one database without the others.
  */
-import { open, readFile, type FileHandle } from 'node:fs/promises';
-import { replaceFile } from './durable-file.ts';
+import { readFile } from 'node:fs/promises';
+import type { Disk, DurableFile } from './durable-file.ts';
 import { frame, readFrames } from './frames.ts';
 import type { MarkRecord } from './log-records.ts';
 
@@ -14,37 +14,40 @@ export type Decision = {
   readonly transaction: string;
   readonly timeMs: number;
   readonly mark?: MarkRecord;
+  /** `databaseGuid` of each database in which the mark stands: a copy restored elsewhere holds the same record and was never marked. */
+  readonly marked?: readonly string[];
 };
 
 /** Settled decisions are dropped when the file has grown past this and none is unsettled. */
 const compactBytes = 65_536;
 
 export class CommitJournal {
-  #file: FileHandle;
+  readonly #file: DurableFile;
   #bytes: number;
   #pending: Buffer[] = [];
   #appended = 0;
   #durable = 0;
   #busy: Promise<void> | undefined;
+  #broken: Error | undefined;
   readonly #unsettled = new Set<string>();
   /** What stood in the file when it was opened, for recovery. */
   readonly found: ReadonlyMap<string, Decision>;
 
-  private constructor(file: FileHandle, bytes: number, found: ReadonlyMap<string, Decision>) {
+  private constructor(file: DurableFile, bytes: number, found: ReadonlyMap<string, Decision>) {
     this.#file = file;
     this.#bytes = bytes;
     this.found = found;
   }
 
-  static async open(path: string): Promise<CommitJournal> {
+  static async open(disk: Disk, path: string): Promise<CommitJournal> {
     const bytes = await readFile(path).catch((cause: unknown) => {
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw cause;
     });
-    if (bytes === undefined) await replaceFile(path, []);
+    if (bytes === undefined) await disk.replace(path, []);
     const { payloads, end } = readFrames(bytes ?? Buffer.alloc(0), 0);
     const decisions = payloads.map(payload => JSON.parse(payload.toString('utf8')) as Decision);
-    const file = await open(path, 'r+');
+    const file = await disk.open(path, 'r+');
     await file.truncate(end);
     return new CommitJournal(file, end, new Map(decisions.map(decision => [decision.id, decision])));
   }
@@ -56,9 +59,16 @@ export class CommitJournal {
     this.#appended += 1;
     const target = this.#appended;
     while (this.#durable < target) {
-      this.#busy ??= this.#write().finally(() => {
-        this.#busy = undefined;
-      });
+      // What a failed write took with it never becomes durable: without this the loop would go on for ever, and so would the commit.
+      if (this.#broken !== undefined) throw this.#broken;
+      this.#busy ??= this.#write()
+        .catch((cause: unknown) => {
+          this.#broken = new Error('the commit journal cannot be written', { cause });
+          throw this.#broken;
+        })
+        .finally(() => {
+          this.#busy = undefined;
+        });
       await this.#busy;
     }
   }
@@ -71,7 +81,7 @@ export class CommitJournal {
   /** Recovery has written what was missing: the old decisions have no reader any more. */
   async forgetFound(): Promise<void> {
     await this.#file.truncate(0);
-    await this.#file.datasync();
+    await this.#file.sync();
     this.#bytes = 0;
   }
 
@@ -84,8 +94,8 @@ export class CommitJournal {
       this.#bytes = 0;
     }
     const bytes = Buffer.concat(batch);
-    await this.#file.write(bytes, 0, bytes.length, this.#bytes);
-    await this.#file.datasync();
+    await this.#file.write(bytes, this.#bytes);
+    await this.#file.sync();
     this.#bytes += bytes.length;
     this.#durable += batch.length;
   }

@@ -65,7 +65,14 @@ async function commitByDecision(
   await Promise.all(databases.map(database => database.log.flush()));
   const preparedMs = host.clock().getTime();
   const marked = mark === undefined ? {} : { mark };
-  await host.journal.decide({ id: decision, transaction: String(id), timeMs: preparedMs, ...marked });
+  const keeping = databases.filter(database => mark !== undefined && database.recoveryModel !== 'SIMPLE');
+  await host.journal.decide({
+    id: decision,
+    transaction: String(id),
+    timeMs: preparedMs,
+    ...marked,
+    ...(mark === undefined ? {} : { marked: keeping.map(database => database.databaseGuid) }),
+  });
 
   // No await from here to the flush: marks and commits take the same order in every database.
   const timeMs = host.clock().getTime();
@@ -73,7 +80,7 @@ async function commitByDecision(
   for (const database of databases) {
     const lsn = database.log.append({ kind: 'commit', transaction: id, timeMs, decision, ...marked });
     database.open.delete(id);
-    if (mark !== undefined && database.recoveryModel !== 'SIMPLE') marks.push({ database, mark, lsn, timeMs });
+    if (mark !== undefined && keeping.includes(database)) marks.push({ database, mark, lsn, timeMs });
   }
   await Promise.all(databases.map(database => database.log.flush()));
   // Only now: a history row that reached the disk before its commit record would, after a crash, name an LSN that recovery gives anew.

@@ -4,16 +4,22 @@
  */
 import { loadDataFile } from './data-file.ts';
 import { DatabaseLog } from './database-log.ts';
+import { later } from './lsn.ts';
 import { redo, undoOpen } from './redo.ts';
 import { StoredDatabase, type DatabaseDescription } from './stored-database.ts';
 import type { CommittedMark } from './commit.ts';
 import type { Decision } from './commit-journal.ts';
+import type { Disk } from './durable-file.ts';
 import type { HostPaths } from './host-paths.ts';
 
 const noLog = DatabaseLog.volatile(0n);
 
 /** Loads one database as far as its own files tell. Unreadable files leave it RECOVERY_PENDING, damaged ones SUSPECT; the rest of the instance starts. */
-export async function loadDatabase(description: DatabaseDescription, hostPath: HostPaths): Promise<StoredDatabase> {
+export async function loadDatabase(
+  disk: Disk,
+  description: DatabaseDescription,
+  hostPath: HostPaths,
+): Promise<StoredDatabase> {
   const database = new StoredDatabase(description, noLog, 0n);
   // An interrupted restore has no usable files; only a new data restore can follow.
   if (description.interrupted || description.state === 'OFFLINE') return database;
@@ -21,7 +27,8 @@ export async function loadDatabase(description: DatabaseDescription, hostPath: H
     const dataPath = fileOf(description, 'D', hostPath);
     const logPath = fileOf(description, 'L', hostPath);
     const { lsn, needsLsn } = await loadDataFile(dataPath, database);
-    const log = await DatabaseLog.open(logPath, lsn);
+    // After a recovery here the chain begins where the restore ended, which may lie behind everything the file holds.
+    const log = await DatabaseLog.open(disk, logPath, later(lsn, description.lastLogBackupLsn));
     database.log = log;
     database.checkpointLsn = lsn;
     database.redoNeedsLsn = needsLsn;
@@ -89,7 +96,8 @@ function marksOf(database: StoredDatabase, decisions: ReadonlyMap<string, Decisi
   const marks: CommittedMark[] = [];
   for (const { lsn, entry } of database.log.records(0n, database.log.nextLsn)) {
     if (entry.kind !== 'commit' || entry.mark === undefined || entry.decision === undefined) continue;
-    if (decisions.has(entry.decision)) marks.push({ database, mark: entry.mark, lsn, timeMs: entry.timeMs });
+    if (decisions.get(entry.decision)?.marked?.includes(database.databaseGuid) === true)
+      marks.push({ database, mark: entry.mark, lsn, timeMs: entry.timeMs });
   }
   return marks;
 }

@@ -1,16 +1,16 @@
 /** The .mdf file: the newest checkpoint's snapshot. Replaced as a whole, so that a crash leaves the old one or the new one. */
 import { readFile } from 'node:fs/promises';
-import { replaceFile } from './durable-file.ts';
 import { frame, readFrames } from './frames.ts';
 import { SnapshotLoader, snapshotChunks, type Snapshot } from './snapshot.ts';
+import type { Disk } from './durable-file.ts';
 import type { StoredDatabase } from './stored-database.ts';
 import type { Lsn } from '../contract.ts';
 
 const magic = Buffer.from('HFSTDATA');
 const ending = Buffer.from('END.');
 
-export async function saveDataFile(path: string, snapshot: Snapshot): Promise<void> {
-  await replaceFile(path, framed(snapshot));
+export async function saveDataFile(disk: Disk, path: string, snapshot: Snapshot): Promise<void> {
+  await disk.replace(path, framed(snapshot));
 }
 
 function* framed(snapshot: Snapshot): Iterable<Buffer> {

@@ -1,6 +1,6 @@
 /** CREATE, DROP and ALTER DATABASE (sqlserver.md §9.2). */
-import { access, rm } from 'node:fs/promises';
-import { truncateLog } from './checkpoint.ts';
+import { access } from 'node:fs/promises';
+import { checkpointEnded, truncateLog } from './checkpoint.ts';
 import { foldText } from './compare.ts';
 import { loadDatabase, settleTransactions } from './crash-recovery.ts';
 import { defaultFiles, folderExists, makeDatabase, newDescription } from './new-database.ts';
@@ -29,7 +29,11 @@ export async function createDatabase(
     recoveryModel,
     ownerSid,
   });
+  // A crash before the database is in the list leaves files that would keep the statement from being repeated (5170): the start removes them.
+  for (const file of wanted) instance.strayFiles.add(file.physicalName);
+  await instance.save();
   const database = await makeDatabase(instance, description);
+  for (const file of wanted) instance.strayFiles.delete(file.physicalName);
   await instance.save();
   return database;
 }
@@ -61,14 +65,13 @@ export async function dropDatabase(instance: Instance, session: Session, name: s
   if (database.lock.granted.size > 0) throw fail(3702, name);
   const { loaded } = database;
   instance.databases.delete(foldText(name));
-  await instance.save();
-  if (loaded) await database.log.close();
   // The files of an offline database stay (sqlserver.md §9.2).
-  if (database.state === 'OFFLINE') return;
-  for (const file of database.files) {
-    const path = instance.hostPath(file.physicalName);
-    if (path !== undefined) await rm(path, { force: true });
-  }
+  const doomed = database.state === 'OFFLINE' ? [] : database.files.map(file => file.physicalName);
+  for (const path of doomed) instance.strayFiles.add(path);
+  await instance.save();
+  await checkpointEnded(database);
+  if (loaded) await database.log.close();
+  await instance.removeStrayFiles(doomed);
 }
 
 export async function alterDatabase(
@@ -85,6 +88,8 @@ export async function alterDatabase(
     if (database.state === 'RESTORING') throw fail(5052, 'ALTER DATABASE', 'RESTORING');
     await setOption(instance, session, database, statement, sink);
     await instance.save();
+    // Only now: the log that a chain needs goes when the chain's end is on disk (SET RECOVERY SIMPLE).
+    if (statement.set.option === 'RECOVERY') await truncateLog(database);
   } catch (failure) {
     if (!(failure instanceof SqlError)) throw failure;
     throw new SqlError([...failure.messages, message(5069)], 'statement', failure);
@@ -99,7 +104,10 @@ async function setOption(
   sink: ResultSink,
 ): Promise<void> {
   const { set } = statement;
-  if (set.option === 'RECOVERY') return setRecoveryModel(database, set.model);
+  if (set.option === 'RECOVERY') {
+    setRecoveryModel(database, set.model);
+    return;
+  }
   if (set.option === 'EMERGENCY') throw unsupported('ALTER DATABASE … SET EMERGENCY');
   if (set.option === 'ONLINE') return bringOnline(instance, database);
   if (database.userAccess === 'SINGLE_USER' && database.onlyUser !== undefined && database.onlyUser !== session) {
@@ -123,11 +131,10 @@ async function setOption(
   }
 }
 
-async function setRecoveryModel(database: StoredDatabase, recoveryModel: Database['recoveryModel']): Promise<void> {
+function setRecoveryModel(database: StoredDatabase, recoveryModel: Database['recoveryModel']): void {
   // SIMPLE breaks the log chain: the next one needs a new full (sqlserver.md §9.2).
   const broken = recoveryModel === 'SIMPLE' ? { lastLogBackupLsn: undefined, chainBegins: false } : {};
   database.change({ recoveryModel, ...broken });
-  await truncateLog(database);
 }
 
 /**
@@ -179,7 +186,8 @@ async function takeOffline(instance: Instance, database: StoredDatabase): Promis
 
 async function bringOnline(instance: Instance, database: StoredDatabase): Promise<void> {
   if (database.state === 'ONLINE') return;
-  const opened = await loadDatabase({ ...database.description, state: 'ONLINE' }, instance.hostPath);
+  const { disk, hostPath } = instance;
+  const opened = await loadDatabase(disk, { ...database.description, state: 'ONLINE' }, hostPath);
   instance.add(opened);
   if (opened.failure !== undefined) throw fail(945, database.name);
   await settleTransactions([opened], new Map(), instance.clock().getTime());

@@ -3,11 +3,11 @@
  * `append` only assigns the LSN; `flush` makes everything appended so far durable. Callers that flush while a write is under way share the next
  * one, so a batch of commits costs one fsync. Records of one flush share a block; the next flush begins a new block.
  */
-import { open, readFile, type FileHandle } from 'node:fs/promises';
-import { replaceFile } from './durable-file.ts';
+import { readFile } from 'node:fs/promises';
+import type { Disk, DurableFile } from './durable-file.ts';
 import { frame, frameHeaderBytes, readFrames } from './frames.ts';
 import { decodeRecord, encodeRecord, type LogEntry, type LogRecord } from './log-records.ts';
-import { nextBlock, nextSlot, slotsUsedUp } from './lsn.ts';
+import { blockOf, later, nextBlock, nextSlot, slotsUsedUp } from './lsn.ts';
 import type { Lsn } from '../contract.ts';
 
 const magic = Buffer.from('HFSTLOG1');
@@ -17,8 +17,9 @@ const rewriteBytes = 262_144;
 export type EncodedRecord = { readonly lsn: Lsn; readonly bytes: Buffer };
 
 export class DatabaseLog {
-  readonly #path: string | undefined;
-  #file: FileHandle | undefined;
+  /** undefined: a log that keeps nothing. */
+  readonly #place: { readonly disk: Disk; readonly path: string } | undefined;
+  #file: DurableFile | undefined;
   #fileBytes = magic.length;
   #records: EncodedRecord[] = [];
   #pending: EncodedRecord[] = [];
@@ -32,8 +33,12 @@ export class DatabaseLog {
   /** Bytes appended since the log was opened: what a checkpoint waits for. */
   appendedBytes = 0;
 
-  private constructor(path: string | undefined, file: FileHandle | undefined, nextLsn: Lsn) {
-    this.#path = path;
+  private constructor(
+    place: { readonly disk: Disk; readonly path: string } | undefined,
+    file: DurableFile | undefined,
+    nextLsn: Lsn,
+  ) {
+    this.#place = place;
     this.#file = file;
     this.#nextLsn = nextLsn;
   }
@@ -43,25 +48,37 @@ export class DatabaseLog {
     return new DatabaseLog(undefined, undefined, nextLsn);
   }
 
-  static async create(path: string, nextLsn: Lsn): Promise<DatabaseLog> {
-    await replaceFile(path, [magic]);
-    return new DatabaseLog(path, await open(path, 'r+'), nextLsn);
+  static async create(disk: Disk, path: string, nextLsn: Lsn): Promise<DatabaseLog> {
+    await disk.replace(path, [magic]);
+    return new DatabaseLog({ disk, path }, await disk.open(path, 'r+'), nextLsn);
   }
 
-  /** Reads the file back and cuts a torn end off. `nextLsn` is where the log goes on when the file holds no record. */
-  static async open(path: string, nextLsn: Lsn): Promise<DatabaseLog> {
+  /** Reads the file back and cuts a torn end off. The log goes on at `nextLsn`, or behind its last block when that is later. */
+  static async open(disk: Disk, path: string, nextLsn: Lsn): Promise<DatabaseLog> {
     const bytes = await readFile(path);
     if (!bytes.subarray(0, magic.length).equals(magic)) throw new Error('the log file is not one of the stand-in');
     const { payloads, end } = readFrames(bytes, magic.length);
-    const file = await open(path, 'r+');
+    const file = await disk.open(path, 'r+');
     if (end < bytes.length) await file.truncate(end);
-    const log = new DatabaseLog(path, file, nextLsn);
+    const log = new DatabaseLog({ disk, path }, file, nextLsn);
     log.#fileBytes = end;
     for (const payload of payloads) log.#keep({ lsn: decodeRecord(payload).lsn, bytes: Buffer.from(payload) });
-    const last = log.#records.at(-1);
-    // Backups and marks flush before they show an LSN, so only LSNs that nobody has seen can be handed out again.
-    if (last !== undefined && last.lsn >= nextLsn) log.#nextLsn = nextBlock(last.lsn, last.bytes.length);
+    log.#nextLsn = later(nextLsn, log.#behindLastBlock());
     return log;
+  }
+
+  /**
+   * Exactly where the log went on before it was closed or killed: a backup may have named that LSN as its end, and a record that got a lower one
+   * would be in no backup. (LSNs inside a block that never reached the disk whole were shown to nobody.)
+   */
+  #behindLastBlock(): Lsn | undefined {
+    const last = this.#records.at(-1);
+    if (last === undefined) return undefined;
+    const block = this.#records.slice(this.#position(blockOf(last.lsn)));
+    return nextBlock(
+      last.lsn,
+      block.reduce((sum, record) => sum + record.bytes.length, 0),
+    );
   }
 
   get nextLsn(): Lsn {
@@ -81,7 +98,7 @@ export class DatabaseLog {
   append(entry: LogEntry): Lsn {
     if (this.#broken !== undefined) throw this.#broken;
     const lsn = this.#nextLsn;
-    if (this.#path === undefined) {
+    if (this.#place === undefined) {
       this.#advance(lsn, 64);
       return lsn;
     }
@@ -124,7 +141,7 @@ export class DatabaseLog {
 
   /** Resolves when every record appended before the call is on disk. */
   async flush(): Promise<void> {
-    if (this.#path === undefined) return;
+    if (this.#place === undefined) return;
     const target = this.#appended;
     while (this.#durable < target) {
       if (this.#broken !== undefined) throw this.#broken;
@@ -150,8 +167,8 @@ export class DatabaseLog {
     if (this.#blockBytes > 0) this.#nextLsn = this.#closeBlock(this.#nextLsn);
     const bytes = Buffer.concat(batch.map(record => frame(record.bytes)));
     if (this.#file === undefined) throw new Error('the log is closed');
-    await this.#file.write(bytes, 0, bytes.length, this.#fileBytes);
-    await this.#file.datasync();
+    await this.#file.write(bytes, this.#fileBytes);
+    await this.#file.sync();
     this.#fileBytes += bytes.length;
     this.#durable += batch.length;
   }
@@ -177,11 +194,13 @@ export class DatabaseLog {
     return low;
   }
 
-  /** Forgets records before `lsn`; gives the file's space back when it pays. */
+  /** Forgets records before `lsn`; gives the file's space back when it pays. The newest block stays whole: `open` counts its bytes. */
   async truncateBefore(lsn: Lsn): Promise<void> {
-    const dropped = this.#records.splice(0, this.#position(lsn));
+    const newest = this.#records.at(-1);
+    const until = newest === undefined || lsn < blockOf(newest.lsn) ? lsn : blockOf(newest.lsn);
+    const dropped = this.#records.splice(0, this.#position(until));
     for (const record of dropped) this.#keptBytes -= record.bytes.length + frameHeaderBytes;
-    if (this.#fileBytes - this.#keptBytes > rewriteBytes) await this.#rewrite();
+    if (this.#file !== undefined && this.#fileBytes - this.#keptBytes > rewriteBytes) await this.#rewrite();
   }
 
   /** Forgets records from `lsn` on: what a restore had written but not yet declared applied. */
@@ -200,14 +219,15 @@ export class DatabaseLog {
   }
 
   async #replace(): Promise<void> {
-    if (this.#path === undefined) return;
+    if (this.#place === undefined) return;
+    const { disk, path } = this.#place;
     const kept = this.#records.slice();
     const appended = this.#appended;
     this.#pending = [];
     if (this.#blockBytes > 0) this.#nextLsn = this.#closeBlock(this.#nextLsn);
     await this.#file?.close();
-    await replaceFile(this.#path, [magic, ...kept.map(record => frame(record.bytes))]);
-    this.#file = await open(this.#path, 'r+');
+    await disk.replace(path, [Buffer.concat([magic, ...kept.map(record => frame(record.bytes))])]);
+    this.#file = await disk.open(path, 'r+');
     this.#fileBytes = kept.reduce((sum, record) => sum + record.bytes.length + frameHeaderBytes, magic.length);
     this.#durable = appended;
   }

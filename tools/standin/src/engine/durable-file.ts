@@ -1,30 +1,112 @@
-import { open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+/**
+ * The only way in which the engine changes files. After every change it tells `passed` its name: what a crash leaves can only differ between two
+ * of these places, so whoever ends the process at each of them has met every crash there is (test/crash does).
+ */
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 
-/** Replaces `path` as a whole: after a crash it has the old bytes or the new ones, never a mixture. */
-export async function replaceFile(
-  path: string,
-  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-): Promise<void> {
-  const fresh = `${path}.new`;
-  const file = await open(fresh, 'w');
-  try {
-    for await (const chunk of chunks) await file.write(chunk);
-    await file.datasync();
-  } finally {
-    await file.close();
+/** Told the name of each place as it is passed, as `rename instance.json`. A place where a file is half written exists only when somebody listens. */
+export type PlaceHook = (place: string) => void;
+
+export class Disk {
+  readonly #passed: PlaceHook | undefined;
+
+  constructor(passed?: PlaceHook) {
+    this.#passed = passed;
   }
-  await rename(fresh, path);
-  await syncFolder(dirname(path));
+
+  /** `w`: a new, empty file, whatever was there; `r+`: an existing one. */
+  async open(path: string, flags: 'w' | 'r+'): Promise<DurableFile> {
+    const file = new DurableFile(await open(path, flags), basename(path), this.#passed);
+    if (flags === 'w') this.#passed?.(`create ${basename(path)}`);
+    return file;
+  }
+
+  /** Replaces `path` as a whole: after a crash it has the old bytes or the new ones, never a mixture. */
+  async replace(path: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+    const fresh = unfinished(path);
+    const file = await this.open(fresh, 'w');
+    try {
+      let at = 0;
+      for await (const chunk of chunks) {
+        await file.write(chunk, at);
+        at += chunk.length;
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(fresh, path);
+    this.#passed?.(`rename ${basename(path)}`);
+    await this.syncFolder(dirname(path));
+  }
+
+  /** Without complaint when there is none; also takes away what a `replace` cut short left beside it. */
+  async remove(path: string): Promise<void> {
+    await rm(unfinished(path), { force: true });
+    await rm(path, { force: true });
+    this.#passed?.(`remove ${basename(path)}`);
+  }
+
+  /** Makes a rename or a new file in `folder` survive a power cut. Windows cannot open folders and needs no such step. */
+  async syncFolder(folder: string): Promise<void> {
+    if (process.platform === 'win32') return;
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    this.#passed?.(`sync folder ${basename(folder)}`);
+  }
 }
 
-/** Makes a rename or a new file in `folder` survive a crash. Windows cannot open folders and needs no such step. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+function unfinished(path: string): string {
+  return `${path}.new`;
+}
+
+/** A file that is written at places of the caller's choice. */
+export class DurableFile {
+  readonly #file: FileHandle;
+  readonly #name: string;
+  readonly #passed: PlaceHook | undefined;
+
+  constructor(file: FileHandle, name: string, passed: PlaceHook | undefined) {
+    this.#file = file;
+    this.#name = name;
+    this.#passed = passed;
+  }
+
+  /** All of `bytes`, or it throws: a full disk takes a part of them without complaint. */
+  async write(bytes: Uint8Array, at: number): Promise<void> {
+    const half = this.#passed === undefined ? 0 : bytes.length >>> 1;
+    if (half > 0) {
+      await this.#put(bytes.subarray(0, half), at);
+      this.#passed?.(`half ${this.#name}`);
+    }
+    await this.#put(bytes.subarray(half), at + half);
+    this.#passed?.(`write ${this.#name}`);
+  }
+
+  async #put(bytes: Uint8Array, at: number): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, at + done);
+      done += bytesWritten;
+    }
+  }
+
+  async truncate(size: number): Promise<void> {
+    await this.#file.truncate(size);
+    this.#passed?.(`truncate ${this.#name}`);
+  }
+
+  /** Resolves when everything written is on the disk, the size of the file included. */
+  async sync(): Promise<void> {
+    await this.#file.datasync();
+    this.#passed?.(`sync ${this.#name}`);
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
   }
 }

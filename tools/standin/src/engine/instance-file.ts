@@ -1,6 +1,6 @@
 /** The list of databases with all that is not rows or log (what a real instance keeps in master and in file headers). Saved as a whole. */
 import { readFile } from 'node:fs/promises';
-import { replaceFile } from './durable-file.ts';
+import type { Disk } from './durable-file.ts';
 import type { DatabaseDescription } from './stored-database.ts';
 
 export type InstanceState = {
@@ -9,19 +9,26 @@ export type InstanceState = {
   /** An upper bound of the transaction ids handed out before the last start. */
   readonly nextTransactionId: bigint;
   readonly databases: readonly DatabaseDescription[];
+  /** Server paths of files that belong to no database: being made before theirs is in the list, or being removed after it left. */
+  readonly strayFiles: readonly string[];
 };
 
 const bigintKeys = new Set(['lsn', 'forkPointLsn', 'lastLogBackupLsn', 'sizeBytes', 'nextTransactionId']);
 
 export class InstanceFile {
+  readonly #disk: Disk;
   readonly #path: string;
   readonly #current: () => InstanceState;
+  readonly #saved: (state: InstanceState) => void;
   #next: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(path: string, current: () => InstanceState) {
+  /** `saved`: told each state once it is on disk, before those who wait for the save. */
+  constructor(disk: Disk, path: string, current: () => InstanceState, saved: (state: InstanceState) => void) {
+    this.#disk = disk;
     this.#path = path;
     this.#current = current;
+    this.#saved = saved;
   }
 
   static async load(path: string): Promise<InstanceState | undefined> {
@@ -45,17 +52,19 @@ export class InstanceFile {
     );
     this.#next ??= settled.then(() => {
       this.#next = undefined;
-      this.#running = replaceFile(this.#path, [Buffer.from(this.#text())]);
+      this.#running = this.#write(this.#current());
       return this.#running;
     });
     return this.#next;
   }
 
-  #text(): string {
-    return JSON.stringify(
-      this.#current(),
+  async #write(state: InstanceState): Promise<void> {
+    const text = JSON.stringify(
+      state,
       (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value),
       1,
     );
+    await this.#disk.replace(this.#path, [Buffer.from(text)]);
+    this.#saved(state);
   }
 }

@@ -5,6 +5,7 @@ import { checkpoint } from './checkpoint.ts';
 import { CommitJournal } from './commit-journal.ts';
 import { foldText } from './compare.ts';
 import { fileOf } from './crash-recovery.ts';
+import { Disk } from './durable-file.ts';
 import { EngineTransaction } from './engine-transaction.ts';
 import { newGuid } from './guid.ts';
 import { createHostPaths, type HostPaths } from './host-paths.ts';
@@ -28,6 +29,7 @@ export const defaultPaths = { data: 'C:\\MSSQL\\DATA', log: 'C:\\MSSQL\\DATA', b
 
 export class Instance implements CommitHost {
   readonly options: EngineOptions;
+  readonly disk: Disk;
   readonly journal: CommitJournal;
   readonly instanceId: string;
   readonly hostPath: HostPaths;
@@ -36,6 +38,8 @@ export class Instance implements CommitHost {
   /** Host paths of backup devices being written: opening one again is a sharing violation (32). */
   readonly devicesInUse = new Set<string>();
   readonly configuration: Map<string, number>;
+  /** See InstanceState: saved before a file is made for a database to come, and when the one it belonged to goes. */
+  readonly strayFiles: Set<string>;
   readonly #file: InstanceFile;
   #nextDatabaseId: number;
   #nextTransactionId: bigint;
@@ -43,8 +47,9 @@ export class Instance implements CommitHost {
   readonly #checkpointedBytes = new WeakMap<StoredDatabase, number>();
   #backgroundFailure: Error | undefined;
 
-  private constructor(options: EngineOptions, state: InstanceState, journal: CommitJournal) {
+  private constructor(options: EngineOptions, disk: Disk, state: InstanceState, journal: CommitJournal) {
     this.options = options;
+    this.disk = disk;
     this.journal = journal;
     this.instanceId = state.instanceId;
     this.hostPath = createHostPaths({
@@ -55,7 +60,13 @@ export class Instance implements CommitHost {
     this.configuration = initialConfiguration();
     this.#nextDatabaseId = state.nextDatabaseId;
     this.#nextTransactionId = state.nextTransactionId;
-    this.#file = new InstanceFile(instancePath(options), () => this.#state());
+    this.strayFiles = new Set(state.strayFiles);
+    this.#file = new InstanceFile(
+      disk,
+      instancePath(options),
+      () => this.#state(),
+      saved => this.#noteSaved(saved),
+    );
   }
 
   static async open(
@@ -63,14 +74,16 @@ export class Instance implements CommitHost {
   ): Promise<{ readonly instance: Instance; readonly state: InstanceState | undefined }> {
     for (const folder of ['DATA', 'Backup']) await mkdir(join(options.dataFolder, folder), { recursive: true });
     const state = await InstanceFile.load(instancePath(options));
-    const journal = await CommitJournal.open(join(options.dataFolder, 'commit.journal'));
+    const disk = new Disk(options.passed);
+    const journal = await CommitJournal.open(disk, join(options.dataFolder, 'commit.journal'));
     const fresh: InstanceState = {
       instanceId: newGuid(options.random),
       nextDatabaseId: 5,
       nextTransactionId: 1000n,
       databases: [],
+      strayFiles: [],
     };
-    return { instance: new Instance(options, state ?? fresh, journal), state };
+    return { instance: new Instance(options, disk, state ?? fresh, journal), state };
   }
 
   get clock(): () => Date {
@@ -83,7 +96,27 @@ export class Instance implements CommitHost {
       nextDatabaseId: this.#nextDatabaseId,
       nextTransactionId: this.#nextTransactionId + reservedTransactions,
       databases: [...this.databases.values()].map(database => database.description),
+      strayFiles: [...this.strayFiles],
     };
+  }
+
+  #noteSaved({ databases }: InstanceState): void {
+    for (const description of databases) {
+      const database = this.find(description.name);
+      if (database !== undefined) database.saved = description;
+    }
+  }
+
+  /** Removes those of the stray files (`paths`) that no database has taken since. */
+  async removeStrayFiles(paths: Iterable<string>): Promise<void> {
+    const owned = new Set(
+      [...this.databases.values()].flatMap(each => each.files.map(file => foldText(file.physicalName))),
+    );
+    for (const path of paths) {
+      const host = owned.has(foldText(path)) ? undefined : this.hostPath(path);
+      if (host !== undefined) await this.disk.remove(host);
+      this.strayFiles.delete(path);
+    }
   }
 
   /** Makes every database's description durable. */
@@ -220,7 +253,7 @@ export class Instance implements CommitHost {
 
   async checkpoint(database: StoredDatabase): Promise<void> {
     if (database.volatile || !database.loaded) return;
-    await checkpoint(database, this.dataPath(database));
+    await checkpoint(this.disk, database, this.dataPath(database));
     const { size } = await stat(this.dataPath(database));
     for (const file of database.files) grow(file, file.type === 'D' ? size : database.log.bytes);
   }

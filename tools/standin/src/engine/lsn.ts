@@ -27,6 +27,11 @@ export function nextBlock(lsn: Lsn, bytes: number): Lsn {
   return block + used < blocksPerVlf ? lsnOf(vlf, block + used, 1n) : nextVlf(lsn);
 }
 
+/** Where `lsn`'s block begins. */
+export function blockOf(lsn: Lsn): Lsn {
+  return lsn - (lsn % blockUnit);
+}
+
 /** Slot 1 of the next VLF: where a recovered database writes on, so that its records never share a block with the restored ones. */
 export function nextVlf(lsn: Lsn): Lsn {
   return lsnOf(lsn / vlfUnit + 1n, firstBlock, 1n);
@@ -41,4 +46,8 @@ export function earlier(...lsns: readonly (Lsn | undefined)[]): Lsn | undefined 
   let least: Lsn | undefined;
   for (const lsn of lsns) if (lsn !== undefined && (least === undefined || lsn < least)) least = lsn;
   return least;
+}
+
+export function later(lsn: Lsn, other: Lsn | undefined): Lsn {
+  return other !== undefined && other > lsn ? other : lsn;
 }

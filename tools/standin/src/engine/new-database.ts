@@ -72,8 +72,9 @@ export function newDescription(
 export async function makeDatabase(instance: Instance, description: DatabaseDescription): Promise<StoredDatabase> {
   const database = new StoredDatabase(description, DatabaseLog.volatile(firstLsn), firstLsn);
   if (!database.volatile) {
-    await saveDataFile(instance.dataPath(database), captureSnapshot(database));
-    database.log = await DatabaseLog.create(instance.logPath(database), firstLsn);
+    const { disk } = instance;
+    await saveDataFile(disk, instance.dataPath(database), captureSnapshot(database));
+    database.log = await DatabaseLog.create(disk, instance.logPath(database), firstLsn);
   }
   instance.add(database);
   return database;

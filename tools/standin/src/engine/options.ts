@@ -1,4 +1,5 @@
 import type { Login } from '../contract.ts';
+import type { PlaceHook } from './durable-file.ts';
 
 /** What an instance is started with. */
 export type EngineOptions = {
@@ -14,4 +15,6 @@ export type EngineOptions = {
   readonly clock: () => Date;
   /** In [0, 1), as Math.random; GUIDs are drawn from it. */
   readonly random: () => number;
+  /** For tests: told every place at which a crash would leave other files behind than before. */
+  readonly passed?: PlaceHook;
 };

@@ -20,6 +20,8 @@ export type Snapshot = {
   readonly needsLsn: Lsn;
   readonly checkpointRecordLsn: Lsn;
   readonly nextObjectId: number;
+  /** Of a database that is being restored: commit time of the newest transaction in the tables. */
+  readonly appliedTimeMs: number;
   readonly tables: readonly {
     readonly table: StoredTable;
     readonly header: TableHeader;
@@ -42,6 +44,7 @@ export type SnapshotHeader = {
   readonly needsLsn: string;
   readonly checkpointRecordLsn: string;
   readonly nextObjectId: number;
+  readonly appliedTimeMs?: number;
   readonly tables: readonly TableHeader[];
   readonly unchanged: readonly number[];
 };
@@ -56,6 +59,7 @@ export function captureSnapshot(database: StoredDatabase, since?: Lsn): Snapshot
     needsLsn: earlier(lsn, ...begins) ?? lsn,
     checkpointRecordLsn: database.lastCheckpointRecordLsn,
     nextObjectId: database.nextObjectId,
+    appliedTimeMs: database.state === 'RESTORING' ? database.appliedTimeMs : 0,
     tables: changed.map(table => ({ table, header: headerOf(table), rows: [...table.live()] })),
     unchanged: database
       .tables()
@@ -81,6 +85,7 @@ export function* snapshotChunks(snapshot: Snapshot): Iterable<Buffer> {
     needsLsn: String(snapshot.needsLsn),
     checkpointRecordLsn: String(snapshot.checkpointRecordLsn),
     nextObjectId: snapshot.nextObjectId,
+    appliedTimeMs: snapshot.appliedTimeMs,
     tables: snapshot.tables.map(each => each.header),
     unchanged: snapshot.unchanged,
   };
@@ -129,6 +134,8 @@ export class SnapshotLoader {
       table.lastIdentity = stored.lastIdentity === null ? undefined : BigInt(stored.lastIdentity);
     }
     database.nextObjectId = header.nextObjectId;
+    // Without it a STOPAT that lies behind the position would not be refused after a restart (4335).
+    database.appliedTimeMs = header.appliedTimeMs ?? 0;
     database.lastCheckpointRecordLsn = BigInt(header.checkpointRecordLsn);
   }
 

@@ -14,7 +14,8 @@ export async function startInstance(options: EngineOptions): Promise<Instance> {
     return instance;
   }
   for (const description of state.databases) {
-    instance.add(description.id === 2 ? emptyTempdb(description) : await loadDatabase(description, instance.hostPath));
+    const { disk, hostPath } = instance;
+    instance.add(description.id === 2 ? emptyTempdb(description) : await loadDatabase(disk, description, hostPath));
   }
   instance.skipTransactionIds(highestTransaction(instance));
   await recover(instance);
@@ -29,6 +30,7 @@ async function recover(instance: Instance): Promise<void> {
   const missing = missingHistory(instance, marks);
   if (missing.length > 0) await instance.writeMarkHistory(missing).log.flush();
   for (const database of databases) if (database.state === 'ONLINE') await instance.checkpoint(database);
+  await instance.removeStrayFiles([...instance.strayFiles]);
   await instance.save();
   // Last: until here a second crash must find the decisions again.
   await instance.journal.forgetFound();

@@ -51,6 +51,8 @@ export type OpenTransaction = {
 
 export class StoredDatabase implements Database {
   description: DatabaseDescription;
+  /** The description as a crash would find it: what it needs of the log must stay, whatever is true by now. */
+  saved: DatabaseDescription;
   log: DatabaseLog;
   readonly system: boolean;
   readonly lock: LockResource;
@@ -77,6 +79,7 @@ export class StoredDatabase implements Database {
 
   constructor(description: DatabaseDescription, log: DatabaseLog, checkpointLsn: Lsn) {
     this.description = description;
+    this.saved = description;
     this.log = log;
     this.system = description.id <= 4;
     this.checkpointLsn = checkpointLsn;
@@ -133,8 +136,9 @@ export class StoredDatabase implements Database {
   get differentialBase(): { readonly lsn: Lsn; readonly guid: string } | undefined {
     return this.description.differentialBase;
   }
+  /** None while a restore is interrupted: its files stand nowhere (sqlserver.md §9.1: the end of the set *just restored*; unverified). */
   get redoStart(): { readonly lsn: Lsn; readonly forkGuid: string } | undefined {
-    return this.description.redoStart;
+    return this.description.interrupted ? undefined : this.description.redoStart;
   }
   get nextLsn(): Lsn {
     return this.log.nextLsn;

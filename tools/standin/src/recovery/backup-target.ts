@@ -44,6 +44,7 @@ async function openWriter(
   path: string,
 ): Promise<{ readonly writer: MediaWriter; readonly media: MediaHeader; readonly position: number }> {
   const { options } = statement;
+  const { disk } = instance;
   const compression = options.compression ?? instance.configuration.get('backup compression default') === 1;
   const fresh: MediaHeader = {
     mediaSetId: instance.newGuid(),
@@ -53,7 +54,7 @@ async function openWriter(
     compressed: compression,
   };
   if (options.format === true || (await deviceSize(host)) === undefined) {
-    return { writer: await MediaWriter.format(host, path, fresh), media: fresh, position: 1 };
+    return { writer: await MediaWriter.format(disk, host, path, fresh), media: fresh, position: 1 };
   }
   const found = await readMedia(host, path);
   const { header } = found;
@@ -66,8 +67,12 @@ async function openWriter(
     throw fail(3098, option, option);
   }
   if (options.init === true) {
-    return { writer: await MediaWriter.format(host, path, header), media: header, position: 1 };
+    return { writer: await MediaWriter.format(disk, host, path, header), media: header, position: 1 };
   }
   if (found.cut || found.sets.some(set => !set.complete)) throw fail(3266, path);
-  return { writer: await MediaWriter.append(host, path, found.end), media: header, position: found.sets.length + 1 };
+  return {
+    writer: await MediaWriter.append(disk, host, path, found.end),
+    media: header,
+    position: found.sets.length + 1,
+  };
 }

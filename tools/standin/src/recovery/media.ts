@@ -8,10 +8,12 @@
  * Several sets follow each other (NOINIT). Not the Microsoft Tape Format.
  */
 import { open, stat, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { fail, failWithState, SqlError } from '../messages.ts';
 import { operatingSystemError, systemCode, translateSystemError } from './operating-system-errors.ts';
 import type { BackupSetHeader } from './backup-set.ts';
+import type { Disk, DurableFile } from '../engine/durable-file.ts';
 import type { Instance } from '../engine/instance.ts';
 
 const magic = Buffer.from('HFSTBAK1');
@@ -113,8 +115,9 @@ async function bytesAt(file: FileHandle, at: number, bytes: number): Promise<Buf
 /** The set of FILE = n (default 1, the oldest). 3287 beyond the last; 3203 or 3256 when it was never finished (cut off, or still being written). */
 export function chooseSet(media: Media, position: number | undefined): MediaSet {
   const set = media.sets[(position ?? 1) - 1];
-  if (set === undefined) throw fail(3287, position ?? 1, media.path);
-  if (set.complete) return set;
+  if (set?.complete === true) return set;
+  // A device on which no set was begun was left while its first one was being created.
+  if (set === undefined && media.sets.length > 0) throw fail(3287, position ?? 1, media.path);
   throw media.cut ? fail(3203, media.path, operatingSystemError(38)) : fail(3256, media.path);
 }
 
@@ -143,29 +146,37 @@ export async function* readChunks(
 
 /** Writes one set to a device. What is written stays when the statement fails: a partial file, as on a real server. */
 export class MediaWriter {
-  readonly #file: FileHandle;
+  readonly #file: DurableFile;
+  /** The folder that must be synced, too, because the file is new in it. */
+  readonly #newIn: { readonly disk: Disk; readonly folder: string } | undefined;
   readonly #path: string;
   #at: number;
   /** Content bytes as they lie in the file. */
   written = 0;
 
-  private constructor(file: FileHandle, path: string, at: number) {
+  private constructor(
+    file: DurableFile,
+    newIn: { readonly disk: Disk; readonly folder: string } | undefined,
+    path: string,
+    at: number,
+  ) {
     this.#file = file;
+    this.#newIn = newIn;
     this.#path = path;
     this.#at = at;
   }
 
   /** A new medium: the old content of the file is gone. */
-  static async format(host: string, path: string, header: MediaHeader): Promise<MediaWriter> {
-    const file = await openDevice(host, path, 'w');
-    const writer = new MediaWriter(file, path, 0);
+  static async format(disk: Disk, host: string, path: string, header: MediaHeader): Promise<MediaWriter> {
+    const file = await openDevice(disk, host, path, 'w');
+    const writer = new MediaWriter(file, { disk, folder: dirname(host) }, path, 0);
     await writer.#put(magic);
     await writer.#frame('M', Buffer.from(JSON.stringify(header)));
     return writer;
   }
 
-  static async append(host: string, path: string, at: number): Promise<MediaWriter> {
-    return new MediaWriter(await openDevice(host, path, 'r+'), path, at);
+  static async append(disk: Disk, host: string, path: string, at: number): Promise<MediaWriter> {
+    return new MediaWriter(await openDevice(disk, host, path, 'r+'), undefined, path, at);
   }
 
   async begin(header: BackupSetHeader): Promise<void> {
@@ -178,11 +189,13 @@ export class MediaWriter {
     await this.#frame(type, payload);
   }
 
-  /** The set is complete when this resolves: flushed to the disk. */
+  /** The set is complete when this resolves: on the disk, and its end not before its content. */
   async end(header: BackupSetHeader): Promise<void> {
+    await this.#synced();
     await this.#frame('E', Buffer.from(JSON.stringify(header)));
     await this.#file.truncate(this.#at);
-    await this.#file.sync();
+    await this.#synced();
+    await this.#newIn?.disk.syncFolder(this.#newIn.folder);
   }
 
   close(): Promise<void> {
@@ -198,17 +211,25 @@ export class MediaWriter {
   }
 
   async #put(bytes: Buffer): Promise<void> {
+    await this.#writing(() => this.#file.write(bytes, this.#at));
+    this.#at += bytes.length;
+  }
+
+  #synced(): Promise<void> {
+    return this.#writing(() => this.#file.sync());
+  }
+
+  async #writing(work: () => Promise<void>): Promise<void> {
     try {
-      await this.#file.write(bytes, 0, bytes.length, this.#at);
+      await work();
     } catch (failure) {
       throw new SqlError(fail(3202, this.#path, translateSystemError(failure)).messages, 'statement', failure);
     }
-    this.#at += bytes.length;
   }
 }
 
-async function openDevice(host: string, path: string, flags: 'w' | 'r+'): Promise<FileHandle> {
-  return open(host, flags).catch((failure: unknown) => {
+async function openDevice(disk: Disk, host: string, path: string, flags: 'w' | 'r+'): Promise<DurableFile> {
+  return disk.open(host, flags).catch((failure: unknown) => {
     const missing = systemCode(failure) === 'ENOENT';
     // The file itself is created: what is missing is its folder.
     throw failWithState(1, 3201, path, missing ? operatingSystemError(3) : translateSystemError(failure));

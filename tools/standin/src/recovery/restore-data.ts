@@ -1,6 +1,6 @@
 /** RESTORE DATABASE from a full or a differential set. */
-import { rm } from 'node:fs/promises';
 import { DatabaseLog, type EncodedRecord } from '../engine/database-log.ts';
+import { checkpointEnded } from '../engine/checkpoint.ts';
 import { saveDataFile } from '../engine/data-file.ts';
 import { redo } from '../engine/redo.ts';
 import { captureSnapshot, SnapshotLoader } from '../engine/snapshot.ts';
@@ -28,14 +28,14 @@ export async function restoreFull(run: RestoreRun, existing: StoredDatabase | un
   const owner = instance.ownerOf(session);
   database.lock.tryAcquire(owner, 'X');
   try {
+    const kept = new Set(files.map(file => file.physicalName));
+    const doomed = (existing?.files ?? []).map(file => file.physicalName).filter(path => !kept.has(path));
+    for (const path of doomed) instance.strayFiles.add(path);
     instance.add(database);
     await instance.save();
+    if (existing !== undefined) await checkpointEnded(existing);
     if (existing?.loaded === true) await existing.log.close();
-    const kept = new Set(files.map(file => file.physicalName));
-    for (const file of existing?.files ?? []) {
-      const path = kept.has(file.physicalName) ? undefined : instance.hostPath(file.physicalName);
-      if (path !== undefined) await rm(path, { force: true });
-    }
+    await instance.removeStrayFiles(doomed);
     await load(run, database, source);
   } finally {
     database.lock.release(owner);
@@ -150,12 +150,12 @@ async function load(run: RestoreRun, database: StoredDatabase, source: Source): 
     await progress.reached(done, source.header.backupSize);
   }
   const { lsn } = loader.finish();
-  database.log = await DatabaseLog.create(instance.logPath(database), lsn);
+  database.log = await DatabaseLog.create(instance.disk, instance.logPath(database), lsn);
   database.log.appendRestored(records, lastLsn);
   for (const { record } of records) redo(database, record, lsn);
   await database.log.flush();
   const snapshot = captureSnapshot(database);
-  await saveDataFile(instance.dataPath(database), snapshot);
+  await saveDataFile(instance.disk, instance.dataPath(database), snapshot);
   database.checkpointLsn = snapshot.lsn;
   database.redoNeedsLsn = snapshot.needsLsn;
 }

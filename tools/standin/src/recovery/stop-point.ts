@@ -12,7 +12,7 @@ export function findStop(
   position: { readonly lsn: Lsn; readonly appliedTimeMs: number },
 ): StopPoint {
   if (stop === undefined) return { until: undefined, missed: undefined };
-  if (stop.kind === 'at time') return stopAtTime(parseStopTime(stop.time), log, position.appliedTimeMs);
+  if (stop.kind === 'at time') return stopAtTime(parseStopTime(stop.time), log, position);
   if (/^lsn:/i.test(stop.mark)) return stopAtLsn(parseMarkLsn(stop.mark), stop.kind, log.lastLsn, position.lsn);
   const afterMs = stop.after === undefined ? undefined : parseStopTime(stop.after);
   const marks = log.records.filter(
@@ -37,10 +37,11 @@ function stopAtLsn(lsn: Lsn, kind: 'at mark' | 'before mark', lastLsn: Lsn, posi
 function stopAtTime(
   timeMs: number,
   log: { readonly records: readonly LogRecord[]; readonly sliceEndMs: number; readonly lastLsn: Lsn },
-  appliedTimeMs: number,
+  position: { readonly lsn: Lsn; readonly appliedTimeMs: number },
 ): StopPoint {
-  if (timeMs < appliedTimeMs) throw fail(4335);
+  if (timeMs < position.appliedTimeMs) throw fail(4335);
   const beyond = log.records.find(({ entry }) => 'timeMs' in entry && entry.timeMs > timeMs);
+  if (beyond !== undefined && beyond.lsn < position.lsn) throw fail(4335);
   if (beyond !== undefined) return { until: beyond.lsn, missed: undefined };
   if (timeMs <= log.sliceEndMs) return { until: log.lastLsn, missed: undefined };
   return { until: undefined, missed: message(4322) };

@@ -44,7 +44,7 @@ const builtIns: Readonly<Record<string, BuiltIn>> = {
 };
 
 export function isBuiltIn(name: string): boolean {
-  return Object.hasOwn(builtIns, name);
+  return Object.hasOwn(builtIns, name.toLowerCase());
 }
 
 export function callBuiltIn(run: Run, name: string, args: readonly Argument[], levels: Levels): Promise<number> {

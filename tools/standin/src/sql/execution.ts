@@ -36,6 +36,8 @@ export type Perform = (run: Run, statement: Statement) => Promise<void>;
 export class Execution {
   readonly #perform: Perform;
   readonly #log: StatementLog;
+  /** Failures that stand in the log. */
+  readonly #told = new WeakSet<Error>();
 
   constructor(perform: Perform, log: StatementLog) {
     this.#perform = perform;
@@ -84,7 +86,7 @@ export class Execution {
       case 'empty':
         return 'next';
       default:
-        await this.#logged(run, statement);
+        await this.#performed(run, statement);
         return 'next';
     }
   }
@@ -120,11 +122,15 @@ export class Execution {
     }
   }
 
-  /** Variables and settings are not worth a line; everything else is a witness. */
-  async #logged(run: Run, statement: Statement): Promise<void> {
+  /** Variables and settings are not worth a line. */
+  async #performed(run: Run, statement: Statement): Promise<void> {
     if (['declare', 'declare table', 'set variable', 'set', 'print'].includes(statement.kind))
       return this.#perform(run, statement);
-    const text = statementText(statement);
+    await this.logged(run, statementText(statement), () => this.#perform(run, statement));
+  }
+
+  /** Leaves a line before `work` and one after it. */
+  async logged<T>(run: Run, text: string, work: () => Promise<T>): Promise<T> {
     const startedAt = run.engine.clock();
     const write = (
       outcome: 'started' | 'ok' | 'failed' | 'cancelled' | 'unsupported',
@@ -143,9 +149,11 @@ export class Execution {
     };
     write('started', []);
     try {
-      await this.#perform(run, statement);
+      const result = await work();
       write('ok', []);
+      return result;
     } catch (error) {
+      if (error instanceof Error) this.#told.add(error);
       if (run.session.signal.aborted) write('cancelled', []);
       else if (isFailure(error))
         write(
@@ -159,6 +167,7 @@ export class Execution {
 
   /** A batch that never ran: its text is the witness. */
   logRefused(run: Run, text: string, failure: SqlFailure): void {
+    if (this.#told.has(failure)) return;
     this.#log.write({
       at: run.engine.clock().toISOString(),
       spid: run.session.spid,

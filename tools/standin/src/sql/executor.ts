@@ -3,6 +3,7 @@ import { fail } from '../messages.ts';
 import type { Engine, Executor, ObjectRegistry, ResultSink, RpcParameter, Session, StatementLog } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 import { bindCondition } from './bind-condition.ts';
+import { isBuiltIn } from './built-in-procedures.ts';
 import { NO_COMMAND } from './commands.ts';
 import { BatchAborted, endBatch, Execution, failed, isFailure } from './execution.ts';
 import { splitName } from './functions-system.ts';
@@ -59,8 +60,11 @@ class StatementExecutor implements Executor {
       output: parameter.output ? value => void outputs.push({ name: parameter.name, value }) : undefined,
     }));
     let status = 0;
+    const parts = splitName(procedure);
+    const called = (): Promise<number> => callProcedure(run, parts, args, this.#levels);
     await this.#guarded(run, procedure, async () => {
-      status = await callProcedure(run, splitName(procedure), args, this.#levels);
+      // The statements in the text of sp_executesql and its kin leave their own lines.
+      status = await (isBuiltIn(parts.at(-1) ?? '') ? called() : this.#levels.execution.logged(run, procedure, called));
       await endBatch(run);
     });
     return {
@@ -73,8 +77,9 @@ class StatementExecutor implements Executor {
 
   async transactionManager(session: Session, request: Request, sink: ResultSink): Promise<void> {
     const run = this.#start(session, sink);
-    await this.#guarded(run, `transaction manager: ${request.operation}`, async () => {
-      await manage(run, request);
+    const text = `transaction manager: ${request.operation}`;
+    await this.#guarded(run, text, async () => {
+      await this.#levels.execution.logged(run, text, () => manage(run, request));
       run.sink.done({ command: NO_COMMAND });
     });
   }
