@@ -23,7 +23,7 @@ export function reactions(dependencies: CommandDependencies): readonly Reaction<
     on(instanceAddressed, saveAddress),
     on(setQualified, saveSet),
     on(recoveryPointJudged, (tx, point, { time }) => savePoint(tx, point, time)),
-    on(standbyClaimed, claimStandby),
+    on(standbyClaimed, (tx, claim) => claimStandby(tx, dependencies, claim)),
     on(standbyReleased, (tx, release) => releaseStandby(tx, dependencies, release)),
   ];
 }

@@ -85,6 +85,8 @@ type StreamTable = {
   lag_sets: number | null;
   seeding_file_id: string | null;
   /** JSON. */
+  seeding_evidence: string | null;
+  /** JSON. */
   problem: string | null;
   observed_at: string | null;
 };
@@ -109,6 +111,7 @@ type CopyTable = {
   /** JSON. */
   problem: string | null;
   copied_at: string | null;
+  writer: number;
 };
 
 /** Rows as the migrations define them. */

@@ -160,6 +160,7 @@ export const stream = (name: string, changes: Partial<Stream> = {}): Stream => (
   heldBackSetId: null,
   lagSets: null,
   seedingFileId: null,
+  seedingEvidence: null,
   problem: null,
   observedAt: null,
   ...changes,
@@ -189,6 +190,7 @@ export function copiesOf(...sets: readonly SetPayload[]): Copy[] {
         header: { ...header, firstLsn: requireLsn(firstLsn), lastLsn: requireLsn(lastLsn) },
         problem: null,
         copiedAt: '2026-11-21T10:30:00.000Z',
+        writer: 1,
       };
     }),
   );

@@ -33,6 +33,7 @@ const suite = reason === undefined ? describe : describe.skip;
 const key = Buffer.from('k'.repeat(32));
 const operator: Caller = { sub: 'test', roles: ['operator'], groups: ['*'] };
 const names = ['BizTalkMgmtDb', 'BizTalkMsgBoxDb'];
+const times = (count: number) => Array.from({ length: count }, (_, index) => index);
 const primaryId = discoveredId('instance', 'PRIMARY\\BTS');
 const standbyInstanceId = discoveredId('instance', 'STANDBY\\BTS');
 
@@ -218,12 +219,26 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     expect(preflight).toMatchObject({ findings: [] });
     expect((await ask('{ standbys { id } }')).data).toEqual({ standbys: [] });
 
-    const created = await create();
-    expect(created).toMatchObject({ __typename: 'Standby', state: 'SEEDING' });
-    standbyId = created['id'] as string;
-    expect(await create()).toMatchObject({ __typename: 'Standby', id: standbyId });
-    expect(await create({ site: 'Galway' })).toMatchObject({ __typename: 'IdempotencyKeyReused' });
+    // The same request twenty times at once, and as often another one under the same key.
+    const answers = await Promise.all(times(20).flatMap(() => [create(), create({ site: 'Galway' })]));
+    const [created] = answers.filter(answer => answer['__typename'] === 'Standby');
+    const kinds = answers.map(answer => answer['__typename']);
+    expect(kinds.filter(kind => kind === 'Standby')).toHaveLength(20);
+    expect(kinds.filter(kind => kind === 'IdempotencyKeyReused')).toHaveLength(20);
+    expect(new Set(answers.map(({ id }) => id).filter(id => id !== undefined)).size).toBe(1);
+    standbyId = created?.['id'] as string;
+    expect((await ask('{ standbys { id site } }')).data).toMatchObject({ standbys: [{ id: standbyId }] });
+  });
+
+  it('answers the same under the same key later, and names what is wrong with another request', async () => {
+    const { data } = await ask('{ standbys { id site } }');
+    const [{ site }] = data?.['standbys'] as [{ site: string }];
+    expect(await create({ site })).toMatchObject({ __typename: 'Standby', id: standbyId });
+    expect(await create({ site: 'Sligo' })).toMatchObject({ __typename: 'IdempotencyKeyReused' });
     expect(await create({ idempotencyKey: 'two' })).toMatchObject({ __typename: 'InvalidInput' });
+    expect(await create({ idempotencyKey: 'two', dryRun: true })).toMatchObject({ __typename: 'InvalidInput' });
+    const more = await Promise.all(times(20).map(index => create({ idempotencyKey: `more ${String(index)}` })));
+    expect(new Set(more.map(answer => answer['__typename']))).toEqual(new Set(['InvalidInput']));
   });
 
   it('copies the full and waits for a log set', async () => {

@@ -16,26 +16,41 @@ export async function startEstate(names: readonly string[]) {
   };
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-shipping-'));
   closers.push(() => rm(folder, { recursive: true, force: true }));
-  const place = async (name: string) => {
-    await mkdir(join(folder, name), { recursive: true });
-    return join(folder, name);
-  };
-  const [backups, copies] = [await place('backups'), await place('copies')];
-  const standin = async (role: 'primary' | 'standby', maps: Record<string, string>) => {
-    const data = await place(`${role}-data`);
-    return startTestServer(
-      role,
-      { name: `${role.toUpperCase()}\\BTS`, dataFolder: await place(role), maps: { ...maps, 'D:\\Data': data } },
-      process.env,
-    );
-  };
   try {
-    const primary = await standin('primary', { 'D:\\Backup': backups });
-    closers.push(() => primary.close());
-    const standby = await standin('standby', { 'E:\\Copies': copies });
+    const source = await startSource(folder, names);
+    closers.push(source.close);
+    const copies = join(folder, 'copies');
+    const standby = await startStandby(folder, copies);
     closers.push(() => standby.close());
-    const [source, target] = [await look(primary, closers), await look(standby, closers)];
-    const run = await batches(source, closers);
+    const target = await connect(standby, closers);
+    return { ...source, standby, target, copies, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The standby instance with its own files in `folder`; it sees `copies` as `E:\\Copies`. */
+export async function startStandby(
+  folder: string,
+  copies: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<TestServer> {
+  return startInstance('standby', folder, { 'E:\\Copies': copies }, env);
+}
+
+/** The primary instance with these databases; `take` makes the next backup set. */
+export async function startSource(folder: string, names: readonly string[]) {
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const one of closers.splice(0).reverse()) await one();
+  };
+  const backups = join(folder, 'backups');
+  const primary = await startInstance('primary', folder, { 'D:\\Backup': backups });
+  closers.push(() => primary.close());
+  try {
+    const source = await connect(primary, closers);
+    const run = await sender(source, closers);
     for (const name of names) {
       const files = `(NAME = N'd', FILENAME = N'D:\\Data\\${name}.mdf') LOG ON (NAME = N'l', FILENAME = N'D:\\Data\\${name}.ldf')`;
       await run(`CREATE DATABASE [${name}] ON ${files}`);
@@ -57,11 +72,24 @@ export async function startEstate(names: readonly string[]) {
         );
       return qualified({ source, majorVersion, groupId, names, number, type, mark });
     };
-    return { primary, standby, target, backups, copies, groupId, take, close };
+    return { primary, backups, groupId, run, take, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function startInstance(
+  role: 'primary' | 'standby',
+  folder: string,
+  shares: Readonly<Record<string, string>>,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<TestServer> {
+  const data = join(folder, `${role}-data`);
+  const dataFolder = join(folder, role);
+  for (const made of [data, dataFolder, ...Object.values(shares)]) await mkdir(made, { recursive: true });
+  const maps = { ...shares, 'D:\\Data': data };
+  return startTestServer(role, { name: `${role.toUpperCase()}\\BTS`, dataFolder, maps }, env);
 }
 
 export const positionAt = async (server: SqlServer, name: string) =>
@@ -69,14 +97,17 @@ export const positionAt = async (server: SqlServer, name: string) =>
 
 const pathOf = (name: string, type: string, number: number) => `${name}_${type}_${String(number)}.bak`;
 
-async function look({ address, credentials }: TestServer, closers: (() => Promise<unknown>)[]): Promise<SqlServer> {
+export async function connect(
+  { address, credentials }: TestServer,
+  closers: (() => Promise<unknown>)[],
+): Promise<SqlServer> {
   const server = await openServer({ address, credentials, applicationName: 'holdfast-suite', clock: Date.now });
   closers.push(() => server.close());
   return server;
 }
 
 /** Statements that the product itself never sends. */
-async function batches(server: SqlServer, closers: (() => Promise<unknown>)[]) {
+export async function sender(server: SqlServer, closers: (() => Promise<unknown>)[]) {
   const connection = await server.dedicated('holdfast-suite-work');
   closers.push(() => connection.close());
   const about = { name: 'suite', purpose: 'test', documentation: 'none', repeat: 'unsafe', channel: 'batch' } as const;

@@ -8,24 +8,67 @@ import { findCopy, saveCopy } from './copy-store.ts';
 
 type Key = { readonly standbyId: StandbyId; readonly fileId: Copy['fileId'] };
 
-/** From nothing, or from a copy of another backup under the same file: what was known of that one does not carry over. */
-export async function beginCopy({ store }: CommandDependencies, copy: Copy): Promise<void> {
-  await store.transaction(tx => saveCopy(tx, copy));
+/** A leader that was replaced has no say any more; the loop ends with its lease. */
+export class CopySuperseded extends Error {
+  override readonly name = 'CopySuperseded';
 }
 
-/** Whatever changed of a copy under way; nothing happens when it is gone. */
-export async function updateCopy(
+/**
+ * The copy to be written, made of what is stored: from nothing, or from where an earlier attempt at the same backup got to. Undefined when
+ * it is whole already. From here on only `writer` says how it goes on. @throws CopySuperseded when a newer leader writes it.
+ */
+export async function beginCopy(
   { store }: Pick<CommandDependencies, 'store'>,
   key: Key,
-  change: Partial<Pick<Copy, 'state' | 'size' | 'sourceModifiedMs' | 'prefix' | 'sha256' | 'problem'>>,
-): Promise<void> {
-  await store.transaction(async tx => {
-    const copy = await findCopy(tx, key.standbyId, key.fileId);
-    if (copy !== undefined) await saveCopy(tx, { ...copy, ...change });
+  writer: number,
+  make: (before: Copy | undefined) => Copy,
+): Promise<Copy | undefined> {
+  return store.transaction(async tx => {
+    const before = await findCopy(tx, key.standbyId, key.fileId);
+    if (before !== undefined && before.writer > writer) throw superseded(before);
+    const copy = { ...make(before), writer };
+    if (before?.backupSetUuid === copy.backupSetUuid && before.state !== 'WRITING') return undefined;
+    await saveCopy(tx, copy);
+    return copy;
   });
 }
 
-/** `after` RESTART: what is there is no copy of this backup, so it is copied again. */
+/** How the writing goes on. @throws CopySuperseded when it is not `writer` that writes it any more. */
+export async function updateCopy(
+  { store }: Pick<CommandDependencies, 'store'>,
+  key: Key,
+  writer: number,
+  change: Partial<Pick<Copy, 'size' | 'sourceModifiedMs' | 'prefix' | 'sha256'>>,
+): Promise<void> {
+  await store.transaction(async tx => {
+    const copy = await findCopy(tx, key.standbyId, key.fileId);
+    if (copy === undefined || copy.writer !== writer || copy.state !== 'WRITING') throw superseded(copy);
+    await saveCopy(tx, { ...copy, ...change });
+  });
+}
+
+/** Whole and under its name; nothing happens where that is known, or somebody else writes it. */
+export async function noteWritten(
+  { store }: Pick<CommandDependencies, 'store'>,
+  key: Key,
+  writer: number,
+  written: { readonly size: string; readonly sha256: string },
+): Promise<void> {
+  await store.transaction(async tx => {
+    const copy = await findCopy(tx, key.standbyId, key.fileId);
+    if (copy === undefined || copy.writer !== writer || copy.state !== 'WRITING') return;
+    await saveCopy(tx, { ...copy, ...written, state: 'WRITTEN', prefix: null, problem: null });
+  });
+}
+
+function superseded(copy: Copy | undefined): CopySuperseded {
+  return new CopySuperseded(`${copy?.writePath ?? 'a copy'} is written by another leader or whole already`);
+}
+
+/**
+ * `copy` is the one that has the problem: nothing happens where it has become another since. `after` RESTART: what is there is no copy
+ * of this backup, so it is copied again.
+ */
 export async function noteCopyProblem(
   { store, clock }: CommandDependencies,
   copy: Copy,
@@ -34,6 +77,7 @@ export async function noteCopyProblem(
 ): Promise<void> {
   await store.transaction(async tx => {
     const before = (await findCopy(tx, copy.standbyId, copy.fileId)) ?? copy;
+    if (!isSameAttempt(before, copy)) return;
     const attempts = (before.problem?.attempts ?? 0) + 1;
     const now = new Date(clock()).toISOString();
     const [fresh = reason] = dated([reason], before.problem === null ? [] : [before.problem.reason], now);
@@ -43,16 +87,23 @@ export async function noteCopyProblem(
   });
 }
 
+/** While it is written its hash comes and goes; once it is whole, the hash is what was looked at. */
+function isSameAttempt(stored: Copy, { state, writer, sha256 }: Copy): boolean {
+  return stored.state === state && stored.writer === writer && (state === 'WRITING' || stored.sha256 === sha256);
+}
+
 /** Whole, under its name and recognised by the standby instance: now others may plan with it. */
 export async function noteVerified(
   { store, outbox, clock }: CommandDependencies,
-  { standbyId, fileId }: Key,
+  read: Copy,
   groupId: string,
   header: CopyHeader,
 ): Promise<void> {
+  const { standbyId, fileId } = read;
   await store.transaction(async tx => {
     const copy = await findCopy(tx, standbyId, fileId);
-    if (copy === undefined || copy.state !== 'WRITTEN' || copy.size === null) return;
+    // Verified already, or copied anew since its header was read.
+    if (copy === undefined || copy.state !== 'WRITTEN' || !isSameAttempt(copy, read) || copy.size === null) return;
     const copiedAt = new Date(clock()).toISOString();
     await saveCopy(tx, { ...copy, state: 'VERIFIED', header, problem: null, copiedAt });
     await outbox.append(tx, fileCopied, {

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InstanceId, StandbyId } from '@holdfast/domain';
 import { joinPath, mapFolder } from '@holdfast/domain/windows-path';
@@ -14,13 +15,14 @@ import { findStandby, listStandbys } from '../standby/standby-store.ts';
 import type { Stream } from '../stream/stream.ts';
 import { findStream, listStreams } from '../stream/stream-store.ts';
 import { type Copy, type CopyHeader, type CopyStep, headerDifference, nextCopy, type SourceFile } from './copy.ts';
-import { beginCopy, noteCopyProblem, noteVerified, updateCopy } from './copy-commands.ts';
+import { beginCopy, CopySuperseded, noteCopyProblem, noteVerified, noteWritten, updateCopy } from './copy-commands.ts';
 import { listCopies } from './copy-store.ts';
-import { transferFile } from './transfer-runner.ts';
+import { partOf, type PartOwner, transferFile } from './transfer-runner.ts';
 
 export type CopyRunnerDependencies = CommandDependencies & {
   readonly connections: StandbyConnections;
   readonly gate: StandbyGate;
+  readonly fencingToken: number;
   readonly flushEveryBytes: number;
 };
 
@@ -34,20 +36,23 @@ type Observation =
   | undefined;
 type Decision = { readonly step: CopyStep; readonly standby: Standby; readonly stream: Stream };
 type Outcome =
-  | { readonly kind: 'WRITTEN'; readonly copy: Copy; readonly size: string; readonly sha256: string }
-  | { readonly kind: 'VERIFIED'; readonly header: CopyHeader }
+  | { readonly kind: 'WRITTEN'; readonly size: string; readonly sha256: string }
+  | { readonly kind: 'VERIFIED'; readonly copy: Copy; readonly header: CopyHeader }
   | {
       readonly kind: 'PROBLEM';
       readonly copy: Copy;
       readonly reason: ShippingReason;
       readonly after: 'CONTINUE' | 'RESTART';
     }
-  | { readonly kind: 'HELD' };
+  | { readonly kind: 'HELD' }
+  /** It is whole already: look again. */
+  | { readonly kind: 'OVERTAKEN' };
 
 /**
  * Brings the files of one database to its standby, one at a time, and has the standby instance read each header before anybody plans with
- * it. Killed anywhere, the row and the files on disk say how far it got (`transferFile`); a header is simply read again. A file that does
- * not come is put aside with its reason and tried again later, so that it does not keep the others.
+ * it. Killed anywhere, the row and the files on disk say how far it got (`transferFile`); a header is simply read again. A leader that
+ * was replaced and wakes up finds the row written by a greater token and its part gone: it can move neither the one nor the other. A file
+ * that does not come is put aside with its reason and tried again later, so that it does not keep the others.
  */
 export function copyRunner(
   dependencies: CopyRunnerDependencies,
@@ -90,9 +95,9 @@ export function copyRunner(
       const key = { standbyId: standby.id, fileId: step.file.fileId };
       if (outcome.kind === 'WRITTEN') {
         const { size, sha256 } = outcome;
-        await updateCopy(dependencies, key, { state: 'WRITTEN', size, sha256, prefix: null, problem: null });
+        await noteWritten(dependencies, key, dependencies.fencingToken, { size, sha256 });
       }
-      if (outcome.kind === 'VERIFIED') await noteVerified(dependencies, key, standby.groupId, outcome.header);
+      if (outcome.kind === 'VERIFIED') await noteVerified(dependencies, outcome.copy, standby.groupId, outcome.header);
       if (outcome.kind === 'PROBLEM') await noteCopyProblem(dependencies, outcome.copy, outcome.reason, outcome.after);
     },
   };
@@ -107,56 +112,70 @@ async function act(
   const now = await dependencies.store.read(db => findStandby(db, standby.id));
   if (now === undefined || isHeld(now)) return { kind: 'HELD' };
   if (step.kind === 'VERIFY') return verify(dependencies.connections, step.copy, step.file, stream.instanceId);
-  return copyFile(dependencies, { file: step.file, before: step.before, standby, stream }, context, yielding);
+  return copyFile(dependencies, { file: step.file, standby, stream }, context, yielding);
 }
 
 async function copyFile(
   dependencies: CopyRunnerDependencies,
   of: {
     readonly file: SourceFile;
-    readonly before: Copy | undefined;
     readonly standby: Standby;
     readonly stream: Stream;
   },
   context: StepContext,
   yielding: AbortSignal,
 ): Promise<Outcome> {
-  const { file, before, standby, stream } = of;
+  const { file, standby, stream } = of;
   const folders = standby.instances.find(({ instanceId }) => instanceId === stream.instanceId)?.folders ?? [];
   const places = placesOf(folders, file);
-  const copy = rowOf(file, before, standby.id, stream.instanceId, places);
+  const key = { standbyId: standby.id, fileId: file.fileId };
+  const { fencingToken: writer } = dependencies;
+  const copy = await beginCopy(dependencies, key, writer, before =>
+    rowOf(file, before, standby.id, stream.instanceId, places),
+  );
+  if (copy === undefined) return { kind: 'OVERTAKEN' };
   if (places === undefined) {
     const { path, sourceInstance } = file;
     return problem(copy, shippingReason('FOLDER_NOT_MAPPED', { path, sourceInstance }));
   }
-  await beginCopy(dependencies, copy);
-  const key = { standbyId: standby.id, fileId: file.fileId };
+  const owner = ownerOf(standby.id, writer);
   const stop = AbortSignal.any([context.signal, yielding]);
   try {
     const transferred = await transferFile({
       sourcePath: places.read,
       writePath: places.write,
+      owner,
       before: copy,
       flushEveryBytes: dependencies.flushEveryBytes,
       signal: stop,
-      onStart: start => updateCopy(dependencies, key, { ...start, sha256: null }),
+      onStart: async start => {
+        await updateCopy(dependencies, key, writer, { ...start, sha256: null });
+        await context.checkpoint('started');
+      },
       onPrefix: async prefix => {
-        await updateCopy(dependencies, key, { prefix });
+        await updateCopy(dependencies, key, writer, { prefix });
         await context.checkpoint('flushed');
       },
       onHashed: async sha256 => {
-        await updateCopy(dependencies, key, { sha256 });
+        await updateCopy(dependencies, key, writer, { sha256 });
         await context.checkpoint('hashed');
       },
     });
-    if (transferred.kind === 'WRITTEN') return { ...transferred, copy };
+    if (transferred.kind === 'WRITTEN') return transferred;
     const facts = { database: file.databaseName, path: file.path, error: transferred.error };
     return problem(copy, shippingReason('COPY_FAILED', facts));
   } catch (error) {
     // Cut short for a claim: what is written stays and is taken up again, should the standby come back.
     if (yielding.aborted && !context.signal.aborted) return { kind: 'HELD' };
+    // Nobody would look for it any more: the newer leader has taken over the parts that it found.
+    if (error instanceof CopySuperseded) await rm(partOf(places.write, owner), { force: true });
     throw error;
   }
+}
+
+/** Two standbys may have their copies in one folder. */
+function ownerOf(standbyId: StandbyId, token: number): PartOwner {
+  return { name: standbyId.slice(-12), token };
 }
 
 function rowOf(
@@ -185,6 +204,7 @@ function rowOf(
     header: null,
     problem: before?.problem ?? null,
     copiedAt: null,
+    writer: 0,
   };
   const same = before?.backupSetUuid === fresh.backupSetUuid && before.writePath === fresh.writePath;
   if (!same) return fresh;
@@ -233,7 +253,7 @@ async function verify(
       forkPointLsn,
       hasChecksums,
     };
-    return { kind: 'VERIFIED', header };
+    return { kind: 'VERIFIED', copy, header };
   } catch (error) {
     if (isLost(error)) await connections.drop(instanceId);
     // Only what is wrong with the file belongs to the file; a server that does not answer is the loop's to try again.

@@ -38,6 +38,7 @@ export async function saveCopy(tx: Tx, copy: Copy): Promise<void> {
     header: copy.header === null ? null : JSON.stringify(copy.header),
     problem: copy.problem === null ? null : JSON.stringify(copy.problem),
     copied_at: copy.copiedAt,
+    writer: copy.writer,
   };
   const { standbyId: standby_id, fileId: file_id, databaseId: database_id, instanceId: instance_id } = copy;
   await tx.dialect
@@ -68,5 +69,6 @@ function toCopy(row: ShippingTables['copy']): Copy {
     header: row.header === null ? null : (JSON.parse(row.header) as CopyHeader),
     problem: row.problem === null ? null : (JSON.parse(row.problem) as CopyProblem),
     copiedAt: row.copied_at,
+    writer: row.writer,
   };
 }

@@ -33,6 +33,8 @@ export type Copy = {
   readonly header: CopyHeader | null;
   readonly problem: CopyProblem | null;
   readonly copiedAt: string | null;
+  /** Fencing token of the leader that writes it: only that one may say how it goes on. */
+  readonly writer: number;
 };
 
 /** What of the part is on disk for sure, and what it hashes to. */
@@ -41,7 +43,7 @@ export type CopyHeader = ChainHeader & { readonly hasChecksums: boolean };
 export type CopyProblem = { readonly reason: ShippingReason; readonly attempts: number; readonly retryAtMs: number };
 
 export type CopyStep =
-  | { readonly kind: 'COPY'; readonly file: SourceFile; readonly before: Copy | undefined }
+  | { readonly kind: 'COPY'; readonly file: SourceFile }
   | { readonly kind: 'VERIFY'; readonly file: SourceFile; readonly copy: Copy };
 
 export type SourceFile = KnownFile & {
@@ -68,7 +70,7 @@ export function nextCopy(view: {
     if (isThis && copy.state === 'VERIFIED') continue;
     if (copy?.problem != null && copy.problem.retryAtMs > view.nowMs) continue;
     if (isThis && copy.state === 'WRITTEN') return { kind: 'VERIFY', file, copy };
-    return { kind: 'COPY', file, before: copy };
+    return { kind: 'COPY', file };
   }
   return undefined;
 }

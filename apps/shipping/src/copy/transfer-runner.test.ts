@@ -1,14 +1,25 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Prefix } from './copy.ts';
-import { transferFile, type TransferRequest } from './transfer-runner.ts';
+import { partOf, transferFile, type TransferRequest } from './transfer-runner.ts';
 
 const flushEveryBytes = 1_048_576;
 const content = randomBytes(3 * flushEveryBytes + 12_345);
 const sha256 = createHash('sha256').update(content).digest('hex');
+
+const owner = { name: 'standby', token: 7 };
 
 let folder: string;
 let sourcePath: string;
@@ -30,6 +41,7 @@ function request(recorded: Recorded, changes: Partial<TransferRequest> = {}) {
   const asked: TransferRequest = {
     sourcePath,
     writePath,
+    owner,
     before: { ...recorded },
     flushEveryBytes,
     signal: new AbortController().signal,
@@ -60,25 +72,55 @@ describe('a transfer', () => {
     const { asked } = request({ ...nothing });
     expect(await transferFile(asked)).toEqual({ kind: 'WRITTEN', size: String(content.length), sha256 });
     expect(readFileSync(writePath).equals(content)).toBe(true);
-    expect(existsSync(`${writePath}.part`)).toBe(false);
+    expect(existsSync(partOf(writePath, owner))).toBe(false);
   });
 
   it('goes on after a cut where it was recorded, and drops what was never forced to disk', async () => {
     const recorded = { ...nothing };
     await cut(recorded);
-    appendFileSync(`${writePath}.part`, 'never flushed');
+    appendFileSync(partOf(writePath, owner), 'never flushed');
     const { asked, starts } = request(recorded);
     expect(await transferFile(asked)).toMatchObject({ kind: 'WRITTEN', sha256 });
     expect(starts).toEqual([String(2 * flushEveryBytes)]);
     expect(readFileSync(writePath).equals(content)).toBe(true);
   });
 
+  it('goes on with the part of a process that is gone, under its own name, and leaves none of the others', async () => {
+    const recorded = { ...nothing };
+    await cut(recorded);
+    writeFileSync(partOf(writePath, { ...owner, token: 3 }), 'left by an even older one');
+    const stranger = partOf(writePath, { name: 'elsewhere', token: 1 });
+    writeFileSync(stranger, 'of another standby');
+    const { asked, starts } = request(recorded, { owner: { ...owner, token: 9 } });
+    expect(await transferFile(asked)).toMatchObject({ kind: 'WRITTEN', sha256 });
+    expect(starts).toEqual([String(2 * flushEveryBytes)]);
+    expect(readdirSync(dirname(writePath)).toSorted()).toEqual(['copy.bak', basename(stranger)]);
+  });
+
+  it.each([
+    ['takes its part over', false],
+    ['begins anew', true],
+  ])('loses nothing to a process that wakes up after another one %s', async (_what, anew) => {
+    const recorded = { ...nothing };
+    const old = request(recorded);
+    let newer: Awaited<ReturnType<typeof transferFile>> | undefined;
+    const onPrefix = async (prefix: Prefix) => {
+      await old.asked.onPrefix(prefix);
+      const before = anew ? nothing : recorded;
+      newer ??= await transferFile(request({ ...before }, { owner: { ...owner, token: 8 } }).asked);
+    };
+    expect(await transferFile({ ...old.asked, onPrefix })).toMatchObject({ kind: 'FAILED' });
+    expect(newer).toMatchObject({ kind: 'WRITTEN', sha256 });
+    expect(readFileSync(writePath).equals(content)).toBe(true);
+    expect(readdirSync(dirname(writePath))).toEqual(['copy.bak']);
+  });
+
   it('begins again when the part is not what was recorded', async () => {
     const recorded = { ...nothing };
     await cut(recorded);
-    const part = readFileSync(`${writePath}.part`);
+    const part = readFileSync(partOf(writePath, owner));
     part[5] = (part[5] ?? 0) ^ 1;
-    writeFileSync(`${writePath}.part`, part);
+    writeFileSync(partOf(writePath, owner), part);
     const { asked, starts } = request(recorded);
     expect(await transferFile(asked)).toMatchObject({ kind: 'WRITTEN', sha256 });
     expect(starts).toEqual([null]);

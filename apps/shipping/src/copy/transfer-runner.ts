@@ -1,12 +1,13 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import type { Prefix } from './copy.ts';
 
 export type TransferRequest = {
   readonly sourcePath: string;
   readonly writePath: string;
+  readonly owner: PartOwner;
   /** What an earlier attempt left, as it was recorded. */
   readonly before: {
     readonly size: string | null;
@@ -28,16 +29,28 @@ export type TransferRequest = {
   readonly onHashed: (sha256: string) => Promise<void>;
 };
 
+/** Whose part it is: `name` of letters and digits for who copies there, `token` greater with every process that does it for them. */
+export type PartOwner = { readonly name: string; readonly token: number };
+
 export type Transferred =
   | { readonly kind: 'WRITTEN'; readonly size: string; readonly sha256: string }
   | { readonly kind: 'FAILED'; readonly error: string };
 
 const chunkBytes = 1_048_576;
 
+/** Where a file is written until it is whole: beside its place, under a name that no other process uses. */
+export function partOf(writePath: string, { name, token }: PartOwner): string {
+  return `${writePath}.${name}-${String(token)}.part`;
+}
+
 /**
- * Brings one file to its place: written beside it as `.part`, hashed on the way, forced to disk, then renamed, so that under its name there
+ * Brings one file to its place: written beside it as a part, hashed on the way, forced to disk, then renamed, so that under its name there
  * is always a whole file. Killed anywhere it resumes: at the recorded prefix if the part still hashes to it, behind the rename if the file
  * has the recorded hash, else from the start. A source that changed meanwhile is a failure. System errors are values, with their code.
+ *
+ * A process that was replaced and wakes up may still hold its part open: the next one renames that part to a name of its own, so that only it
+ * can put the file under its final name, and nothing is ever cut off at the beginning, so that what the old one goes on writing into it is
+ * the same bytes at the same place.
  */
 export async function transferFile(request: TransferRequest): Promise<Transferred> {
   try {
@@ -51,13 +64,17 @@ export async function transferFile(request: TransferRequest): Promise<Transferre
 }
 
 async function transfer(request: TransferRequest): Promise<Transferred> {
-  const { sourcePath, writePath, before, onStart, onHashed } = request;
+  const { sourcePath, writePath, owner, before, onStart, onHashed } = request;
   const source = await describe(sourcePath);
   const unchanged = before.size === source.size && before.sourceModifiedMs === source.sourceModifiedMs;
-  if (unchanged && before.sha256 !== null && (await hashOf(writePath)) === before.sha256)
+  const folder = dirname(writePath);
+  const made = await mkdir(folder, { recursive: true });
+  if (made !== undefined) await syncFolders(dirname(folder), dirname(made));
+  const part = await takeOver(writePath, owner);
+  if (unchanged && before.sha256 !== null && (await hashOf(writePath)) === before.sha256) {
+    await rm(part, { force: true });
     return { kind: 'WRITTEN', size: source.size, sha256: before.sha256 };
-  await mkdir(dirname(writePath), { recursive: true });
-  const part = `${writePath}.part`;
+  }
   const resumed = unchanged && before.prefix !== null ? await resume(part, before.prefix) : undefined;
   await onStart({ ...source, prefix: resumed === undefined ? null : before.prefix });
   const sha256 = await writePart(request, part, resumed ?? { hash: createHash('sha256'), bytes: 0 });
@@ -69,13 +86,28 @@ async function transfer(request: TransferRequest): Promise<Transferred> {
     return { kind: 'FAILED', error: `${String(written)} bytes were written of ${source.size}` };
   await onHashed(sha256);
   await rename(part, writePath);
-  await syncFolder(dirname(writePath));
+  await syncFolder(folder);
   return { kind: 'WRITTEN', size: source.size, sha256 };
 }
 
 async function describe(path: string): Promise<{ size: string; sourceModifiedMs: string }> {
   const { size, mtimeMs } = await stat(path, { bigint: true });
   return { size: String(size), sourceModifiedMs: String(mtimeMs) };
+}
+
+/** The part is ours from here on: the newest that an earlier process left gets our name, older ones go. */
+async function takeOver(writePath: string, owner: PartOwner): Promise<string> {
+  const folder = dirname(writePath);
+  const start = `${basename(writePath)}.${owner.name}-`;
+  const tokens = (await readdir(folder)).flatMap(file => {
+    const token = file.startsWith(start) && file.endsWith('.part') ? Number(file.slice(start.length, -5)) : NaN;
+    return Number.isSafeInteger(token) && token <= owner.token ? [token] : [];
+  });
+  const [newest, ...older] = tokens.toSorted((a, b) => b - a);
+  for (const token of older) await rm(partOf(writePath, { ...owner, token }), { force: true });
+  const own = partOf(writePath, owner);
+  if (newest !== undefined && newest !== owner.token) await rename(partOf(writePath, { ...owner, token: newest }), own);
+  return own;
 }
 
 /** The hash so far, or undefined when the part is not what was recorded. */
@@ -98,13 +130,14 @@ async function writePart(
   start: { readonly hash: Hash; readonly bytes: number },
 ): Promise<string> {
   const { hash } = start;
-  const handle = await open(part, start.bytes > 0 ? 'r+' : 'w');
+  // From the start means another file: an older process may still write into the one that was there.
+  if (start.bytes === 0) await rm(part, { force: true });
+  const handle = await open(part, start.bytes > 0 ? 'r+' : 'wx');
   try {
-    // What lies behind the recorded prefix was never forced to disk.
-    await handle.truncate(start.bytes);
     let done = start.bytes;
     let flushed = done;
-    for await (const chunk of createReadStream(sourcePath, { start: done, highWaterMark: chunkBytes, signal })) {
+    const highWaterMark = Math.min(chunkBytes, flushEveryBytes);
+    for await (const chunk of createReadStream(sourcePath, { start: done, highWaterMark, signal })) {
       const buffer = chunk as Buffer;
       await writeAll(handle, buffer, done);
       hash.update(buffer);
@@ -114,6 +147,8 @@ async function writePart(
       await onPrefix({ bytes: String(done), sha256: hash.copy().digest('hex') });
       flushed = done;
     }
+    // An earlier attempt may have written further than the source is long.
+    await handle.truncate(done);
     await handle.sync();
     return hash.digest('hex');
   } finally {
@@ -137,6 +172,14 @@ async function hashOf(path: string): Promise<string | undefined> {
     throw error;
   }
   return hash.digest('hex');
+}
+
+/** A folder that was just made is itself a name in the one above it. */
+async function syncFolders(from: string, to: string): Promise<void> {
+  for (let folder = from; ; folder = dirname(folder)) {
+    await syncFolder(folder);
+    if (folder === to || folder === dirname(folder)) return;
+  }
 }
 
 /** Makes the new name itself durable. Windows does not open folders, and keeps names with the journal of its file system (unverified). */

@@ -37,6 +37,11 @@ const texts = {
     fix: 'Read the error; the same step is tried again by itself.',
     evidence: `${path}: ${error}`,
   }),
+  SEED_NOT_PROVEN: ({ database, instance, why }: { database: string; instance: string; why: string }): Text => ({
+    message: `${database} is in the middle of a restore at ${instance}, and nothing proves that Holdfast began it: it is left alone.`,
+    fix: 'Look whose it is. Once nobody needs it, drop it there; then it is seeded from its full backup.',
+    evidence: why,
+  }),
   GROUP_LOCKED: ({ instance, holder }: { instance: string; holder: string }): Text => ({
     message: `Somebody else works on this group's databases at ${instance}.`,
     fix: 'Wait until it has ended; end a session that should not be there.',

@@ -1,4 +1,4 @@
-import type { ExecutionId, InstanceId, StandbyId, StreamId } from '@holdfast/domain';
+import type { ExecutionId, GroupId, InstanceId, StandbyId, StreamId } from '@holdfast/domain';
 import {
   type groupObserved,
   type PayloadOf,
@@ -10,8 +10,14 @@ import {
 import type { Outbox } from '@holdfast/messaging';
 import { allows, type Caller, type Clock, newId, type NotAllowed } from '@holdfast/service';
 import { findEarlierRequest, rememberRequest } from '@holdfast/service/host';
-import type { Store, Transactor } from '@holdfast/store';
-import { type KnownGroup, type KnownSet, protectedDatabases, type SourceDatabase } from '../estate/estate.ts';
+import type { Reader, Store, Transactor } from '@holdfast/store';
+import {
+  type KnownGroup,
+  type KnownInstance,
+  type KnownSet,
+  protectedDatabases,
+  type SourceDatabase,
+} from '../estate/estate.ts';
 import { findGroup, findInstances, loadSets, saveGroup } from '../estate/estate-store.ts';
 import type { Stream } from '../stream/stream.ts';
 import { insertStream, listStreams } from '../stream/stream-store.ts';
@@ -64,13 +70,16 @@ export async function createStandby(
       db,
       input.instances.map(({ instanceId }) => instanceId),
     );
-    return { earlier, before, group, instances, sets: await loadSets(db, input.groupId) };
+    const taken = await instanceTaken(db, input.groupId, instances);
+    return { earlier, before, group, instances, taken, sets: await loadSets(db, input.groupId) };
   });
   if (known.before !== undefined) return { kind: 'CREATED', standby: known.before };
   if (known.earlier === 'other input') return keyReused;
   const plan = planStandby(input, known.group, known.instances);
   if ('kind' in plan) return plan;
   const group = known.group as KnownGroup;
+  // Before anybody looks there: a standby that is yielded is not even looked at.
+  if (known.taken !== undefined) return alreadyStandby(known.taken);
 
   const seen = new Map<InstanceId, TargetObservation>();
   for (const { instanceId } of plan.instances) seen.set(instanceId, await dependencies.look(instanceId));
@@ -85,8 +94,8 @@ export async function createStandby(
     if (earlier === 'other input') return keyReused;
     const before = earlier === undefined ? undefined : await findStandby(tx, earlier.resultId as StandbyId);
     if (before !== undefined) return { kind: 'CREATED', standby: before };
-    for (const { instanceId, instanceName } of plan.instances)
-      if ((await standbyOn(tx, group.groupId, instanceId)) !== undefined) return alreadyStandby(instanceName);
+    const taken = await instanceTaken(tx, group.groupId, known.instances);
+    if (taken !== undefined) return alreadyStandby(taken);
     const standby = newStandby(group, input.site, plan.instances, newId(clock) as StandbyId);
     await insertStandby(tx, standby, { at: new Date(clock()).toISOString(), by: caller.sub });
     for (const { instanceId, databases } of plan.instances)
@@ -95,6 +104,17 @@ export async function createStandby(
     await publishStandby(tx, dependencies.outbox, standby);
     return { kind: 'CREATED', standby };
   });
+}
+
+/** The first of these that belongs to a standby of the group already. */
+async function instanceTaken(
+  db: Reader<ShippingTables>,
+  groupId: GroupId,
+  instances: readonly KnownInstance[],
+): Promise<string | undefined> {
+  for (const { instanceId, serverName } of instances)
+    if ((await standbyOn(db, groupId, instanceId)) !== undefined) return serverName;
+  return undefined;
 }
 
 const keyReused = {
@@ -165,6 +185,7 @@ function newStream(
     heldBackSetId: null,
     lagSets: null,
     seedingFileId: null,
+    seedingEvidence: null,
     problem: null,
     observedAt: null,
   };
@@ -222,30 +243,47 @@ export async function followGroup(
   }
 }
 
-/** Only recorded here; the runners then stop and answer. A claim that is answered already is answered again: the answer may be lost. */
-export async function claimStandby(tx: Tx, claim: PayloadOf<typeof standbyClaimed>): Promise<void> {
+/**
+ * Only recorded here; the runners then stop and answer. One that was let go already is not touched again: since then nothing of ours runs
+ * there, so the answer is given at once, and given again when it was lost.
+ */
+export async function claimStandby(
+  tx: Tx,
+  { outbox, clock }: CommandDependencies,
+  claim: PayloadOf<typeof standbyClaimed>,
+): Promise<void> {
   const standby = await mustFind(tx, claim.standbyId);
-  await saveStandby(tx, claimed(standby, claim.executionId as ExecutionId));
+  const executionId = claim.executionId as ExecutionId;
+  if (standby.claim?.yieldedAt == null) return saveStandby(tx, claimed(standby, executionId));
+  await answerClaim(tx, outbox, standby, executionId, new Date(clock()).toISOString());
 }
 
-/** Called by the runner when nothing of ours runs at the standby any more. */
-export async function yieldStandby({ store, outbox, clock }: CommandDependencies, standbyId: StandbyId): Promise<void> {
+/** Called by the runner when nothing of ours runs at the standby any more, for the claim it saw before it began to stop. */
+export async function yieldStandby(
+  { store, outbox, clock }: CommandDependencies,
+  standbyId: StandbyId,
+  executionId: ExecutionId,
+): Promise<void> {
   await store.transaction(async tx => {
     const standby = await mustFind(tx, standbyId);
-    const { claim } = standby;
-    // Released, or answered by the runner of another instance, meanwhile.
-    if (claim === null || claim.yieldedAt !== null) return;
-    const now = new Date(clock()).toISOString();
-    const changed = yielded(standby, claim.executionId, now);
-    await saveStandby(tx, changed);
-    await publishStandby(tx, outbox, changed);
-    await outbox.append(tx, standbyYielded, {
-      standbyId,
-      groupId: standby.groupId,
-      executionId: claim.executionId,
-      yieldedAt: now,
-    });
+    // Released meanwhile, or answered by a newer leader. After a new claim we may be at work again: that one waits for a stop of its own.
+    if (standby.claim?.executionId !== executionId || standby.claim.yieldedAt !== null) return;
+    await answerClaim(tx, outbox, standby, executionId, new Date(clock()).toISOString());
   });
+}
+
+async function answerClaim(
+  tx: Tx,
+  outbox: Outbox,
+  standby: Standby,
+  executionId: ExecutionId,
+  yieldedAt: string,
+): Promise<void> {
+  const changed = yielded(standby, executionId, yieldedAt);
+  await saveStandby(tx, changed);
+  await publishStandby(tx, outbox, changed);
+  const { id: standbyId, groupId } = standby;
+  await outbox.append(tx, standbyYielded, { standbyId, groupId, executionId, yieldedAt });
 }
 
 export async function releaseStandby(

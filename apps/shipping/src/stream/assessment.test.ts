@@ -127,15 +127,16 @@ describe('a step that failed', () => {
     attempts: 1,
     retryAtMs,
   });
+  const position = { lsn: requireLsn('20'), forkGuid: fork };
   const sets = [full(), log(2), log(3)];
 
   it('holds the others where its own database can still follow', () => {
-    const streams = [stream(management, { problem: problem(nowMs + 1) }), stream(messageBox)];
+    const streams = [stream(management, { position, problem: problem(nowMs + 1) }), stream(messageBox, { position })];
     expect(assess(view(sets, both(20), { streams }))).toMatchObject({ state: 'BLOCKED', steps: [] });
   });
 
   it('is tried again when its time has come, before anything else', () => {
-    const streams = [stream(management, { problem: problem(nowMs) }), stream(messageBox)];
+    const streams = [stream(management, { position, problem: problem(nowMs) }), stream(messageBox, { position })];
     expect(stepsOf(view(sets, both(20), { streams }))).toEqual([[management, 'RESTORE_LOG', '30']]);
   });
 });

@@ -1,15 +1,15 @@
 import type { BackupSetId, InstanceId, MarkName } from '@holdfast/domain';
 import { commonMarks } from '@holdfast/domain/agreement';
-import type { Position } from '@holdfast/domain/chain';
+import { type Position, sameGuid } from '@holdfast/domain/chain';
 import { type DatabaseRelease, type Release, releasable } from '@holdfast/domain/hold-back';
 import type { Lsn } from '@holdfast/domain/lsn';
 import { obstacleReason, planRestore, type PlainStep, type PlanDatabase } from '@holdfast/domain/restore-plan';
 import type { TargetCandidate } from '@holdfast/domain/target';
 import { type Copy, plannable, type PlannableCopy } from '../copy/copy.ts';
-import { candidatesOf, type KnownSet } from '../estate/estate.ts';
+import { candidatesOf, inOrderTaken, type KnownSet } from '../estate/estate.ts';
 import { shippingReason, type ShippingReason } from '../standby/reason.ts';
 import type { Standby, StandbyState } from '../standby/standby.ts';
-import type { Stream } from './stream.ts';
+import { samePosition, type Stream } from './stream.ts';
 
 /** What was just read at one standby instance. */
 export type InstanceLook = { readonly instanceId: InstanceId; readonly observedAt: string } & (
@@ -46,6 +46,7 @@ export type StreamAssessment = {
   readonly state: StandbyState;
   readonly reasons: readonly ShippingReason[];
   readonly position: Position | null;
+  readonly lastRestoredSetId: BackupSetId | null;
   readonly heldBackSetId: BackupSetId | null;
   readonly lagSets: number | null;
   readonly observedAt: string | null;
@@ -116,13 +117,15 @@ function lookAt(stream: Stream, { looks, sets, copies, standby, nowMs }: Standby
     there?.redoStartLsn == null || stream.seedingFileId !== null
       ? null
       : { lsn: there.redoStartLsn, forkGuid: there.redoStartForkGuid };
-  const { databaseId, databaseName, problem } = stream;
+  const { databaseId, databaseName } = stream;
+  // A step that failed where the database does not stand any more is no obstacle: it was done unseen, or is another one by now.
+  const problem = samePosition(stream.position, position) ? stream.problem : null;
   const plan = plannable(sets, copies, databaseId).map(copy =>
     // A file that could not be restored proves nothing any more: with it, the others would be released past a mark this one cannot reach.
     problem?.fileId === copy.fileId && problem.retryAtMs > nowMs ? { ...copy, verified: false } : copy,
   );
   return {
-    stream,
+    stream: { ...stream, problem },
     kind: 'PLANNABLE',
     observedAt,
     copies: plan,
@@ -163,6 +166,7 @@ function assessStream(
   const kept = {
     stream,
     position: stream.position,
+    lastRestoredSetId: stream.lastRestoredSetId,
     heldBackSetId: stream.heldBackSetId,
     lagSets: null,
     observedAt: stream.observedAt,
@@ -173,7 +177,8 @@ function assessStream(
     return { ...kept, position: null, heldBackSetId: null, observedAt, state: 'BLOCKED', reasons: [one.reason] };
 
   const { position } = one.database;
-  const seen = { stream, position, observedAt, heldBackSetId: null, lagSets: null };
+  const lastRestoredSetId = setEndingAt(position, stream, sets) ?? stream.lastRestoredSetId;
+  const seen = { stream, position, lastRestoredSetId, observedAt, heldBackSetId: null, lagSets: null };
   if (stream.problem !== null) return { ...seen, state: 'BLOCKED', reasons: [stream.problem.reason] };
   const own = releaseOf(release, stream);
   // Nothing was planned for this one because of another database, which is blocked or cannot be seen.
@@ -188,6 +193,25 @@ function assessStream(
     return { ...seen, state: reasons.length === 0 ? 'LAGGING' : 'BLOCKED', reasons };
   }
   return { ...seen, ...progress(one, own, release?.floor ?? null, candidates, sets) };
+}
+
+/** The set whose file ends where the database stands: after a restore that nobody saw end it tells what was restored. */
+function setEndingAt(
+  position: Position | null,
+  { databaseId, lastRestoredSetId }: Stream,
+  sets: readonly KnownSet[],
+): BackupSetId | undefined {
+  if (position === null) return undefined;
+  const ending = inOrderTaken(sets).filter(({ files }) =>
+    files.some(
+      ({ databaseId: of, header }) =>
+        of === databaseId &&
+        header?.lastLsn === position.lsn &&
+        (position.forkGuid === null || sameGuid(header.lastForkGuid, position.forkGuid)),
+    ),
+  );
+  // An idle log ends where the one before it does.
+  return (ending.find(({ setId }) => setId === lastRestoredSetId) ?? ending[0])?.setId;
 }
 
 function progress(

@@ -1,31 +1,37 @@
-import type { BackupFileId, StandbyId, StreamId } from '@holdfast/domain';
-import type { Position } from '@holdfast/domain/chain';
+import type { BackupFileId, StreamId } from '@holdfast/domain';
 import { streamMoved } from '@holdfast/events';
 import type { Outbox } from '@holdfast/messaging';
 import type { Transactor } from '@holdfast/store';
-import { dated, sameReasons, shippingReason, type ShippingReason } from '../standby/reason.ts';
+import { dated, sameReasons } from '../standby/reason.ts';
 import { isHeld, type Standby } from '../standby/standby.ts';
 import { type CommandDependencies, publishStandby } from '../standby/standby-commands.ts';
 import { findStandby, saveStandby } from '../standby/standby-store.ts';
 import type { ShippingTables } from '../tables.ts';
 import type { Assessment, InstanceLook, RestoreStep, StreamAssessment } from './assessment.ts';
-import { problemAfter, type Stream } from './stream.ts';
-import { findStream, saveStream } from './stream-store.ts';
+import { sameEvidence, type SeedingEvidence } from './seeding.ts';
+import { type Failed, problemAfter, type Restored, samePosition, type Stream } from './stream.ts';
+import { findStream, listStreams, saveStream } from './stream-store.ts';
 
 type Tx = Transactor<ShippingTables>;
 
-/** What was seen and what follows from it. Others hear of it only where state, reasons, mark or position changed: ages raise no version. */
+/**
+ * What was seen and what follows from it. Others hear of it only where state, reasons, mark or position changed: ages raise no version.
+ * Nothing happens where the standby or a stream is not what the assessment was made of: a leader that was replaced meanwhile must not
+ * write its old view over a newer one, and the next look is made of what is stored now.
+ */
 export async function noteAssessment(
   { store, outbox, clock }: CommandDependencies,
-  standbyId: StandbyId,
+  basis: Standby,
   looks: readonly InstanceLook[],
   assessment: Assessment,
 ): Promise<void> {
   const now = new Date(clock()).toISOString();
   await store.transaction(async tx => {
-    const standby = await findStandby(tx, standbyId);
+    const standby = await findStandby(tx, basis.id);
     // Claimed meanwhile: its state is no longer ours to say.
-    if (standby === undefined || isHeld(standby)) return;
+    if (standby === undefined || isHeld(standby) || standby.version !== basis.version) return;
+    const streams = new Map((await listStreams(tx, [basis.id])).map(stream => [stream.id, stream]));
+    if (!assessment.streams.every(seen => isUntouched(streams.get(seen.stream.id), seen.stream))) return;
     for (const seen of assessment.streams) await noteStream(tx, outbox, seen, now);
     const changed = isNews(standby, assessment);
     const fresh: Standby = {
@@ -42,6 +48,10 @@ export async function noteAssessment(
   });
 }
 
+function isUntouched(stored: Stream | undefined, seen: Stream): boolean {
+  return stored?.version === seen.version && sameSeeding(stored, seen);
+}
+
 /** Whether the assessment says anything that is not stored yet. */
 export function isNews(
   standby: Standby,
@@ -51,10 +61,12 @@ export function isNews(
   return standby.state !== state || standby.newestCommonMark !== mark || !sameReasons(standby.reasons, reasons);
 }
 
-export function isStreamNews({ stream, state, reasons, position, heldBackSetId, lagSets }: StreamAssessment): boolean {
+export function isStreamNews(seen: StreamAssessment): boolean {
+  const { stream, state, reasons, position, lastRestoredSetId, heldBackSetId, lagSets } = seen;
   return (
     stream.state !== state ||
     !samePosition(stream.position, position) ||
+    stream.lastRestoredSetId !== lastRestoredSetId ||
     stream.heldBackSetId !== heldBackSetId ||
     stream.lagSets !== lagSets ||
     !sameReasons(stream.reasons, reasons)
@@ -62,40 +74,65 @@ export function isStreamNews({ stream, state, reasons, position, heldBackSetId, 
 }
 
 async function noteStream(tx: Tx, outbox: Outbox, seen: StreamAssessment, now: string): Promise<void> {
-  const stream = await findStream(tx, seen.stream.id);
-  if (stream === undefined) return;
-  const { state, position, heldBackSetId, lagSets, observedAt } = seen;
-  const moved = stream.state !== state || !samePosition(stream.position, position);
-  const reasons = dated(seen.reasons, stream.reasons, now);
-  const version = stream.version + (moved ? 1 : 0);
-  const fresh = { ...stream, state, reasons, position, heldBackSetId, lagSets, observedAt, version };
+  const stream = await mustFind(tx, seen.stream.id);
+  const { state, position, lastRestoredSetId, heldBackSetId, lagSets, observedAt } = seen;
+  const elsewhere = !samePosition(stream.position, position);
+  const moved = stream.state !== state || elsewhere || stream.lastRestoredSetId !== lastRestoredSetId;
+  const fresh: Stream = {
+    ...stream,
+    state,
+    reasons: dated(seen.reasons, stream.reasons, now),
+    position,
+    lastRestoredSetId,
+    heldBackSetId,
+    lagSets,
+    observedAt,
+    // It failed where the database does not stand any more: the work was done unseen, or is another one now.
+    problem: elsewhere ? null : stream.problem,
+    version: stream.version + (moved ? 1 : 0),
+  };
   await saveStream(tx, fresh);
   if (moved) await publishStream(tx, outbox, fresh, now);
 }
 
-/** Before a full is sent: should nobody see it end, what it leaves behind is not to be built upon (sqlserver.md §2.3). */
-export async function beginSeeding({ store }: CommandDependencies, id: StreamId, fileId: BackupFileId): Promise<void> {
-  await store.transaction(async tx => {
-    const stream = await mustFind(tx, id);
-    await saveStream(tx, { ...stream, seedingFileId: fileId });
+/**
+ * Before a full is sent: should nobody see it end, what it leaves behind is not to be built upon (sqlserver.md §2.3). False, and nothing
+ * written, when `stream`, as it was read under the lock, is not what is stored: then nothing may be sent.
+ */
+export async function beginSeeding(
+  { store }: CommandDependencies,
+  stream: Stream,
+  fileId: BackupFileId,
+  evidence: SeedingEvidence,
+): Promise<boolean> {
+  return store.transaction(async tx => {
+    const stored = await mustFind(tx, stream.id);
+    if (!isUntouched(stored, stream)) return false;
+    await saveStream(tx, { ...stored, seedingFileId: fileId, seedingEvidence: evidence });
+    return true;
   });
 }
 
-/** `position` as it was read after the step. */
+/**
+ * What a step brought about, read after it. Nothing happens where somebody has moved the database on since the step was decided, or
+ * begun another full: what is true now is noted from the next look.
+ */
 export async function noteRestored(
   { store, outbox, clock }: CommandDependencies,
   step: RestoreStep,
-  position: Position,
-  observedAt: string,
+  { position, setId, evidence, observedAt }: Restored,
 ): Promise<void> {
   const now = new Date(clock()).toISOString();
   await store.transaction(async tx => {
     const stream = await mustFind(tx, step.stream.id);
+    if (!sameEvidence(stream.seedingEvidence, evidence)) return;
+    if (!samePosition(stream.position, step.from) && !samePosition(stream.position, position)) return;
     const fresh: Stream = {
       ...stream,
       position,
-      lastRestoredSetId: step.file.setId,
+      lastRestoredSetId: setId,
       seedingFileId: null,
+      seedingEvidence: null,
       problem: null,
       observedAt,
       version: stream.version + 1,
@@ -105,27 +142,24 @@ export async function noteRestored(
   });
 }
 
+/** `nothingLeft`: a full failed and left no database behind, so that whatever appears there is not ours. */
 export async function noteProblem(
   { store, clock }: CommandDependencies,
   step: RestoreStep,
-  reason: ShippingReason,
+  { reason, nothingLeft, evidence }: Failed,
 ): Promise<void> {
   await store.transaction(async tx => {
     const stream = await mustFind(tx, step.stream.id);
-    const dates = dated(
-      [reason],
-      stream.problem === null ? [] : [stream.problem.reason],
-      new Date(clock()).toISOString(),
-    );
+    // Somebody has moved it on: what failed is not what is to be done now.
+    if (!samePosition(stream.position, step.from) || !sameEvidence(stream.seedingEvidence, evidence)) return;
+    const before = stream.problem === null ? [] : [stream.problem.reason];
+    const dates = dated([reason], before, new Date(clock()).toISOString());
     await saveStream(tx, {
       ...stream,
       problem: problemAfter(stream.problem, step.file.fileId, dates[0] ?? reason, clock()),
+      ...(nothingLeft ? { seedingFileId: null, seedingEvidence: null } : {}),
     });
   });
-}
-
-export function restoreFailed(step: RestoreStep, error: string): ShippingReason {
-  return shippingReason('RESTORE_FAILED', { database: step.stream.databaseName, path: step.file.path, error });
 }
 
 async function publishStream(tx: Tx, outbox: Outbox, stream: Stream, now: string): Promise<void> {
@@ -160,8 +194,8 @@ function withLook(
     : { ...instance, error: look.reason.evidence ?? look.reason.message };
 }
 
-function samePosition(a: Position | null, b: Position | null): boolean {
-  return a?.lsn === b?.lsn && (a?.forkGuid ?? null) === (b?.forkGuid ?? null);
+function sameSeeding(a: Stream, b: Stream): boolean {
+  return a.seedingFileId === b.seedingFileId && sameEvidence(a.seedingEvidence, b.seedingEvidence);
 }
 
 function oldest(looks: readonly InstanceLook[]): string | null {

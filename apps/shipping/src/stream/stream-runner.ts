@@ -1,30 +1,20 @@
 import type { InstanceId, StandbyId } from '@holdfast/domain';
-import type { Position } from '@holdfast/domain/chain';
-import { type RunnerDefinition, type StepContext } from '@holdfast/service/runner';
-import { type Exclusive, LockLost, restoreFull, restoreLog, SqlServerError } from '@holdfast/sqlserver';
-import { observeDatabase, observeDatabases } from '@holdfast/sqlserver/observe';
+import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
+import { observeDatabases } from '@holdfast/sqlserver/observe';
 import { listCopies } from '../copy/copy-store.ts';
 import { isLost, NotAddressed, type StandbyConnections, whyNotAsked } from '../estate/connection-runner.ts';
 import { loadSets } from '../estate/estate-store.ts';
 import type { StandbyGate } from '../standby/gate.ts';
-import { shippingReason, type ShippingReason } from '../standby/reason.ts';
-import { isHeld, type Standby, type StandbyInstance } from '../standby/standby.ts';
-import { type CommandDependencies, yieldStandby } from '../standby/standby-commands.ts';
+import { shippingReason } from '../standby/reason.ts';
+import { type Claim, isHeld, type Standby, type StandbyInstance } from '../standby/standby.ts';
+import { yieldStandby } from '../standby/standby-commands.ts';
 import { findStandby, listStandbys } from '../standby/standby-store.ts';
 import { assess, type Assessment, type InstanceLook, type RestoreStep, type StandbyView } from './assessment.ts';
-import {
-  beginSeeding,
-  isNews,
-  isStreamNews,
-  noteAssessment,
-  noteProblem,
-  noteRestored,
-  restoreFailed,
-} from './stream-commands.ts';
+import { type RestoreDependencies, restoreNext, type RestoreOutcome } from './restore-runner.ts';
+import { isNews, isStreamNews, noteAssessment, noteProblem, noteRestored } from './stream-commands.ts';
 import { listStreams } from './stream-store.ts';
 
-export type StreamRunnerDependencies = CommandDependencies & {
-  readonly connections: StandbyConnections;
+export type StreamRunnerDependencies = RestoreDependencies & {
   readonly gate: StandbyGate;
   /** How old a stored observation may get while nothing changes. */
   readonly noteEveryMs: number;
@@ -36,27 +26,23 @@ type Observation = Omit<StandbyView, 'nowMs' | 'standby'> & {
   readonly own: InstanceId;
 };
 type Decision =
-  | { readonly kind: 'YIELD'; readonly standby: Standby }
+  | { readonly kind: 'YIELD'; readonly standby: Standby; readonly claim: Claim }
   | {
       readonly kind: 'NOTE';
-      readonly standbyId: StandbyId;
+      readonly standby: Standby;
       readonly looks: readonly InstanceLook[];
       readonly assessment: Assessment;
     }
   | { readonly kind: 'RESTORE'; readonly step: RestoreStep };
-type Outcome =
-  | { readonly kind: 'DONE' }
-  /** Something else is true than the step was planned for: look again. */
-  | { readonly kind: 'OVERTAKEN' }
-  | { readonly kind: 'RESTORED'; readonly position: Position; readonly observedAt: string }
-  | { readonly kind: 'PROBLEM'; readonly reason: ShippingReason };
+type Outcome = { readonly kind: 'DONE' } | RestoreOutcome;
 
 /**
  * Keeps one standby instance rolling forward, one RESTORE at a time, and stops when the standby is claimed.
  *
  * Why it may be killed anywhere: positions are read from the server before every step and again on the locked connection, so a restore
- * that ended unseen is found done. A full that did not end is known by `seedingFileId`, stored before it was sent, and is sent again. A
- * claim is stored before anything stops: after a restart it is found, older sessions of ours are ended by taking the lock, then answered.
+ * that ended unseen is found done. A full that nobody saw end is known by `seedingFileId`, stored before it was sent; its evidence tells
+ * whether it ended or is sent again. A claim is stored before anything stops: after a restart it is found, older sessions of ours are
+ * ended by taking the lock, then it is answered. What a leader that was replaced still wants to record is dropped where others have moved on.
  */
 export function streamRunner(
   dependencies: StreamRunnerDependencies,
@@ -74,14 +60,13 @@ export function streamRunner(
     step: decision => (decision.kind === 'RESTORE' ? decision.step.kind.toLowerCase() : decision.kind.toLowerCase()),
     act: (decision, context) => act(dependencies, decision, context),
     record: async (decision, outcome) => {
-      if (decision.kind === 'YIELD') return yieldStandby(dependencies, decision.standby.id);
-      if (decision.kind === 'NOTE') {
-        const { standbyId, looks, assessment } = decision;
-        return noteAssessment(dependencies, standbyId, looks, assessment);
-      }
-      if (outcome.kind === 'RESTORED')
-        await noteRestored(dependencies, decision.step, outcome.position, outcome.observedAt);
-      if (outcome.kind === 'PROBLEM') await noteProblem(dependencies, decision.step, outcome.reason);
+      if (decision.kind === 'YIELD' && outcome.kind === 'DONE')
+        await yieldStandby(dependencies, decision.standby.id, decision.claim.executionId);
+      if (decision.kind === 'NOTE')
+        await noteAssessment(dependencies, decision.standby, decision.looks, decision.assessment);
+      if (decision.kind !== 'RESTORE') return;
+      if (outcome.kind === 'RESTORED') await noteRestored(dependencies, decision.step, outcome);
+      if (outcome.kind === 'PROBLEM') await noteProblem(dependencies, decision.step, outcome);
     },
   };
 
@@ -106,10 +91,15 @@ export function streamRunner(
 function decide(observation: Observation, nowMs: number, noteEveryMs: number): Decision | undefined {
   const { standby, looks, own } = observation;
   if (standby === undefined) return undefined;
-  if (standby.claim !== null) return standby.claim.yieldedAt === null ? { kind: 'YIELD', standby } : undefined;
+  const { claim } = standby;
+  // One answers for all instances: a second one would still be at a server when the first has answered.
+  if (claim !== null)
+    return claim.yieldedAt === null && standby.instances[0]?.instanceId === own
+      ? { kind: 'YIELD', standby, claim }
+      : undefined;
   if (standby.state === 'RECOVERED') return undefined;
   const assessment = assess({ ...observation, standby, nowMs });
-  const note: Decision = { kind: 'NOTE', standbyId: standby.id, looks, assessment };
+  const note: Decision = { kind: 'NOTE', standby, looks, assessment };
   if (isNews(standby, assessment) || assessment.streams.some(isStreamNews)) return note;
   const step = assessment.steps.find(({ stream }) => stream.instanceId === own);
   if (step !== undefined) return { kind: 'RESTORE', step };
@@ -146,18 +136,26 @@ async function act(dependencies: StreamRunnerDependencies, decision: Decision, c
     case 'NOTE':
       return { kind: 'DONE' };
     case 'YIELD':
-      await letGo(dependencies, decision.standby);
-      return { kind: 'DONE' };
+      return letGo(dependencies, decision.standby, decision.claim, context);
     case 'RESTORE': {
       const { step } = decision;
-      return dependencies.gate.inside(step.stream.standbyId, () => restore(dependencies, step, context));
+      return dependencies.gate.inside(step.stream.standbyId, () => restoreNext(dependencies, step, context));
     }
   }
 }
 
 /** A restore under way ends first, a copy is cut short; then the locks go. */
-async function letGo({ gate, connections }: StreamRunnerDependencies, standby: Standby): Promise<void> {
+async function letGo(
+  { gate, connections, store }: StreamRunnerDependencies,
+  standby: Standby,
+  { executionId }: Claim,
+  context: StepContext,
+): Promise<Outcome> {
   await gate.drain(standby.id);
+  await context.checkpoint('drained');
+  const now = await store.read(db => findStandby(db, standby.id));
+  // Answered by who leads now, or released: the server is not ours to touch any more, or again in use.
+  if (now?.claim?.executionId !== executionId || now.claim.yieldedAt !== null) return { kind: 'OVERTAKEN' };
   for (const { instanceId } of standby.instances) {
     const lock = { groupId: standby.groupId, instanceId };
     if (!connections.holds(lock)) {
@@ -167,65 +165,5 @@ async function letGo({ gate, connections }: StreamRunnerDependencies, standby: S
     }
     await connections.release(lock);
   }
-}
-
-async function restore(
-  dependencies: StreamRunnerDependencies,
-  step: RestoreStep,
-  context: StepContext,
-): Promise<Outcome> {
-  const { store, connections } = dependencies;
-  const { standbyId, instanceId, groupId, databaseName: database } = step.stream;
-  const standby = await store.read(db => findStandby(db, standbyId));
-  if (standby === undefined || isHeld(standby)) return { kind: 'OVERTAKEN' };
-  try {
-    const exclusive = await connections.exclusive({ groupId, instanceId });
-    if ('refused' in exclusive) {
-      if (exclusive.refused === 'Superseded') throw new Error(exclusive.message);
-      const instance = standby.instances.find(one => one.instanceId === instanceId)?.instanceName ?? instanceId;
-      return { kind: 'PROBLEM', reason: shippingReason('GROUP_LOCKED', { instance, holder: exclusive.message }) };
-    }
-    const { server } = await connections.to(instanceId);
-    // Once more, now that nobody else of ours can move it.
-    const before = (await observeDatabase(server, database)).database;
-    if (before !== null && before.state !== 'RESTORING') return { kind: 'OVERTAKEN' };
-    if (step.from !== null && before?.redoStartLsn !== step.from.lsn) return { kind: 'OVERTAKEN' };
-    const interrupted = before !== null && step.stream.seedingFileId !== null;
-    if (step.from === null && before?.redoStartLsn != null && !interrupted) return { kind: 'OVERTAKEN' };
-
-    if (step.kind === 'RESTORE_FULL') await beginSeeding(dependencies, step.stream.id, step.file.fileId);
-    await context.checkpoint('sending');
-    await send(exclusive, step, interrupted);
-    await context.checkpoint('answered');
-    const after = await observeDatabase(server, database);
-    return judge(step, after.database, after.observedAt);
-  } catch (error) {
-    if (isLost(error) || error instanceof LockLost) await connections.drop(instanceId);
-    else if (error instanceof SqlServerError) return { kind: 'PROBLEM', reason: restoreFailed(step, error.message) };
-    throw error;
-  }
-}
-
-async function send(exclusive: Exclusive, { kind, stream, file }: RestoreStep, interrupted: boolean): Promise<void> {
-  const { path, position, checksum } = file;
-  const source = { path, position, checksum };
-  const database = stream.databaseName;
-  // REPLACE only over what a full of ours left half done (sqlserver.md §2.3); anything else is the server's to refuse.
-  if (kind === 'RESTORE_FULL') await restoreFull(exclusive, { database, source, replace: interrupted });
-  else await restoreLog(exclusive, { database, source });
-}
-
-function judge(
-  step: RestoreStep,
-  after: { readonly redoStartLsn: Position['lsn'] | null; readonly redoStartForkGuid: string | null } | null,
-  observedAt: string,
-): Outcome {
-  const lsn = after?.redoStartLsn ?? null;
-  // Where a full leaves the position is inferred, not documented (sqlserver.md §2.6): what was read counts.
-  const arrived = lsn !== null && (step.kind === 'RESTORE_FULL' || lsn === step.reaches);
-  if (!arrived) {
-    const error = `the server reported success, but the position is ${lsn ?? 'unknown'} and not ${step.reaches}`;
-    return { kind: 'PROBLEM', reason: restoreFailed(step, error) };
-  }
-  return { kind: 'RESTORED', position: { lsn, forkGuid: after?.redoStartForkGuid ?? null }, observedAt };
+  return { kind: 'DONE' };
 }

@@ -2,6 +2,7 @@ import type { Lsn, StandbyId, StreamId } from '@holdfast/domain';
 import type { Reader, Transactor } from '@holdfast/store';
 import type { ShippingReason } from '../standby/reason.ts';
 import type { ShippingTables } from '../tables.ts';
+import type { SeedingEvidence } from './seeding.ts';
 import type { StepProblem, Stream } from './stream.ts';
 
 type Db = Reader<ShippingTables>;
@@ -55,6 +56,7 @@ function changing(stream: Stream) {
     held_back_set_id: stream.heldBackSetId,
     lag_sets: stream.lagSets,
     seeding_file_id: stream.seedingFileId,
+    seeding_evidence: stream.seedingEvidence === null ? null : JSON.stringify(stream.seedingEvidence),
     problem: stream.problem === null ? null : JSON.stringify(stream.problem),
     observed_at: stream.observedAt,
   };
@@ -76,6 +78,7 @@ function toStream(row: ShippingTables['stream']): Stream {
     heldBackSetId: row.held_back_set_id as Stream['heldBackSetId'],
     lagSets: row.lag_sets,
     seedingFileId: row.seeding_file_id as Stream['seedingFileId'],
+    seedingEvidence: row.seeding_evidence === null ? null : (JSON.parse(row.seeding_evidence) as SeedingEvidence),
     problem: row.problem === null ? null : (JSON.parse(row.problem) as StepProblem),
     observedAt: row.observed_at,
   };

@@ -2,6 +2,7 @@ import type { BackupFileId, BackupSetId, DatabaseId, GroupId, InstanceId, Standb
 import type { Position } from '@holdfast/domain/chain';
 import type { ShippingReason } from '../standby/reason.ts';
 import type { StandbyState } from '../standby/standby.ts';
+import type { SeedingEvidence } from './seeding.ts';
 
 /** One database on its way to one standby instance. */
 export type Stream = {
@@ -21,6 +22,8 @@ export type Stream = {
   readonly lagSets: number | null;
   /** A full was sent and nobody has seen it end: what is there now is not to be built upon (sqlserver.md §2.3). */
   readonly seedingFileId: BackupFileId | null;
+  /** Written with it, before it is sent; null when an older version sent it. */
+  readonly seedingEvidence: SeedingEvidence | null;
   readonly problem: StepProblem | null;
   readonly observedAt: string | null;
 };
@@ -33,6 +36,24 @@ export type StepProblem = {
   /** Milliseconds since the epoch. */
   readonly retryAtMs: number;
 };
+
+/** What a restore brought about. `evidence`: of the full that was under way, null for a log. */
+export type Restored = {
+  readonly setId: BackupSetId;
+  readonly position: Position;
+  readonly observedAt: string;
+  readonly evidence: SeedingEvidence | null;
+};
+/** Why it did not; `evidence`: of the full that is under way all the same. */
+export type Failed = {
+  readonly reason: ShippingReason;
+  readonly nothingLeft: boolean;
+  readonly evidence: SeedingEvidence | null;
+};
+
+export function samePosition(a: Position | null, b: Position | null): boolean {
+  return a?.lsn === b?.lsn && (a?.forkGuid ?? null) === (b?.forkGuid ?? null);
+}
 
 const firstRetryMs = 5_000;
 const longestRetryMs = 300_000;

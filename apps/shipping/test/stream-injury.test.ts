@@ -1,0 +1,21 @@
+import { afterAll } from '@jest/globals';
+import { describeInjuries } from '@holdfast/service/injury';
+import { removeStreamTemplate, trial } from './stream-trial.ts';
+
+afterAll(removeStreamTemplate);
+
+describeInjuries({
+  title: 'the stream runner',
+  module: new URL('./stream-trial.ts', import.meta.url),
+  trial,
+  mustPass: [
+    'stream/note/acted',
+    'stream/restore_full/sending',
+    'stream/restore_full/sent',
+    'stream/restore_full/answered',
+    'stream/restore_log/sending',
+    'stream/restore_log/sent',
+    'stream/restore_log/answered',
+  ],
+  sample: { repeat: 3, fail: 15, abandon: 6, kill: 3 },
+});

@@ -1,0 +1,254 @@
+/**
+ * A standby from nothing to resting before its newest log, for the injury harness: everything is copied, the standby instance is empty.
+ */
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { InstanceId, StandbyId } from '@holdfast/domain';
+import type { InjuryTrial, Incarnation, Running } from '@holdfast/service/injury';
+import { type RunnerDefinition, startRunner } from '@holdfast/service/runner';
+import { openServer } from '@holdfast/sqlserver';
+import type { TestServer } from '@holdfast/sqlserver/testing';
+import type { Store } from '@holdfast/store';
+import { saveCopy } from '../src/copy/copy-store.ts';
+import { StandbyConnections } from '../src/estate/connection-runner.ts';
+import { StandbyGate } from '../src/standby/gate.ts';
+import type { Standby } from '../src/standby/standby.ts';
+import { findStandby } from '../src/standby/standby-store.ts';
+import { streamRunner } from '../src/stream/stream-runner.ts';
+import type { Stream } from '../src/stream/stream.ts';
+import { listStreams } from '../src/stream/stream-store.ts';
+import type { ShippingTables } from '../src/tables.ts';
+import { copiesOf, type SetPayload } from './estate.ts';
+import { positionAt, startStandby } from './source.ts';
+import {
+  dependenciesOf,
+  fillStore,
+  isFullRestore,
+  loopOptions,
+  makeTemplate,
+  names,
+  openWorldStore,
+  published,
+  removeTemplate,
+  sentByShipping,
+  standbyInstanceId,
+  type Template,
+} from './world.ts';
+
+export type StreamWorld = {
+  readonly folder: string;
+  readonly standbyId: StandbyId;
+  readonly sets: readonly SetPayload[];
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+};
+
+const logs = 3;
+const servers = new Map<string, TestServer>();
+let template: Promise<Template> | undefined;
+
+export const trial: InjuryTrial<StreamWorld> = {
+  prepare: () => prepareStream(logs),
+  start: (world, incarnation) => startStream(world, incarnation, isSettled),
+  endState: streamEnd,
+  remove: removeStream,
+};
+
+/** `shipped`: this many log sets are at the standby already; the others are known to nobody yet. */
+export async function prepareStream(shipped: number): Promise<StreamWorld> {
+  template ??= makeTemplate(logs);
+  const { backups, sets } = await template;
+  return prepareWorld(backups, sets, shipped);
+}
+
+export async function prepareWorld(
+  backups: string,
+  sets: readonly SetPayload[],
+  shipped: number,
+  env?: NodeJS.ProcessEnv,
+): Promise<StreamWorld> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-stream-'));
+  const copies = join(folder, 'copies');
+  await cp(backups, copies, { recursive: true });
+  const server = await startStandby(folder, copies, env);
+  servers.set(folder, server);
+  const store = await openWorldStore(folder);
+  const known = sets.slice(0, shipped + 1);
+  const places = { read: backups, write: copies, standby: 'E:\\Copies' };
+  const standbyId = await fillStore(store, { sets: known, server, folder: places });
+  await saveCopies(store, standbyId, known);
+  await store.close();
+  return { folder, standbyId, sets, port: server.address.port!, ...server.credentials };
+}
+
+/** As the copy runner leaves them: whole and recognised. */
+export async function saveCopies(
+  store: Store<ShippingTables>,
+  standbyId: StandbyId,
+  sets: readonly SetPayload[],
+): Promise<void> {
+  await store.transaction(async tx => {
+    for (const copy of copiesOf(...sets)) await saveCopy(tx, { ...copy, standbyId, instanceId: standbyInstanceId });
+  });
+}
+
+export function serverOf({ folder }: StreamWorld): TestServer {
+  return servers.get(folder)!;
+}
+
+export function replaceServer({ folder }: StreamWorld, server: TestServer): void {
+  servers.set(folder, server);
+}
+
+export type Stored = { readonly standby: Standby; readonly streams: readonly Stream[] };
+
+export async function readStored(store: Store<ShippingTables>, standbyId: StandbyId): Promise<Stored> {
+  return store.read(async db => {
+    const standby = await findStandby(db, standbyId);
+    if (standby === undefined) throw new Error('The standby is gone.');
+    return { standby, streams: await listStreams(db, [standbyId]) };
+  });
+}
+
+type AnyRunner = RunnerDefinition<
+  { readonly standbyId: StandbyId; readonly instanceId: InstanceId },
+  unknown,
+  unknown,
+  unknown
+>;
+
+/** The stream runner as the service runs it. `wrap` may look at what it does, not change it. */
+export async function startStream(
+  world: StreamWorld,
+  { hook, fencingToken }: Incarnation,
+  isDone: (stored: Stored, sets: readonly SetPayload[]) => boolean,
+  beside: (store: Store<ShippingTables>, passes: () => number) => { stop(): Promise<void> } = () => ({
+    stop: async () => undefined,
+  }),
+): Promise<Running> {
+  const { folder, standbyId, sets } = world;
+  const store = await openWorldStore(folder);
+  const dependencies = dependenciesOf(store);
+  // Read when they are needed: a server that was started anew has another password.
+  const env = {
+    get USER() {
+      return world.user;
+    },
+    get PASSWORD() {
+      return world.password;
+    },
+  };
+  const connections = new StandbyConnections({ ...dependencies, env, fencingToken });
+  const gate = new StandbyGate();
+  const runner = streamRunner({ ...dependencies, fencingToken, connections, gate, noteEveryMs: 60_000 }) as AnyRunner;
+  let passes = 0;
+  const counted: AnyRunner = { ...runner, subjects: () => runner.subjects().finally(() => (passes += 1)) };
+  const others = beside(store, () => passes);
+  const loop = startRunner(counted, loopOptions(store, hook));
+  return {
+    settled: async signal => {
+      while (!isDone(await readStored(store, standbyId), sets)) {
+        signal.throwIfAborted();
+        await pause(5);
+      }
+      await loop.idle();
+    },
+    idle: () => loop.idle(),
+    failing: () => [...loop.failing().values()],
+    stop: async () => {
+      await others.stop();
+      await loop.stop();
+      await connections.close();
+      await store.close();
+    },
+  };
+}
+
+/** Every database rests before the newest log, and the standby says so. */
+export function isSettled({ standby, streams }: Stored, sets: readonly SetPayload[]): boolean {
+  const newest = sets.at(-1)!;
+  const rests = streams.every(({ state, heldBackSetId }) => state === 'IN_SYNC' && heldBackSetId === newest.setId);
+  return rests && standby.state === 'IN_SYNC' && standby.newestCommonMark === newest.markName;
+}
+
+/** Numbers in the place of ids and LSNs: which set ends where a database stands. */
+export async function streamEnd({ folder, standbyId, sets, port, user, password }: StreamWorld) {
+  const store = await openWorldStore(folder);
+  const { standby, streams } = await readStored(store, standbyId);
+  const events = await published(store);
+  await store.close();
+  const numberOf = (setId: unknown) => sets.find(set => set.setId === setId)?.number ?? null;
+  const endingAt = (databaseName: string, lsn: unknown) =>
+    sets.find(set => set.files.some(file => file.databaseName === databaseName && file.header?.lastLsn === lsn))
+      ?.number ?? lsn;
+
+  const address = { server: '127.0.0.1', port, instanceName: null, encrypt: false, trustServerCertificate: false };
+  const server = await openServer({
+    address,
+    credentials: { user, password },
+    applicationName: 'suite',
+    clock: Date.now,
+  });
+  const databases = [];
+  for (const name of names) {
+    const at = await positionAt(server, name);
+    const stream = streams.find(({ databaseName }) => databaseName === name)!;
+    if (stream.position !== null && stream.position.lsn !== at)
+      throw new Error(`${name}: stored position ${stream.position.lsn}, but it stands at ${at ?? 'nothing'}`);
+    const moved = lastOf(events, 'stream.moved', 'streamId', stream.id);
+    databases.push({
+      name,
+      at: endingAt(name, at),
+      state: stream.state,
+      reasons: stream.reasons.map(({ code }) => code),
+      restored: numberOf(stream.lastRestoredSetId),
+      heldBack: numberOf(stream.heldBackSetId),
+      lagSets: stream.lagSets,
+      seeding: [stream.seedingFileId, stream.seedingEvidence],
+      problem: stream.problem,
+      moved: moved && [moved['state'], endingAt(name, moved['position']), numberOf(moved['lastRestoredSetId'])],
+    });
+  }
+  await server.close();
+  const changed = lastOf(events, 'standby.changed', 'standbyId', standbyId);
+  const sent = await sentByShipping(join(folder, 'standby'));
+  return {
+    databases,
+    standby: [standby.state, standby.reasons.map(({ code }) => code), standby.newestCommonMark, standby.claim],
+    changed: changed && [changed['state'], changed['newestCommonMarkName'], changed['yieldedTo']],
+    fulls: names.map(name => onlyOnce(sent.filter(isFullRestore), `[${name}]`)),
+  };
+}
+
+/** The newest of one thing. @throws when a version came twice or went back. */
+function lastOf(events: Awaited<ReturnType<typeof published>>, type: string, key: string, id: string) {
+  const own = events.filter(event => event.type === type && event.payload[key] === id).map(({ payload }) => payload);
+  own.reduce((before, { version }) => {
+    if (Number(version) <= before) throw new Error(`${type}: version ${String(version)} follows ${String(before)}`);
+    return Number(version);
+  }, 0);
+  return own.at(-1);
+}
+
+/** A full starts the sequence again and gives up what was rolled forward: nobody may carry it out twice. */
+function onlyOnce(fulls: Awaited<ReturnType<typeof sentByShipping>>, name: string): number {
+  const count = fulls.filter(({ text }) => text.includes(name)).length;
+  if (count > 1) throw new Error(`the full of ${name} was restored ${String(count)} times`);
+  return count;
+}
+
+export async function removeStream({ folder }: StreamWorld): Promise<void> {
+  await servers.get(folder)?.close();
+  servers.delete(folder);
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** What `prepare` copies from, once nothing is to be prepared any more. */
+export async function removeStreamTemplate(): Promise<void> {
+  const made = template;
+  template = undefined;
+  await removeTemplate(made);
+}

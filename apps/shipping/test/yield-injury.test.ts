@@ -1,0 +1,14 @@
+import { afterAll } from '@jest/globals';
+import { describeInjuries } from '@holdfast/service/injury';
+import { removeStreamTemplate } from './stream-trial.ts';
+import { trial } from './yield-trial.ts';
+
+afterAll(removeStreamTemplate);
+
+describeInjuries({
+  title: 'a standby that is claimed',
+  module: new URL('./yield-trial.ts', import.meta.url),
+  trial,
+  mustPass: ['stream/yield/decided', 'stream/yield/drained', 'stream/yield/acted', 'stream/yield/recorded'],
+  sample: { repeat: 4, fail: 10, abandon: 8, kill: 3 },
+});
