@@ -264,9 +264,11 @@ export function fakeStandby({ copies, sets }: Estate, restored = 1) {
           look,
           exclusive: {
             programName: 'fake',
-            sessionId: 60,
             holds: () => held,
             release: async () => undefined,
+            beside: async () => {
+              throw new Error('Nothing is sent beside the lock.');
+            },
             run: async (statement, parameters) => {
               if (!held) throw new LockLost(statement.name, 'holdfast:fake');
               return run(statement, parameters);

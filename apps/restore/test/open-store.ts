@@ -3,7 +3,7 @@ import { eventCodec } from '@holdfast/events';
 import { createOutbox } from '@holdfast/messaging';
 import { newId } from '@holdfast/service';
 import { shellMigrations } from '@holdfast/service/host';
-import { loadMigrations, type Store } from '@holdfast/store';
+import { loadMigrations, type MigrationSource, type Store } from '@holdfast/store';
 import { temporaryStore } from '@holdfast/store/testing';
 import {
   saveAddress,
@@ -15,26 +15,40 @@ import {
   saveStream,
 } from '../src/estate/estate-store.ts';
 import type { Estate } from '../src/estate/estate.ts';
+import type { CommandDependencies } from '../src/execution/execution-commands.ts';
 import type { RestoreTables } from '../src/tables.ts';
 import { address, estate, silent } from './estate-of-two.ts';
 
+/** In the order in which a service's start applies them. */
+export async function restoreMigrations(): Promise<readonly MigrationSource[]> {
+  const own = await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite');
+  return [...(await shellMigrations()), { source: 'restore', migrations: own }];
+}
+
+/** What commands need beside the store. */
+export function commandDependencies(store: Store<RestoreTables>): CommandDependencies {
+  const clock = Date.now;
+  const outbox = createOutbox({ service: 'restore', codec: eventCodec, clock, newId: () => newId(clock) });
+  return { store, outbox, clock };
+}
+
 /** The service's store with what the others published, and what its commands need. */
 export async function openRestoreStore(known: Estate = estate()) {
-  const own = await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite');
-  const temporary = await temporaryStore<RestoreTables>([
-    ...(await shellMigrations()),
-    { source: 'restore', migrations: own },
-  ]);
-  const { store } = temporary;
-  const clock = Date.now;
+  const temporary = await temporaryStore<RestoreTables>(await restoreMigrations());
+  const { store, file } = temporary;
   await saveEstate(store, known);
-  const outbox = createOutbox({ service: 'restore', codec: eventCodec, clock, newId: () => newId(clock) });
   const probed: InstanceId[] = [];
   const probe = async (instanceId: InstanceId) => {
     probed.push(instanceId);
     return silent;
   };
-  return { store, remove: () => temporary.remove(), dependencies: { store, outbox, clock, probe }, probed };
+  return {
+    store,
+    file,
+    remove: () => temporary.remove(),
+    dependencies: { ...commandDependencies(store), probe },
+    probed,
+  };
 }
 
 export async function saveEstate(store: Store<RestoreTables>, known: Estate): Promise<void> {

@@ -5,24 +5,32 @@ import { openExclusive, openServer, restoreFull, restoreLog, type SqlServer } fr
 import { observeHeaders, observeMarks } from '@holdfast/sqlserver/observe';
 import { startTestServer, type TestServer } from '@holdfast/sqlserver/testing';
 
+/** The folder of backups as both instances name it. */
+export function backupFolder(env: NodeJS.ProcessEnv): string {
+  return env['SQLSERVER_SHARED_FOLDER'] ?? '\\\\share\\bts';
+}
+
+/** One instance with its own files under `folder`; `share` is the folder of this machine behind the backups. */
+export function startInstance(
+  role: 'primary' | 'standby',
+  { folder, share, env }: { readonly folder: string; readonly share: string; readonly env: NodeJS.ProcessEnv },
+): Promise<TestServer> {
+  const dataFolder = join(folder, role);
+  const data = join(folder, `${role}-files`);
+  for (const made of [share, dataFolder, data]) mkdirSync(made, { recursive: true });
+  return startTestServer(
+    role,
+    { name: role.toUpperCase(), dataFolder, maps: { [backupFolder(env)]: share, 'D:\\Data': data } },
+    env,
+  );
+}
+
 /** A primary and a standby that see one backup folder, as if every copy had been made already. */
 export async function startTwoServers(folder: string, env: NodeJS.ProcessEnv) {
-  const backup = env['SQLSERVER_SHARED_FOLDER'] ?? '\\\\share\\bts';
-  const share = join(folder, 'share');
-  mkdirSync(share, { recursive: true });
-  const start = (role: 'primary' | 'standby') => {
-    const dataFolder = join(folder, role);
-    const data = join(folder, `${role}-files`);
-    for (const made of [dataFolder, data]) mkdirSync(made, { recursive: true });
-    return startTestServer(
-      role,
-      { name: role.toUpperCase(), dataFolder, maps: { [backup]: share, 'D:\\Data': data } },
-      env,
-    );
-  };
-  const primary = await start('primary');
-  const standby = await start('standby');
-  return { primary, standby, backup };
+  const place = { folder, share: join(folder, 'share'), env };
+  const primary = await startInstance('primary', place);
+  const standby = await startInstance('standby', place);
+  return { primary, standby, backup: backupFolder(env) };
 }
 
 export async function open({ address, credentials }: TestServer): Promise<SqlServer> {

@@ -58,10 +58,18 @@ export function arrivedSteps(steps: readonly Step[], seen: SeenDatabases): reado
   });
 }
 
-/** Whether a database may be opened: it stands exactly one slot beyond the mark, or it is open already. */
-export function readiness(database: DatabaseId, target: MarkTarget, seen: Seen): 'AT_MARK' | 'OPEN' | 'ELSEWHERE' {
+/**
+ * Whether a database may be opened: it stands exactly one slot beyond the mark, or it is open already. OPENING: the server itself is at it,
+ * for example after its own restart (sqlserver.md §4.2).
+ */
+export function readiness(
+  database: DatabaseId,
+  target: MarkTarget,
+  seen: Seen,
+): 'AT_MARK' | 'OPEN' | 'OPENING' | 'ELSEWHERE' {
   const markLsn = target.lsnByDatabase.get(database);
   if (seen.state === 'ONLINE') return 'OPEN';
+  if (seen.state === 'RECOVERING') return 'OPENING';
   return markLsn !== undefined && seen.state === 'RESTORING' && seen.position?.lsn === nextSlot(markLsn)
     ? 'AT_MARK'
     : 'ELSEWHERE';

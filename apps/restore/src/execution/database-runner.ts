@@ -6,17 +6,25 @@
 import type { StepContext } from '@holdfast/service/runner';
 import { membersOf } from '../estate/estate.ts';
 import { align, notAtMark, readiness, type Seen } from './alignment.ts';
-import type { ExecutionCommands } from './execution-commands.ts';
+import type { AsOf, ExecutionCommands, Recorded } from './execution-commands.ts';
 import { type ExecutionView, markTarget } from './execution.ts';
 import { type Instances, type Locked, sendRecover, sendRestore } from './instance-runner.ts';
 import type { Action, Situation } from './next-action.ts';
-import type { Step, StepReason } from './step.ts';
+import type { Step, StepId, StepReason } from './step.ts';
+
+/** What was done and the execution's version that it rests on: beginning a step raises it. */
+export type Acted<Outcome> = { readonly asOf: AsOf; readonly outcome: Outcome };
+
+/** Records that a step is begun, before anything of it is sent. */
+export type Begin = (asOf: AsOf, stepId: StepId) => Promise<Recorded>;
 
 export type DatabaseOutcome =
   | { readonly kind: 'DONE' }
-  /** The database had moved since it was looked at: nothing was sent, look again. */
-  | { readonly kind: 'NOTHING_SENT' }
+  /** The database or the execution had moved since it was looked at: nothing was sent. */
+  | { readonly kind: 'LOOK_AGAIN' }
   | { readonly kind: 'STUCK'; readonly reason: StepReason };
+
+type Means = { readonly commands: ExecutionCommands; readonly instances: Instances; readonly begin: Begin };
 
 type DatabaseAction = Extract<Action, { kind: 'RESTORE' | 'RECOVER' }>;
 
@@ -24,8 +32,8 @@ export async function moveDatabase(
   action: DatabaseAction,
   { execution, estate }: Situation,
   context: StepContext,
-  { commands, instances }: { readonly commands: ExecutionCommands; readonly instances: Instances },
-): Promise<DatabaseOutcome> {
+  { commands, instances, begin }: Means,
+): Promise<Acted<DatabaseOutcome>> {
   const { step, databaseId } = action;
   const member = membersOf(estate).find(candidate => candidate.databaseId === databaseId);
   if (member === undefined)
@@ -38,9 +46,12 @@ export async function moveDatabase(
     };
     const before = await look();
     const send = action.kind === 'RESTORE' ? planned(execution, action, before) : opening(execution, action, before);
-    if (typeof send !== 'function') return send;
-    await commands.startStep(execution.executionId, step.stepId);
+    if (typeof send !== 'function') return { asOf: execution, outcome: send };
+    await context.checkpoint('looked');
+    const asOf = await begin(execution, step.stepId);
+    if (asOf === 'OVERTAKEN') return { asOf: execution, outcome: { kind: 'LOOK_AGAIN' } };
     const progress = progressOf(commands, step);
+    await context.checkpoint('begun');
     const sent = send(locked, member.databaseName, progress.note);
     // Its failure is read below; between here and there it must not count as unhandled.
     sent.catch(() => undefined);
@@ -48,7 +59,7 @@ export async function moveDatabase(
     const answer = await sent;
     await progress.saved();
     await context.checkpoint('answered');
-    return arrival(action, answer, await look());
+    return { asOf, outcome: arrival(action, answer, await look()) };
   });
 }
 
@@ -61,7 +72,7 @@ function planned(
 ): Send | DatabaseOutcome {
   const alignment = align(databaseId, execution.steps, markTarget(execution), seen);
   if (alignment.kind === 'STUCK') return alignment;
-  if (alignment.kind === 'ARRIVED' || alignment.step.stepId !== step.stepId) return { kind: 'NOTHING_SENT' };
+  if (alignment.kind === 'ARRIVED' || alignment.step.stepId !== step.stepId) return { kind: 'LOOK_AGAIN' };
   return async ({ exclusive }, database, onPercent) =>
     (await sendRestore(exclusive, database, alignment, onPercent)) === 'DONE'
       ? undefined
@@ -84,6 +95,9 @@ function opening(
     case 'OPEN':
       // An attempt before this one got through; whether it is the right database is what the verification asks.
       return { kind: 'DONE' };
+    case 'OPENING':
+      // Nothing was given up here, so nothing is: it ends ONLINE or in a state that says more.
+      throw new Error(`${step.databaseName ?? databaseId} is RECOVERING: the server is still opening it.`);
     case 'ELSEWHERE':
       return { kind: 'STUCK', reason: notAtMark(step.databaseName ?? databaseId, target.mark, seen) };
     case 'AT_MARK':
@@ -116,11 +130,11 @@ function arrival(action: DatabaseAction, refused: StepReason | undefined, after:
 }
 
 /** Percents come while the statement runs and are saved one after the other. */
-function progressOf(commands: ExecutionCommands, { stepId }: Step) {
+function progressOf(commands: ExecutionCommands, { stepId, attempts }: Step) {
   let saving: Promise<void> = Promise.resolve();
   return {
     note: (percent: number) => {
-      saving = saving.then(() => commands.progress(stepId, percent));
+      saving = saving.then(() => commands.progress(stepId, attempts + 1, percent));
       // Read by `saved`; a rejection in between must not end the process.
       saving.catch(() => undefined);
     },

@@ -1,4 +1,3 @@
-import type { ExecutionId } from '@holdfast/domain';
 import { executionChanged, standbyClaimed, standbyReleased } from '@holdfast/events';
 import type { Outbox } from '@holdfast/messaging';
 import { newId } from '@holdfast/service';
@@ -34,87 +33,113 @@ export type CommandDependencies = {
 
 export type ExecutionCommands = ReturnType<typeof executionCommands>;
 
-type Decide = (view: ExecutionView, now: string) => Change | undefined;
-type Apply = (executionId: ExecutionId, decide: Decide) => Promise<void>;
+/** The execution as it was when something was decided about it. */
+export type AsOf = Pick<Execution, 'executionId' | 'version'>;
 
-/** What the runner records. Each is one transaction: state, steps and events together. */
-export function executionCommands({ store, outbox, clock }: CommandDependencies) {
-  const apply: Apply = (executionId, decide) =>
+/** As it is now; OVERTAKEN: somebody else has moved it since, nothing was recorded, look again. */
+export type Recorded = AsOf | 'OVERTAKEN';
+
+type Decide = (view: ExecutionView, now: string) => Change | undefined;
+type Apply = (asOf: AsOf, decide: Decide) => Promise<Recorded>;
+
+/** A newer leader has taken this execution over: who is told so records nothing of it any more, and therefore sends nothing. */
+export class Superseded extends Error {
+  override readonly name = 'Superseded';
+}
+
+/**
+ * What the runner records. Each is one transaction: state, steps and events together. Each rests on the version that it was decided on, so
+ * that what is recorded twice, or was seen before somebody else moved the execution, changes nothing. A leader that was frozen and wakes up
+ * after its successor has recorded anything is refused for good: two that work in turns would undo each other's beginnings for ever.
+ */
+export function executionCommands({
+  store,
+  outbox,
+  clock,
+  fencingToken,
+}: CommandDependencies & { readonly fencingToken: number }) {
+  const apply: Apply = (asOf, decide) =>
     store.transaction(async tx => {
+      const { executionId } = asOf;
       const view = await findExecution(tx, executionId);
       if (view === undefined) throw new Error(`There is no execution ${executionId}.`);
+      if (view.leaderToken > fencingToken)
+        throw new Superseded(`A newer leader (${String(view.leaderToken)}) works on execution ${executionId}.`);
+      if (view.version !== asOf.version) return 'OVERTAKEN';
       const now = new Date(clock()).toISOString();
       const change = decide(view, now);
-      if (change === undefined) return;
-      await updateExecution(tx, change.execution, view.version);
+      if (change === undefined) return asOf;
+      await updateExecution(tx, { ...change.execution, leaderToken: fencingToken }, view.version);
       for (const step of change.steps ?? []) await updateStep(tx, step);
       await insertSteps(tx, executionId, change.added ?? []);
       await announce(tx, outbox, view, change, now);
+      return { executionId, version: change.execution.version };
     });
   return {
     ...stateCommands(apply, () => newId(clock)),
     ...stepCommands(apply),
-    progress: (stepId: StepId, percent: number) => store.transaction(tx => saveProgress(tx, stepId, percent)),
+    /** `attempt`: the one whose statement reports it; a later one, or the step's end, is not overwritten. */
+    progress: (stepId: StepId, attempt: number, percent: number) =>
+      store.transaction(tx => saveProgress(tx, { stepId, attempt, percent })),
   };
 }
 
 function stateCommands(apply: Apply, id: () => string) {
-  const plain =
-    (action: 'beginFencing' | 'arrive' | 'beginRecovery' | 'beginVerification') => (executionId: ExecutionId) =>
-      apply(executionId, view => ({ execution: moved(moveExecution(view, action, undefined as never)) }));
+  const plain = (action: 'beginFencing' | 'arrive' | 'beginRecovery' | 'beginVerification') => (asOf: AsOf) =>
+    apply(asOf, view => ({ execution: moved(moveExecution(view, action, undefined as never)) }));
   return {
     beginFencing: plain('beginFencing'),
     arrive: plain('arrive'),
     beginRecovery: plain('beginRecovery'),
     beginVerification: plain('beginVerification'),
 
-    accountForSource: (executionId: ExecutionId, stepId: StepId, source: SourceRecord) =>
-      apply(executionId, (view, now) => ({
+    accountForSource: (asOf: AsOf, stepId: StepId, source: SourceRecord) =>
+      apply(asOf, (view, now) => ({
         execution: moved(moveExecution(view, 'accountForSource', source)),
         steps: [succeeded(stepOf(view, stepId), now)],
       })),
 
-    claim: (executionId: ExecutionId, stepId: StepId) =>
-      apply(executionId, (view, now) => ({
+    claim: (asOf: AsOf, stepId: StepId) =>
+      apply(asOf, (view, now) => ({
         execution: moved(moveExecution(view, 'claim', undefined as never)),
         steps: [{ ...stepOf(view, stepId), state: 'RUNNING', startedAt: now, attempts: 1 }],
         claims: true,
       })),
 
-    takeOver: (executionId: ExecutionId) =>
-      apply(executionId, (view, now) => ({
+    takeOver: (asOf: AsOf) =>
+      apply(asOf, (view, now) => ({
         execution: moved(moveExecution(view, 'takeOver', undefined as never)),
         steps: view.steps.filter(({ work }) => work.kind === 'CLAIM').map(step => succeeded(step, now)),
       })),
 
     choose: (
-      executionId: ExecutionId,
+      asOf: AsOf,
       stepId: StepId,
       choice: { readonly chosen: ChosenMark; readonly dataLoss: DataLoss | null; readonly next: readonly StepText[] },
     ) =>
-      apply(executionId, (view, now) => ({
+      apply(asOf, (view, now) => ({
         execution: moved(moveExecution(view, 'choose', { chosen: choice.chosen, dataLoss: choice.dataLoss })),
         steps: [succeeded(stepOf(view, stepId), now)],
         added: newSteps(choice.next, view.steps.at(-1)?.position ?? 0, id),
       })),
 
-    complete: (executionId: ExecutionId) =>
-      apply(executionId, (view, now) => ({
+    complete: (asOf: AsOf) =>
+      apply(asOf, (view, now) => ({
         execution: moved(moveExecution(view, 'complete', now)),
         releases: 'RECOVERED',
       })),
 
     /** The end of the execution, with its reason at the step; what has not been done any more is cancelled. */
-    fail: (executionId: ExecutionId, stepId: StepId, reason: StepReason) =>
-      apply(executionId, (view, now) => failed(view, stepId, reason, now)),
+    fail: (asOf: AsOf, stepId: StepId, reason: StepReason) =>
+      apply(asOf, (view, now) => failed(view, stepId, reason, now)),
   };
 }
 
 function stepCommands(apply: Apply) {
   return {
     /** Before its statement is sent. From the first recovery on the standby cannot go back, so that is said before, not after. */
-    startStep: (executionId: ExecutionId, stepId: StepId) =>
-      apply(executionId, (view, now) => {
+    startStep: (asOf: AsOf, stepId: StepId) =>
+      apply(asOf, (view, now) => {
         const step = stepOf(view, stepId);
         const noReturn = step.work.kind === 'RECOVER' && !view.passedPointOfNoReturn;
         const { startedAt, attempts } = step;
@@ -128,15 +153,15 @@ function stepCommands(apply: Apply) {
         };
       }),
 
-    succeed: (executionId: ExecutionId, stepIds: readonly StepId[]) =>
-      apply(executionId, (view, now) => ({
+    succeed: (asOf: AsOf, stepIds: readonly StepId[]) =>
+      apply(asOf, (view, now) => ({
         execution: { ...view, version: view.version + 1 },
         steps: stepIds.map(stepId => succeeded(stepOf(view, stepId), now)),
       })),
 
     /** A step that will be tried again says why it did not work; the same message again is no news. */
-    noteProblem: (executionId: ExecutionId, stepId: StepId, reason: StepReason) =>
-      apply(executionId, (view, now) => {
+    noteProblem: (asOf: AsOf, stepId: StepId, reason: StepReason) =>
+      apply(asOf, (view, now) => {
         const step = stepOf(view, stepId);
         if (step.reasons[0]?.message === reason.message) return undefined;
         return {

@@ -8,6 +8,10 @@
  * Resumption: the store holds the state, the standby holds the positions. Killed before a statement: it is sent after the next observation.
  * Killed after it: the position shows that the step has arrived, and it is noted as done. A stop at the mark is never sent twice, because
  * one slot beyond the mark nothing is left to do. A database that was opened answers ONLINE and is verified, not opened again.
+ *
+ * Replacement: a leader that was frozen and wakes up after another took over does no harm. It cannot record (execution-commands.ts), and before
+ * each statement stands a record; what it had begun to send ended with its session (exclusive.ts); it cannot judge by what the other one
+ * did, because positions that bind are read on the connection that it lost.
  */
 import type { ExecutionId } from '@holdfast/domain';
 import { safeMessage } from '@holdfast/service';
@@ -15,24 +19,21 @@ import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
 import { SqlServerError } from '@holdfast/sqlserver';
 import type { Store } from '@holdfast/store';
 import { findEstate, hasYielded } from '../estate/estate-store.ts';
-import { type Estate, membersOf } from '../estate/estate.ts';
+import { membersOf } from '../estate/estate.ts';
 import type { RestoreTables } from '../tables.ts';
-import { type SeenDatabases, verifyMarks } from './alignment.ts';
-import { choose, type Choice } from './choice.ts';
-import { type DatabaseOutcome, moveDatabase } from './database-runner.ts';
-import { type Execution, markTarget, type SourceRecord } from './execution.ts';
-import type { ExecutionCommands } from './execution-commands.ts';
+import type { SeenDatabases } from './alignment.ts';
+import { type Acted, type Begin, type DatabaseOutcome, moveDatabase } from './database-runner.ts';
+import type { SourceRecord } from './execution.ts';
+import { type AsOf, type ExecutionCommands, type Recorded, Superseded } from './execution-commands.ts';
 import { findExecution, listRunning } from './execution-store.ts';
 import { commandTexts, type Instances } from './instance-runner.ts';
+import { chooseMark, confirmFailure, type MarkOutcome, verify } from './mark-runner.ts';
 import { type Action, nextAction, type Situation } from './next-action.ts';
-import { closingSteps, type StepReason } from './step.ts';
+import { closingSteps, type Step, type StepReason } from './step.ts';
 
 type Decision = { readonly situation: Situation; readonly action: Action };
 
-type Outcome =
-  | DatabaseOutcome
-  | { readonly kind: 'ACCOUNTED'; readonly source: SourceRecord }
-  | { readonly kind: 'CHOSEN'; readonly choice: Extract<Choice, { kind: 'CHOSEN' }> };
+type Outcome = DatabaseOutcome | MarkOutcome | { readonly kind: 'ACCOUNTED'; readonly source: SourceRecord };
 
 export type RunnerOptions = {
   readonly store: Store<RestoreTables>;
@@ -41,60 +42,91 @@ export type RunnerOptions = {
   readonly clock: () => number;
 };
 
-export function executionRunner(options: RunnerOptions): RunnerDefinition<ExecutionId, Situation, Decision, Outcome> {
+type Means = RunnerOptions & { readonly begin: Begin };
+
+export function executionRunner(
+  options: RunnerOptions,
+): RunnerDefinition<ExecutionId, Situation, Decision, Acted<Outcome>> {
   const { store, commands } = options;
+  // The version that the pass under way rests on: who complains must not speak for somebody who has gone on meanwhile.
+  const restsOn = new Map<ExecutionId, AsOf>();
+  const begin: Begin = async (asOf, stepId) => {
+    const begun = await commands.startStep(asOf, stepId);
+    if (begun !== 'OVERTAKEN') restsOn.set(begun.executionId, begun);
+    return begun;
+  };
   return {
     name: 'execution',
-    subjects: () => store.read(listRunning),
+    subjects: async () => {
+      const running = await store.read(listRunning);
+      for (const executionId of restsOn.keys()) if (!running.includes(executionId)) restsOn.delete(executionId);
+      return running;
+    },
     key: executionId => executionId,
-    observe: executionId => observe(executionId, options),
+    observe: async (executionId, step) => {
+      const stored = await load(executionId, store);
+      restsOn.set(executionId, stored.execution);
+      await step.checkpoint('read');
+      return { ...stored, seen: await look(stored, options) };
+    },
     decide: situation => {
       const action = nextAction(situation);
       return action && { situation, action };
     },
     step: ({ action }) => action.kind.toLowerCase(),
-    act: (decision, context) => act(decision, context, options),
-    record: (decision, outcome) => record(decision, outcome, commands),
+    act: (decision, context) => act(decision, context, { ...options, begin }),
+    // Overtaken, there is nothing to record: the next pass sees what the other one has made of it.
+    record: async (decision, acted) => {
+      await record(decision, acted, commands);
+    },
     failed: async (executionId, error) => {
+      if (error instanceof Superseded) return;
       const view = await store.read(db => findExecution(db, executionId));
       const step = view?.steps.find(({ state }) => state === 'RUNNING' || state === 'WAITING');
-      if (view === undefined || step === undefined) return;
+      // Moved since by somebody else: it was no failure of what is being done now.
+      if (view === undefined || step === undefined || view.version !== restsOn.get(executionId)?.version) return;
       const reason = failureReason(error);
       // Before the first database is open, what cannot succeed by repeating gives the standby back to shipping. After it nothing is given up.
-      if (isHopeless(error) && !view.passedPointOfNoReturn) await commands.fail(executionId, step.stepId, reason);
-      else await commands.noteProblem(executionId, step.stepId, reason);
+      if (isHopeless(error) && !view.passedPointOfNoReturn) await commands.fail(view, step.stepId, reason);
+      else await commands.noteProblem(view, step.stepId, reason);
     },
   };
 }
 
-async function observe(executionId: ExecutionId, { store, instances }: RunnerOptions): Promise<Situation> {
-  const { execution, estate, yielded } = await store.read(async db => {
-    const found = await findExecution(db, executionId);
-    if (found === undefined) throw new Error(`There is no execution ${executionId}.`);
-    const known = await findEstate(db, found.groupId, found.standbyId);
-    if (known === undefined) throw new Error(`Group ${found.groupName} or its standby is not known here any more.`);
-    return { execution: found, estate: known, yielded: await hasYielded(db, executionId) };
+function load(executionId: ExecutionId, store: Store<RestoreTables>): Promise<Omit<Situation, 'seen'>> {
+  return store.read(async db => {
+    const execution = await findExecution(db, executionId);
+    if (execution === undefined) throw new Error(`There is no execution ${executionId}.`);
+    const estate = await findEstate(db, execution.groupId, execution.standbyId);
+    if (estate === undefined)
+      throw new Error(`Group ${execution.groupName} or its standby is not known here any more.`);
+    return { execution, estate, yielded: await hasYielded(db, executionId) };
   });
-  const looks = execution.state === 'ALIGNING' || execution.state === 'AT_MARK';
-  const seen: SeenDatabases = looks ? await instances.look(membersOf(estate)) : new Map();
-  return { execution, estate, yielded, seen };
 }
 
-async function act({ situation, action }: Decision, context: StepContext, options: RunnerOptions): Promise<Outcome> {
-  const { execution, estate } = situation;
+async function look(
+  { execution, estate }: Omit<Situation, 'seen'>,
+  { instances }: RunnerOptions,
+): Promise<SeenDatabases> {
+  const looks = execution.state === 'ALIGNING' || execution.state === 'AT_MARK';
+  return looks ? instances.look(membersOf(estate)) : new Map();
+}
+
+async function act(decision: Decision, context: StepContext, means: Means): Promise<Acted<Outcome>> {
+  const { situation, action } = decision;
+  const { execution } = situation;
   switch (action.kind) {
     case 'PROBE':
-      return probe(action, execution, estate, options);
+      return begun(decision, action.step, context, means, () => probe(action, situation, means));
     case 'CHOOSE':
-      await options.commands.startStep(execution.executionId, action.step.stepId);
-      return chooseMark(situation, context, options);
+      return begun(decision, action.step, context, means, () => chooseMark(situation, context, means));
     case 'RESTORE':
     case 'RECOVER':
-      return moveDatabase(action, situation, context, options);
+      return moveDatabase(action, situation, context, means);
     case 'VERIFY':
-      return verify(action, situation, options);
+      return begun(decision, action.step, context, means, () => verify(action, situation, means));
     case 'FAIL':
-      return { kind: 'STUCK', reason: action.reason };
+      return { asOf: execution, outcome: await confirmFailure(situation, action, context, means) };
     case 'BEGIN_FENCING':
     case 'CLAIM':
     case 'TAKE_OVER':
@@ -104,17 +136,29 @@ async function act({ situation, action }: Decision, context: StepContext, option
     case 'BEGIN_VERIFICATION':
     case 'COMPLETE':
       // What is recorded is all there is to do.
-      return { kind: 'DONE' };
+      return { asOf: execution, outcome: { kind: 'DONE' } };
   }
+}
+
+/** Begins the step in the record, then does its work; nothing is done for an execution that somebody else has moved since. */
+async function begun(
+  { situation: { execution } }: Decision,
+  { stepId }: Step,
+  context: StepContext,
+  { begin }: Means,
+  work: () => Promise<Outcome>,
+): Promise<Acted<Outcome>> {
+  const asOf = await begin(execution, stepId);
+  if (asOf === 'OVERTAKEN') return { asOf: execution, outcome: { kind: 'LOOK_AGAIN' } };
+  await context.checkpoint('begun');
+  return { asOf, outcome: await work() };
 }
 
 async function probe(
   { step, instanceId }: Extract<Action, { kind: 'PROBE' }>,
-  execution: Execution,
-  estate: Estate,
-  { commands, instances, clock }: RunnerOptions,
+  { execution, estate }: Situation,
+  { instances, clock }: Means,
 ): Promise<Outcome> {
-  await commands.startStep(execution.executionId, step.stepId);
   const { answer, evidence } = await instances.probe(instanceId);
   const declared = execution.declared.find(declaration => declaration.instanceId === instanceId);
   if (answer !== 'SILENT' || declared === undefined) {
@@ -140,75 +184,49 @@ async function probe(
   };
 }
 
-/** Under the lock of every instance, one after the other: nobody of ours restores there while positions are read. */
-async function chooseMark(
-  { execution, estate }: Situation,
-  { signal }: StepContext,
-  { instances }: RunnerOptions,
-): Promise<Outcome> {
-  const seen = new Map<Parameters<SeenDatabases['get']>[0], NonNullable<ReturnType<SeenDatabases['get']>>>();
-  for (const [instanceId, members] of Map.groupBy(membersOf(estate), member => member.instanceId)) {
-    const there = await instances.locked(execution, instanceId, signal, locked => locked.look(members));
-    for (const [databaseId, database] of there) seen.set(databaseId, database);
-  }
-  const choice = choose(execution, estate, seen);
-  return choice.kind === 'CHOSEN' ? { kind: 'CHOSEN', choice } : { kind: 'STUCK', reason: choice.reason };
-}
-
-async function verify(
-  { step, databaseId }: Extract<Action, { kind: 'VERIFY' }>,
-  { execution, estate }: Situation,
-  { commands, instances }: RunnerOptions,
-): Promise<Outcome> {
-  const member = membersOf(estate).find(candidate => candidate.databaseId === databaseId);
-  if (member === undefined)
-    throw new Error(`The standby has no stream for ${step.databaseName ?? databaseId} any more.`);
-  await commands.startStep(execution.executionId, step.stepId);
-  const { mark } = markTarget(execution);
-  const reason = verifyMarks(member.databaseName, mark, await instances.marks(member, mark));
-  return reason === undefined ? { kind: 'DONE' } : { kind: 'STUCK', reason };
-}
-
-async function record({ situation, action }: Decision, outcome: Outcome, commands: ExecutionCommands): Promise<void> {
-  const { executionId } = situation.execution;
-  if (outcome.kind === 'NOTHING_SENT') return;
+async function record(
+  { action }: Decision,
+  { asOf, outcome }: Acted<Outcome>,
+  commands: ExecutionCommands,
+): Promise<Recorded> {
+  if (outcome.kind === 'LOOK_AGAIN') return asOf;
   if (outcome.kind === 'STUCK') {
     if (!('step' in action)) throw new Error(`${action.kind} cannot be stuck.`);
-    return commands.fail(executionId, action.step.stepId, outcome.reason);
+    return commands.fail(asOf, action.step.stepId, outcome.reason);
   }
   switch (action.kind) {
     case 'BEGIN_FENCING':
-      return commands.beginFencing(executionId);
+      return commands.beginFencing(asOf);
     case 'PROBE':
       if (outcome.kind !== 'ACCOUNTED') throw new Error(`A probe cannot end ${outcome.kind}.`);
-      return commands.accountForSource(executionId, action.step.stepId, outcome.source);
+      return commands.accountForSource(asOf, action.step.stepId, outcome.source);
     case 'CLAIM':
-      return commands.claim(executionId, action.step.stepId);
+      return commands.claim(asOf, action.step.stepId);
     case 'TAKE_OVER':
-      return commands.takeOver(executionId);
+      return commands.takeOver(asOf);
     case 'CHOOSE': {
       if (outcome.kind !== 'CHOSEN') throw new Error(`A choice cannot end ${outcome.kind}.`);
       const { chosen, dataLoss, databases } = outcome.choice;
       const next = closingSteps(databases, chosen.markName, commandTexts);
-      return commands.choose(executionId, action.step.stepId, { chosen, dataLoss, next });
+      return commands.choose(asOf, action.step.stepId, { chosen, dataLoss, next });
     }
     case 'NOTE_ARRIVED':
       return commands.succeed(
-        executionId,
+        asOf,
         action.steps.map(({ stepId }) => stepId),
       );
     case 'RESTORE':
     case 'RECOVER':
     case 'VERIFY':
-      return commands.succeed(executionId, [action.step.stepId]);
+      return commands.succeed(asOf, [action.step.stepId]);
     case 'ARRIVE':
-      return commands.arrive(executionId);
+      return commands.arrive(asOf);
     case 'BEGIN_RECOVERY':
-      return commands.beginRecovery(executionId);
+      return commands.beginRecovery(asOf);
     case 'BEGIN_VERIFICATION':
-      return commands.beginVerification(executionId);
+      return commands.beginVerification(asOf);
     case 'COMPLETE':
-      return commands.complete(executionId);
+      return commands.complete(asOf);
     case 'FAIL':
       throw new Error('A failure is recorded as its reason.');
   }

@@ -31,6 +31,7 @@ type ExecutionTable = {
   chosen: string | null;
   data_loss: string | null;
   passed_point_of_no_return: number;
+  leader_token: number;
   requested_by: string;
   reason: string;
   started_at: string;
@@ -121,7 +122,7 @@ export async function insertExecution(
   await insertSteps(tx, execution.executionId, steps);
 }
 
-/** @throws Error when somebody else changed it meanwhile: only one leader works on a store, so that is a bug. */
+/** @throws Error when somebody else changed it since it was read in this transaction: a store that serialises them does not allow that. */
 export async function updateExecution(
   tx: Transactor<RestoreTables>,
   execution: Execution,
@@ -160,9 +161,18 @@ export async function updateStep(tx: Transactor<RestoreTables>, step: Step): Pro
     .execute();
 }
 
-/** Progress raises no version: nobody is told, who looks sees it. */
-export async function saveProgress(tx: Transactor<RestoreTables>, stepId: StepId, percent: number): Promise<void> {
-  await tx.updateTable('step').set({ progress_percent: percent }).where('id', '=', stepId).execute();
+/** Progress raises no version: nobody is told, who looks sees it. Of an attempt that is over nothing is saved. */
+export async function saveProgress(
+  tx: Transactor<RestoreTables>,
+  { stepId, attempt, percent }: { readonly stepId: StepId; readonly attempt: number; readonly percent: number },
+): Promise<void> {
+  await tx
+    .updateTable('step')
+    .set({ progress_percent: percent })
+    .where('id', '=', stepId)
+    .where('state', '=', 'RUNNING')
+    .where('attempts', '=', attempt)
+    .execute();
 }
 
 async function withSteps(db: Reader<RestoreTables>, row: ExecutionTable): Promise<ExecutionView> {
@@ -192,6 +202,7 @@ function toExecution(row: ExecutionTable): Execution {
     chosen: row.chosen === null ? null : (JSON.parse(row.chosen) as ChosenMark),
     dataLoss: row.data_loss === null ? null : (JSON.parse(row.data_loss) as DataLoss),
     passedPointOfNoReturn: row.passed_point_of_no_return === 1,
+    leaderToken: row.leader_token,
     requestedBy: row.requested_by,
     reason: row.reason,
     startedAt: row.started_at,
@@ -216,6 +227,7 @@ function toRow(execution: Execution): ExecutionTable {
     chosen: execution.chosen === null ? null : JSON.stringify(execution.chosen),
     data_loss: execution.dataLoss === null ? null : JSON.stringify(execution.dataLoss),
     passed_point_of_no_return: execution.passedPointOfNoReturn ? 1 : 0,
+    leader_token: execution.leaderToken,
     requested_by: execution.requestedBy,
     reason: execution.reason,
     started_at: execution.startedAt,

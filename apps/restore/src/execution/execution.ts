@@ -67,6 +67,8 @@ export type Execution = {
   readonly chosen: ChosenMark | null;
   readonly dataLoss: DataLoss | null;
   readonly passedPointOfNoReturn: boolean;
+  /** Fencing token of the leader that moved it last; 0 before the first. */
+  readonly leaderToken: number;
   readonly requestedBy: string;
   readonly reason: string;
   readonly startedAt: string;

@@ -45,7 +45,7 @@ export type InstanceOptions = {
 /** Whether somebody is there. UNKNOWN: it could not be tried. */
 export type Probe = { readonly answer: 'ANSWERS' | 'SILENT' | 'UNKNOWN'; readonly evidence: string };
 
-/** The group's lock on one instance, with the means to look from there. */
+/** The group's lock on one instance. Looking is done on the connection that holds it: who has lost the lock sees nothing. */
 export type Locked = {
   readonly exclusive: Exclusive;
   look(members: readonly Member[]): Promise<SeenDatabases>;
@@ -106,7 +106,7 @@ export function instances(options: InstanceOptions): Instances {
         signal.addEventListener('abort', cut, { once: true });
         try {
           signal.throwIfAborted();
-          return await work({ exclusive, look: members => lookAt(server, members) });
+          return await work({ exclusive, look: members => lookAt(through(server, exclusive), members) });
         } finally {
           signal.removeEventListener('abort', cut);
           await (aborted ?? exclusive.release());
@@ -208,6 +208,11 @@ export async function sendRecover(
   const { outcome, messages } = await recover(exclusive, { database }, onPercent);
   if (outcome === 'NOT_RECOVERED')
     throw new Error(`${database} was left RESTORING: ${messages.map(({ text }) => text).join(' ')}`);
+}
+
+/** The instance, asked on the connection that holds the lock. */
+function through(server: SqlServer, exclusive: Exclusive): SqlServer {
+  return { ...server, query: async (statement, params) => (await exclusive.run(statement, params)).rows };
 }
 
 function seenOf(databases: readonly DatabaseFacts[], name: string): Seen {

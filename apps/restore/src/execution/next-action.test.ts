@@ -30,6 +30,7 @@ const requested: Execution = {
   chosen: null,
   dataLoss: null,
   passedPointOfNoReturn: false,
+  leaderToken: 0,
   requestedBy: 'alex',
   reason: 'flood',
   startedAt: '2026-11-21T05:00:00.000Z',

@@ -117,6 +117,7 @@ async function insert(
     chosen: null,
     dataLoss: null,
     passedPointOfNoReturn: false,
+    leaderToken: 0,
     requestedBy: asked.caller.sub,
     reason,
     startedAt: now,

@@ -1,7 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import type { ExecutionId } from '@holdfast/domain';
+import { openStore } from '@holdfast/store';
 import { estate, failoverInput, groupId, manager, marks, sourceId } from '../../test/estate-of-two.ts';
 import { openRestoreStore, publishedEvents } from '../../test/open-store.ts';
 import type { Estate } from '../estate/estate.ts';
+import { executionCommands } from '../execution/execution-commands.ts';
+import { insertExecution } from '../execution/execution-store.ts';
+import type { RestoreTables } from '../tables.ts';
 import { startFailover } from './failover-commands.ts';
 import type { FailoverInput } from './failover.ts';
 
@@ -47,15 +52,60 @@ describe('startFailover', () => {
     });
   });
 
-  it('lets one of two racing callers through', async () => {
-    const { dependencies } = await opened();
+  it('lets one of a hundred racing callers through, whichever connection to the store they come by', async () => {
+    const { dependencies, file, store } = await opened();
+    const second = openStore<RestoreTables>({ file });
     const results = await Promise.all(
-      ['key-1', 'key-2'].map(idempotencyKey => startFailover(failoverInput({ idempotencyKey }), manager, dependencies)),
+      Array.from({ length: 100 }, (_, index) =>
+        startFailover(failoverInput({ idempotencyKey: `key-${String(index)}` }), manager, {
+          ...dependencies,
+          store: index % 2 === 0 ? store : second,
+        }),
+      ),
     );
-    expect(results.map(result => ('refused' in result ? result.refused : result.state)).sort()).toEqual([
-      'ExecutionAlreadyRunning',
-      'REQUESTED',
-    ]);
+    await second.close();
+    const [started, ...others] = results.filter(result => 'executionId' in result);
+    expect([started?.state, others]).toEqual(['REQUESTED', []]);
+    for (const result of results.filter(answer => answer !== started))
+      expect(result).toMatchObject({
+        refused: 'ExecutionAlreadyRunning',
+        execution: { executionId: started?.executionId },
+      });
+    expect(await publishedEvents(store)).toHaveLength(1);
+  });
+
+  it('answers a hundred racing repetitions of one request with one execution', async () => {
+    const { dependencies, store } = await opened();
+    const results = await Promise.all(
+      Array.from({ length: 100 }, () => startFailover(failoverInput(), manager, dependencies)),
+    );
+    const ids = new Set(results.map(result => ('executionId' in result ? result.executionId : result.refused)));
+    expect([...ids]).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+    expect(await publishedEvents(store)).toHaveLength(1);
+  });
+
+  it('cannot run two for a group, whatever the code believes', async () => {
+    const { dependencies, store } = await opened();
+    const first = await startFailover(failoverInput(), manager, dependencies);
+    if ('refused' in first) throw new Error(first.message);
+    const other = { ...first, executionId: sourceId as string as ExecutionId };
+    await expect(store.transaction(tx => insertExecution(tx, other, []))).rejects.toThrow('UNIQUE');
+  });
+
+  it('keeps a key for its execution after that has ended, and lets another key start the next one', async () => {
+    const { dependencies } = await opened();
+    const first = await startFailover(failoverInput(), manager, dependencies);
+    if ('refused' in first) throw new Error(first.message);
+    const reason = { code: 'GONE', message: 'm', fix: 'f', evidence: null, since: null };
+    await executionCommands({ ...dependencies, fencingToken: 1 }).fail(first, first.steps[0]!.stepId, reason);
+    const { executionId } = first;
+    expect(await startFailover(failoverInput(), manager, dependencies)).toMatchObject({ executionId, state: 'FAILED' });
+    expect(await startFailover(failoverInput({ reason: 'fire' }), manager, dependencies)).toMatchObject({
+      refused: 'IdempotencyKeyReused',
+    });
+    const next = await startFailover(failoverInput({ idempotencyKey: 'key-2' }), manager, dependencies);
+    expect(next).toMatchObject({ state: 'REQUESTED' });
+    expect('executionId' in next && next.executionId).not.toBe(executionId);
   });
 
   const refused = async (changes: Partial<FailoverInput>, known?: Estate) => {

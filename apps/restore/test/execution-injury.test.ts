@@ -1,0 +1,32 @@
+import { afterAll } from '@jest/globals';
+import { describeInjuries } from '@holdfast/service/injury';
+import { removePrepared, trial } from './execution-trial.ts';
+
+afterAll(removePrepared);
+
+const every = ['decided', 'acted', 'recorded'];
+const statement = ['decided', 'looked', 'begun', 'sent', 'answered', 'acted', 'recorded'];
+const question = ['decided', 'begun', 'acted', 'recorded'];
+
+describeInjuries({
+  title: 'the execution runner',
+  module: new URL('./execution-trial.ts', import.meta.url),
+  trial,
+  mustPass: Object.entries({
+    observe: ['read'],
+    begin_fencing: every,
+    probe: question,
+    claim: every,
+    take_over: every,
+    choose: question,
+    restore: statement,
+    arrive: every,
+    begin_recovery: every,
+    recover: statement,
+    begin_verification: every,
+    verify: question,
+    complete: every,
+  }).flatMap(([step, places]) => places.map(place => `execution/${step}/${place}`)),
+  // So counted, they meet all but a few of the places; what is left out is met by another injury of its step.
+  sample: { repeat: 8, fail: 30, abandon: 6, kill: 4 },
+});
