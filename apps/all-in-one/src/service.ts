@@ -6,6 +6,7 @@ import { createInventory } from '@holdfast/inventory/service';
 import { createEmbeddedBus } from '@holdfast/messaging';
 import { createRestore } from '@holdfast/restore/service';
 import { createLifecycle, createLogger, type Logger, type Part, type Service } from '@holdfast/service';
+import type { HostOverrides } from '@holdfast/service/host';
 import { createShipping } from '@holdfast/shipping/service';
 import { type Lease, tryAcquireLease } from '@holdfast/store';
 import type { AllInOneConfig } from './config.ts';
@@ -18,13 +19,13 @@ export type AllInOne = Service & {
 };
 
 /** Gateway, the four services and their bus in one process, on one data folder. */
-export function createAllInOne(config: AllInOneConfig): AllInOne {
+export function createAllInOne(config: AllInOneConfig, overrides: Pick<HostOverrides, 'hook'> = {}): AllInOne {
   // Standard output is for the announcement.
   const destination = { write: (text: string): boolean => process.stderr.write(text) };
   const loggerOf = (service: string): Logger => createLogger({ service, level: 'info', destination });
   const { dataFolder, env } = config;
   const bus = createEmbeddedBus();
-  const shared = (service: string) => ({ bus, env, logger: loggerOf(service) });
+  const shared = (service: string) => ({ ...overrides, bus, env, logger: loggerOf(service) });
   const subgraphs = [
     createInventory(config.inventory, shared('inventory')),
     createBackup(config.backup, shared('backup')),

@@ -1,5 +1,10 @@
 import { parseArgs } from 'node:util';
 
+/** What may go wrong beside the loss of the primary. */
+export const scenarios = ['control-plane-crash'] as const;
+
+export type Scenario = (typeof scenarios)[number];
+
 export type DemoConfig = {
   /** Of the load; drawn when not given, and printed. */
   readonly seed: number;
@@ -7,19 +12,27 @@ export type DemoConfig = {
   readonly json: boolean;
   /** Leaves the folder of the run in place. */
   readonly keep: boolean;
+  readonly scenario: Scenario | undefined;
 };
 
-/** `npm run demo -- [--json] [--seed N] [--keep]`. @throws Error that names what is wrong. */
+/** `npm run demo -- [--json] [--seed N] [--keep] [--scenario NAME]`. @throws Error that names what is wrong. */
 export function readDemoConfig(args: readonly string[], drawSeed: () => number): DemoConfig {
   const { values } = parseArgs({
     args: [...args],
     options: {
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
+      scenario: { type: 'string' },
       seed: { type: 'string' },
     },
   });
-  const { json, keep, seed } = values;
+  const { json, keep, scenario, seed } = values;
   if (seed !== undefined && !/^\d{1,9}$/.test(seed)) throw new Error(`--seed is a whole number, not "${seed}".`);
-  return { seed: seed === undefined ? drawSeed() : Number(seed), json, keep };
+  if (scenario !== undefined && !isScenario(scenario))
+    throw new Error(`There is no scenario "${scenario}". Those that exist: ${scenarios.join(', ')}.`);
+  return { seed: seed === undefined ? drawSeed() : Number(seed), json, keep, scenario };
+}
+
+function isScenario(name: string): name is Scenario {
+  return scenarios.some(scenario => scenario === name);
 }

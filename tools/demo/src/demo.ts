@@ -1,18 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { type RunningProcess, startProcess } from '@holdfast/run';
+import type { Scenario } from './config.ts';
+import { type Crash, failOverThroughCrash } from './crash/crash.ts';
+import { type Moment, momentOf } from './crash/moment.ts';
 import { startBackupJob } from './estate/backup-job.ts';
 import { type Estate, startEstate } from './estate/estate.ts';
 import { databases } from './estate/sample-group.ts';
-import { type Execution, failOver } from './failover/failover.ts';
+import { type Execution, followExecution, requestFailover } from './failover/failover.ts';
 import { readRecovered } from './failover/recovered.ts';
 import { countUnsafeRepeats, criticalPathSeconds, parseStatementLog } from './failover/statements.ts';
-import { createGatewayClient, type GatewayClient } from './gateway-client.ts';
+import type { GatewayClient } from './gateway-client.ts';
+import { type Holdfast, startHoldfast } from './holdfast.ts';
 import { judge } from './oracle/oracle.ts';
 import { until } from './protect/answers.ts';
-import { protectEstate } from './protect/protect.ts';
+import { type Protected, protectEstate } from './protect/protect.ts';
 import { seededRandom } from './random.ts';
-import { type Report, reportOf } from './report.ts';
+import { type Report, reportOf, type RunFacts } from './report.ts';
 import { connect, type SqlConnection } from './sql-connection.ts';
 import { Journal } from './workload/journal.ts';
 import { startLoad } from './workload/load.ts';
@@ -21,19 +24,13 @@ import { totalBalanceOf } from './workload/transaction-plan.ts';
 
 export type DemoOptions = {
   readonly seed: number;
+  readonly scenario: Scenario | undefined;
   readonly dataFolder: string;
   readonly say: (line: string) => void;
   /** Lines of the processes that it starts. */
   readonly log: (line: string) => void;
 };
 
-const allInOneMain = fileURLToPath(new URL('../../../apps/all-in-one/src/main.ts', import.meta.url));
-// The sets of a real group come every 15 minutes, those of this one every few seconds.
-const fastObservation = {
-  HOLDFAST_INVENTORY__OBSERVE_EVERY_SECONDS: '5',
-  HOLDFAST_BACKUP__OBSERVE_EVERY_SECONDS: '1',
-  HOLDFAST_SHIPPING__OBSERVE_EVERY_SECONDS: '1',
-};
 const connections = 8;
 const pauseMs = 15;
 const backupEveryMs = 2_500;
@@ -45,49 +42,57 @@ const failoverLimitMs = 60_000;
 
 /** Protects the sample group under load, kills its primary, fails over and has the oracle judge what came back. */
 export async function runDemo(options: DemoOptions): Promise<Report> {
-  const { dataFolder, say, log } = options;
+  const { dataFolder, say, log, scenario, seed } = options;
+  // Of its own, so that the same seed gives the same load with and without it.
+  const moment = scenario === undefined ? undefined : momentOf(seed, seededRandom(seed));
   say('Starting the sample estate …');
   const estate = await startEstate(dataFolder, log);
-  let holdfast: RunningProcess | undefined;
+  let holdfast: Holdfast | undefined;
   try {
     say('Starting Holdfast …');
-    holdfast = await startHoldfast(dataFolder, log);
-    const { url, token } = holdfast.announcement;
-    const client = createGatewayClient(String(url), String(token));
-    return await protectAndFailOver(options, estate, client);
+    holdfast = await startHoldfast(dataFolder, log, moment === undefined ? {} : { holdAt: [moment.holdAt] });
+    return await protectAndFailOver(options, estate, holdfast, moment);
   } finally {
     await holdfast?.stop();
     await estate.stop();
   }
 }
 
-function startHoldfast(dataFolder: string, log: (line: string) => void): Promise<RunningProcess> {
-  return startProcess({
-    name: 'all-in-one',
-    main: allInOneMain,
-    args: ['--data', dataFolder],
-    env: fastObservation,
-    readyUrl: ({ url }) => new URL('/readyz', String(url)).href,
-    log,
-  });
-}
-
-async function protectAndFailOver(options: DemoOptions, estate: Estate, client: GatewayClient): Promise<Report> {
+async function protectAndFailOver(
+  options: DemoOptions,
+  estate: Estate,
+  holdfast: Holdfast,
+  moment: Moment | undefined,
+): Promise<Report> {
   const { dataFolder, say, seed } = options;
   say('Registering the group and its standby …');
   const ports = { primary: estate.primary.address.port, standby: estate.standby.address.port };
-  const registered = await protectEstate(client, { dataFolder, ports });
+  const registered = await protectEstate(holdfast.client(), { dataFolder, ports });
   const journal = new Journal(Date.now);
   say(`Working on it with ${connections} connections (seed ${seed}) …`);
-  await workUntilKilled(options, estate, journal, () => untilInSync(client, registered.standbyId));
+  await workUntilKilled(options, estate, journal, () => untilInSync(holdfast.client(), registered.standbyId));
   const { committed, unknown } = journal.counts();
   say(`The primary is dead: ${committed} transactions acknowledged, ${unknown} unanswered. Failing over …`);
   const startedAt = performance.now();
-  const execution = await failOver(client, registered, failoverLimitMs);
+  const { execution, crash } = await failOver(estate, holdfast, registered, moment);
   const failoverSeconds = (performance.now() - startedAt) / 1_000;
+  if (crash !== undefined) describeCrash(crash).forEach(say);
   if (execution.state !== 'COMPLETED') throw new Error(describeFailure(execution));
   say(`Failed over to ${execution.markName ?? 'no mark'} in ${failoverSeconds.toFixed(1)} s. Judging …`);
-  return judged({ seed, say }, estate, journal, { execution, failoverSeconds });
+  return judged({ seed, say }, estate, journal, { execution, failoverSeconds, crash });
+}
+
+async function failOver(
+  { standby }: Estate,
+  holdfast: Holdfast,
+  registered: Protected,
+  moment: Moment | undefined,
+): Promise<{ execution: Execution; crash: Crash | undefined }> {
+  const limitMs = failoverLimitMs;
+  if (moment !== undefined)
+    return failOverThroughCrash({ holdfast, registered, moment, statementLog: standby.statementLog, limitMs });
+  const id = await requestFailover(holdfast.client(), registered, randomUUID());
+  return { execution: await followExecution(holdfast.client(), id, limitMs), crash: undefined };
 }
 
 /** Load, backup job and watcher, until the standby follows; then the primary is killed in the middle of all of it. */
@@ -127,14 +132,14 @@ async function judged(
   { seed, say }: Pick<DemoOptions, 'seed' | 'say'>,
   { primary, standby: target }: Estate,
   journal: Journal,
-  { execution, failoverSeconds }: { readonly execution: Execution; readonly failoverSeconds: number },
+  failover: Pick<RunFacts, 'execution' | 'failoverSeconds' | 'crash'>,
 ): Promise<Report> {
   const recovered = await readRecovered(target.address);
   const verdict = judge({
     transactions: journal.entries(),
     rounds: journal.rounds,
     recovered,
-    mark: execution.markName ?? '',
+    mark: failover.execution.markName ?? '',
     totalBalance: totalBalanceOf(databases),
   });
   for (const { rule, message } of verdict.findings.slice(0, 20)) say(`  ${rule}: ${message}`);
@@ -148,13 +153,17 @@ async function judged(
     counts: journal.counts(),
     entries: journal.entries(),
     recovered,
-    execution,
-    failoverSeconds,
+    ...failover,
     criticalPathSeconds: criticalPathSeconds(targetLog),
     verdict,
     unsupported,
     unsafeRepeats: countUnsafeRepeats(targetLog),
   });
+}
+
+function describeCrash({ at, restartSeconds, marksShown }: Crash): string[] {
+  const marks = marksShown.length > 1 ? [`  mark: it changed: ${marksShown.join(', ')}`] : [];
+  return [`Holdfast was killed: ${at}. It answered again after ${restartSeconds.toFixed(1)} s.`, ...marks];
 }
 
 function describeFailure({ state, steps }: Execution): string {

@@ -9,7 +9,9 @@ import type { Report } from './report.ts';
 
 /** `npm run demo`: exit status 0 only when the oracle has verified the failover. */
 async function main(): Promise<boolean> {
-  const config = readDemoConfig(process.argv.slice(2), () => Math.floor(Math.random() * 1_000_000));
+  const { seed, scenario, json, keep } = readDemoConfig(process.argv.slice(2), () =>
+    Math.floor(Math.random() * 1_000_000),
+  );
   const dataFolder = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
   const startedAt = performance.now();
   const say = (line: string): void => {
@@ -21,14 +23,14 @@ async function main(): Promise<boolean> {
   });
   let verified = false;
   try {
-    const report = await Promise.race([runDemo({ seed: config.seed, dataFolder, say, log }), asked]);
+    const report = await Promise.race([runDemo({ seed, scenario, dataFolder, say, log }), asked]);
     ({ verified } = report);
-    if (config.json) console.log(JSON.stringify(report));
+    if (json) console.log(JSON.stringify(report));
     else console.log(summaryOf(report));
     return verified;
   } finally {
     // What went wrong is in there.
-    if (config.keep || !verified) say(`The run's folder is kept: ${dataFolder}`);
+    if (keep || !verified) say(`The run's folder is kept: ${dataFolder}`);
     else await rm(dataFolder, { recursive: true, force: true });
   }
 }

@@ -1,3 +1,5 @@
+import type { Scenario } from './config.ts';
+import type { Crash } from './crash/crash.ts';
 import type { Execution } from './failover/failover.ts';
 import type { RecoveredDatabase } from './oracle/history.ts';
 import { isWhollyPresent, type Verdict } from './oracle/oracle.ts';
@@ -22,6 +24,9 @@ export type Report = {
   readonly dataLossSeconds: number;
   readonly previewMatched: boolean | null;
   readonly standin: { readonly unsupported: number; readonly unsafeRepeats: number };
+  /** Left out in a run without one. */
+  readonly scenario?: Scenario;
+  readonly crash?: Pick<Crash, 'at' | 'restartSeconds'>;
 };
 
 export type RunFacts = {
@@ -36,15 +41,20 @@ export type RunFacts = {
   readonly verdict: Verdict;
   readonly unsupported: number;
   readonly unsafeRepeats: number;
+  /** Of Holdfast's own process, in a run that has one. */
+  readonly crash: Crash | undefined;
 };
 
-/** Verified: the oracle found nothing, the execution completed, every database is at the mark, and the stand-ins saw nothing that must not be. */
+/**
+ * Verified: the oracle found nothing, the execution completed, every database is at the mark, the stand-ins saw nothing that must not be, and
+ * a crash of Holdfast did not change the mark.
+ */
 export function reportOf(facts: RunFacts): Report {
-  const { verdict, execution, unsupported, unsafeRepeats } = facts;
+  const { verdict, execution, unsupported, unsafeRepeats, crash } = facts;
   const { checked, torn, missing, extra, databasesAtMark } = verdict;
   const completed = execution.state === 'COMPLETED' && databasesAtMark === facts.databases.length;
   return {
-    verified: verdict.verified && completed && unsupported === 0 && unsafeRepeats === 0,
+    verified: verdict.verified && completed && unsupported === 0 && unsafeRepeats === 0 && keptMark(facts),
     seed: facts.seed,
     databases: facts.databases.length,
     instances: { primary: 1, standby: 1 },
@@ -62,7 +72,15 @@ export function reportOf(facts: RunFacts): Report {
     dataLossSeconds: rounded(lossSeconds(facts.entries, facts.recovered)),
     previewMatched: null,
     standin: { unsupported, unsafeRepeats },
+    ...(crash === undefined
+      ? {}
+      : { scenario: 'control-plane-crash', crash: { at: crash.at, restartSeconds: rounded(crash.restartSeconds) } }),
   };
+}
+
+/** Once chosen, the mark stays: whatever was shown of it is what the execution ended at. */
+function keptMark({ crash, execution }: RunFacts): boolean {
+  return crash === undefined || crash.marksShown.every(mark => mark === execution.markName);
 }
 
 /** From the last answer of a transaction that survived to the last answer of any: what the clients lost, by the clients' own clock. */

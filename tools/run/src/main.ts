@@ -2,7 +2,7 @@ import { readStartConfig } from './config.ts';
 import { untilAskedToEnd } from './end.ts';
 import { start } from './start.ts';
 
-/** `npm start`: until Ctrl-C, or until something that it started ends by itself. */
+/** `npm start`: until Ctrl-C, or until the sample estate ends by itself. */
 async function main(): Promise<void> {
   const config = readStartConfig(process.argv.slice(2));
   const asked = untilAskedToEnd({ env: process.env });

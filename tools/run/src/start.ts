@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { programs, type StartConfig } from './config.ts';
 import { curlLine } from './curl.ts';
 import { type LogFiles, openLogFiles } from './log-files.ts';
-import { type Exit, renderExit, type RunningProcess, startProcess } from './process.ts';
+import { renderExit, type RunningProcess, startProcess } from './process.ts';
+import { supervise } from './supervised.ts';
 
 export type Started = {
   /** What to tell the person who started it. */
   readonly greeting: string;
-  /** Rejects when one of the processes ends by itself. */
+  /** Rejects when the estate ends by itself. Holdfast is started again. */
   readonly failed: Promise<never>;
   /** Newest first: Holdfast stops before the servers that it talks to. */
   stop(): Promise<void>;
@@ -18,25 +19,37 @@ export async function start(config: StartConfig, say: (line: string) => void): P
   const { dataFolder, estate, port } = config;
   const logs = openLogFiles(dataFolder);
   const log = (line: string): void => logs.write(line);
-  const running: RunningProcess[] = [];
+  const running: { stop(): Promise<unknown> }[] = [];
   const stop = async (): Promise<void> => {
     for (const each of running.toReversed()) await each.stop();
     await logs.close();
   };
   try {
+    // Without an estate nothing but Holdfast can end, and that is started again.
+    let failed = new Promise<never>(() => undefined);
     if (estate === 'demo') {
       say('Starting the sample estate …');
-      running.push(await startProcess({ name: 'estate', main: programs.estate, args: ['--data', dataFolder], log }));
+      const servers = await startProcess({ name: 'estate', main: programs.estate, args: ['--data', dataFolder], log });
+      running.push(servers);
+      failed = untilEnded(servers, dataFolder);
+      // Read by the caller; until then it must not count as unhandled.
+      failed.catch(() => undefined);
     }
     say('Starting Holdfast …');
     const holdfast = await startHoldfast(dataFolder, port, log);
-    running.push(holdfast);
     const { url, token } = announced(holdfast);
+    // Where it answers has been told to people, so it answers there again.
+    const startAgain = (): Promise<RunningProcess> => startHoldfast(dataFolder, Number(new URL(url).port), log);
+    const tell = (line: string): void => {
+      say(line);
+      log(line);
+    };
+    running.push(supervise(holdfast, { startAgain, say: tell }));
     if (estate === 'demo') {
       say('Registering the sample group and its standby …');
       await protectEstate(dataFolder, url, token, log);
     }
-    return { greeting: greetingOf(config, url, token), failed: firstToEnd(running, dataFolder), stop };
+    return { greeting: greetingOf(config, url, token), failed, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -80,10 +93,8 @@ async function protectEstate(
     throw new Error(`The sample group could not be registered: ${join(dataFolder, 'logs', 'protect.log')}`);
 }
 
-async function firstToEnd(running: readonly RunningProcess[], dataFolder: string): Promise<never> {
-  const { name, exit } = await Promise.race(
-    running.map(async each => ({ name: each.name, exit: (await each.exited) satisfies Exit })),
-  );
+async function untilEnded({ name, exited }: RunningProcess, dataFolder: string): Promise<never> {
+  const exit = await exited;
   const file = join(dataFolder, 'logs', `${name}.log`);
   throw new Error(`${name} ended by itself (${renderExit(exit)}); ${file} says why.`);
 }

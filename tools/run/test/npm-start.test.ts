@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { isAlive } from '../src/end.ts';
@@ -51,7 +51,11 @@ async function exitCode({ child }: Session): Promise<number | null> {
 /** Everybody who runs on the folder: they leave their ids there. */
 function pids(): number[] {
   const files = globSync('run/*.json', { cwd: folder });
-  return files.map(file => (JSON.parse(readFileSync(join(folder, file), 'utf8')) as { pid: number }).pid);
+  return files.map(file => pidOf(basename(file, '.json')));
+}
+
+function pidOf(name: string): number {
+  return (JSON.parse(readFileSync(join(folder, 'run', `${name}.json`), 'utf8')) as { pid: number }).pid;
 }
 
 async function paste(line: string): Promise<{ data?: Record<string, unknown>; errors?: unknown }> {
@@ -87,7 +91,7 @@ afterAll(() => {
 
 describe('npm start', () => {
   (hasCurl ? it : it.skip)(
-    'gives three commands that answer, leaves nothing behind when killed, and goes on where it was',
+    'gives three commands that answer, leaves nothing behind when killed, goes on where it was and keeps Holdfast up',
     async () => {
       const first = start();
       await ready(first);
@@ -109,21 +113,42 @@ describe('npm start', () => {
       const [group = '', , standby = ''] = commands(second);
       expect(await paste(group)).toMatchObject({ data: { groups: { nodes: [{ name: 'Sample group' }] } } });
       expect(await paste(standby)).toMatchObject({ data: { standbys: [{ groupName: 'Sample group' }] } });
+
+      const killed = pidOf('all-in-one');
+      process.kill(killed, 'SIGKILL');
+      await until(() => second.errors().includes('all-in-one is ready again.'), second.errors);
+      expect(second.errors()).toContain('all-in-one ended by itself (SIGKILL).');
+      expect(pidOf('all-in-one')).not.toBe(killed);
+      // The same address, and the token is still good.
+      expect(await paste(group)).toMatchObject({ data: { groups: { nodes: [{ name: 'Sample group' }] } } });
+      expect(await paste(standby)).toMatchObject({ data: { standbys: [{ groupName: 'Sample group' }] } });
       second.child.kill('SIGINT');
       expect(await exitCode(second)).toBe(0);
       expect(pids().filter(isAlive)).toEqual([]);
     },
-    120_000,
+    180_000,
   );
 
-  it('starts Holdfast alone for a real group', async () => {
+  it('starts Holdfast alone for a real group, and leaves none behind when killed after Holdfast was', async () => {
+    const first = start('--estate', 'none');
+    await ready(first);
+    process.kill(pidOf('all-in-one'), 'SIGKILL');
+    await until(() => first.errors().includes('all-in-one is ready again.'), first.errors);
+    const restarted = pidOf('all-in-one');
+    expect(isAlive(restarted)).toBe(true);
+    first.child.kill('SIGKILL');
+    await until(
+      () => !isAlive(restarted),
+      () => `still alive: ${restarted}`,
+    );
+
     const session = start('--estate', 'none');
     await ready(session);
     expect(session.output()).toContain('No estate was started');
     expect(pids().filter(isAlive)).toHaveLength(1);
     session.child.kill('SIGTERM');
     expect(await exitCode(session)).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   it('says what to do about a taken port', async () => {
     const taken = createServer().listen(0, '127.0.0.1');

@@ -5,15 +5,20 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
+/** Of a machine that has much else to do. */
+const readyLimitMs = 60_000;
+
 export type RunningApp = {
   readonly pid: number;
   readonly url: string;
+  /** Once `/readyz` answers 200. Rejects with its output when it ends before. */
+  ready(): Promise<void>;
   output(): string;
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 };
 
-/** Starts one app's main.ts with this environment; resolves when `/readyz` answers 200, rejects with its output when it ends before. */
-export async function startApp(name: string, port: number, env: Readonly<Record<string, string>>): Promise<RunningApp> {
+/** Starts one app's main.ts with this environment and does not wait for anything. */
+export function launchApp(name: string, port: number, env: Readonly<Record<string, string>>): RunningApp {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', `apps/${name}/src/main.ts`], {
     cwd: root,
     env: { PATH: process.env['PATH'] ?? '', HOLDFAST_PARENT_PID: String(process.pid), ...env },
@@ -22,10 +27,10 @@ export async function startApp(name: string, port: number, env: Readonly<Record<
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()));
   const url = `http://127.0.0.1:${port}`;
-  await ready(child, `${url}/readyz`, () => output);
   return {
     pid: child.pid ?? 0,
     url,
+    ready: () => ready(child, `${url}/readyz`, () => output),
     output: () => output,
     async stop(signal = 'SIGTERM') {
       if (child.exitCode === null && child.signalCode === null) {
@@ -38,7 +43,7 @@ export async function startApp(name: string, port: number, env: Readonly<Record<
 }
 
 async function ready(child: ChildProcess, url: string, output: () => string): Promise<void> {
-  const limit = AbortSignal.timeout(20_000);
+  const limit = AbortSignal.timeout(readyLimitMs);
   for (;;) {
     if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} before it was ready:\n${output()}`);
     if (limit.aborted) throw new Error(`not ready in time:\n${output()}`);

@@ -24,14 +24,19 @@ export function startBackupJob(address: SqlAddress, everyMs: number): BackupJob 
   let open: SqlConnection | undefined;
   let runs = 0;
   const run = async (): Promise<void> => {
-    open ??= await connect(address, 'backup job');
-    await runBackupJob(open);
-    runs += 1;
+    const connection = (open ??= await connect(address, 'backup job'));
+    try {
+      await runBackupJob(connection);
+      runs += 1;
+    } catch (error) {
+      if (isRefusal(error)) throw error;
+      // The server is gone; the next run connects anew.
+      open = undefined;
+      await connection.close();
+    }
   };
   const loop = repeat(run, everyMs, error => {
     if (isRefusal(error)) throw error;
-    // The server is gone; the next run connects anew.
-    open = undefined;
   });
   return {
     runs: () => runs,

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { groupName } from '../estate/sample-group.ts';
 import type { GatewayClient } from '../gateway-client.ts';
 import { outcomeOf, type Union, until } from '../protect/answers.ts';
@@ -22,22 +21,16 @@ export type Execution = {
 const acceptLimitMs = 30_000;
 const endStates = ['COMPLETED', 'FAILED', 'CANCELLED'];
 
-/** Fails the group over to the newest mark: never by name, Holdfast has to find it. Resolves with the execution's last state. */
-export async function failOver(
+/**
+ * Asks for the failover of the group to the newest mark: never by name, Holdfast has to find it. Resolves with the execution's id, for the
+ * same key always with the same one.
+ */
+export async function requestFailover(
   client: GatewayClient,
-  { groupId, standbyId, sourceId }: Protected,
-  limitMs: number,
-): Promise<Execution> {
-  const input = {
-    idempotencyKey: randomUUID(),
-    groupId,
-    standbyId,
-    mode: 'UNPLANNED',
-    target: { newest: true },
-    declaredUnreachable: [{ instanceId: sourceId, reason: 'The demo killed it.' }],
-    reason: 'The demo loses its primary.',
-    confirm: groupName,
-  };
+  registered: Protected,
+  idempotencyKey: string,
+): Promise<string> {
+  const input = failoverInput(registered, idempotencyKey);
   const answer = await until(acceptLimitMs, async () => {
     const { startFailover } = await client.ask<{ startFailover: Union }>(
       `mutation ($input: StartFailoverInput!) { startFailover(input: $input) {
@@ -46,12 +39,39 @@ export async function failOver(
     );
     return startFailover.__typename === 'NotYetKnown' ? undefined : startFailover;
   });
-  const { execution } = await client.follow<{ execution: Execution }>(
+  return outcomeOf(answer, 'Execution');
+}
+
+/** `StartFailoverInput`. */
+export function failoverInput({ groupId, standbyId, sourceId }: Protected, idempotencyKey: string) {
+  return {
+    idempotencyKey,
+    groupId,
+    standbyId,
+    mode: 'UNPLANNED',
+    target: { newest: true },
+    declaredUnreachable: [{ instanceId: sourceId, reason: 'The demo killed it.' }],
+    reason: 'The demo loses its primary.',
+    confirm: groupName,
+  };
+}
+
+/** Resolves with the execution's last state. */
+export async function followExecution(
+  client: GatewayClient,
+  id: string,
+  limitMs: number,
+  onState: (execution: Execution) => void = () => undefined,
+): Promise<Execution> {
+  const { execution: last } = await client.follow<{ execution: Execution }>(
     `subscription ($id: ID!) { execution(id: $id) {
       state markName markedAt steps { name state startedAt finishedAt reasons { code message fix } } } }`,
-    { id: outcomeOf(answer, 'Execution') },
-    ({ execution: { state } }) => endStates.includes(state),
+    { id },
+    ({ execution }) => {
+      onState(execution);
+      return endStates.includes(execution.state);
+    },
     limitMs,
   );
-  return execution;
+  return last;
 }

@@ -7,21 +7,30 @@ const log = "RESTORE LOG [Orders] FROM DISK = N'E:\\Copies\\l.bak' WITH FILE = 1
 const recover = 'RESTORE DATABASE [Orders] WITH RECOVERY';
 
 function ran(text: string, rest: Partial<LoggedStatement> = {}): LoggedStatement {
-  return { program: 'holdfast-restore g 1 e', text, outcome: 'ok', milliseconds: 100, ...rest };
+  return { at: '', program: 'holdfast-restore g 1 e', text, outcome: 'ok', milliseconds: 100, ...rest };
+}
+
+/** As the log has it: a line when it starts and one when it ends. */
+function sent(text: string, rest: Partial<LoggedStatement> = {}): LoggedStatement[] {
+  return [ran(text, { ...rest, outcome: 'started' }), ran(text, rest)];
 }
 
 describe('countUnsafeRepeats', () => {
-  it('counts what must not run twice and did', () => {
-    expect(countUnsafeRepeats([ran(full), ran(stop), ran(stop), ran(full), ran(full)])).toBe(3);
+  it('counts what must not run twice and was sent again', () => {
+    expect(countUnsafeRepeats([full, stop, stop, full, full].flatMap(text => sent(text)))).toBe(3);
+    expect(countUnsafeRepeats([...sent(full), ...sent(`${full}, REPLACE`)])).toBe(1);
   });
 
-  it('counts nothing that may be repeated, failed or was not ours', () => {
-    const others = [
-      ran(stop, { outcome: 'failed' }),
-      ran(stop, { program: 'somebody' }),
-      ran(stop, { outcome: 'started' }),
-    ];
-    expect(countUnsafeRepeats([ran(stop), ...others, ran(log), ran(log), ran(recover), ran(recover)])).toBe(0);
+  it('counts what was refused the second time, or never ended', () => {
+    expect(countUnsafeRepeats([...sent(stop), ...sent(stop, { outcome: 'failed' })])).toBe(1);
+    expect(countUnsafeRepeats([...sent(stop), ran(stop, { outcome: 'started' })])).toBe(1);
+  });
+
+  it('counts nothing that may be repeated, did no work before or was not ours', () => {
+    const others = [...sent(stop, { outcome: 'failed' }), ran(stop, { outcome: 'started' }), ...sent(stop)];
+    expect(countUnsafeRepeats(others)).toBe(0);
+    expect(countUnsafeRepeats([...sent(stop), ...sent(stop, { program: 'somebody' })])).toBe(0);
+    expect(countUnsafeRepeats([log, log, recover, recover].flatMap(text => sent(text)))).toBe(0);
   });
 });
 

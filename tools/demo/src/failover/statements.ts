@@ -1,5 +1,7 @@
 /** A line of a stand-in's statement log. */
 export type LoggedStatement = {
+  /** When it started or ended, by the server's clock. */
+  readonly at: string;
   readonly program: string;
   readonly text: string;
   readonly outcome: 'started' | 'ok' | 'failed' | 'cancelled' | 'unsupported';
@@ -13,16 +15,18 @@ export function parseStatementLog(text: string): LoggedStatement[] {
 }
 
 /**
- * How often a statement that must not run twice did: a full that starts a sequence again, and a stop at a mark, which past its mark would
- * roll to the end of the file (sqlserver.md §3.6). The same full for the same database, once per seeding, is what a standby needs.
+ * How often a statement that must not run twice was sent again after it had done its work, whatever came of it then: a full that starts a
+ * sequence again, and a stop at a mark, which past its mark would roll to the end of the file (sqlserver.md §3.6). The same full for the same
+ * database, once per seeding, is what a standby needs. An attempt that did not end well may be sent again: its sender looks first.
  */
 export function countUnsafeRepeats(statements: readonly LoggedStatement[]): number {
-  const seen = new Set<string>();
+  const done = new Set<string>();
   let repeats = 0;
   for (const { program, text, outcome } of statements) {
-    if (outcome !== 'ok' || !program.startsWith('holdfast-') || !isUnsafe(text)) continue;
-    if (seen.has(text)) repeats += 1;
-    seen.add(text);
+    if (!program.startsWith('holdfast-') || !isUnsafe(text)) continue;
+    const work = withoutReplace(text);
+    if (outcome === 'started' && done.has(work)) repeats += 1;
+    if (outcome === 'ok') done.add(work);
   }
   return repeats;
 }
@@ -40,4 +44,9 @@ export function criticalPathSeconds(statements: readonly LoggedStatement[]): num
 
 function isUnsafe(text: string): boolean {
   return /^\s*RESTORE\s+DATABASE\b[^]*\bFROM\b/i.test(text) || /^\s*RESTORE\s+LOG\b[^]*\bSTOPATMARK\b/i.test(text);
+}
+
+/** What is sent over the remains of a seeding is the same full. */
+function withoutReplace(text: string): string {
+  return text.replace(/,\s*REPLACE\b/i, '');
 }

@@ -39,7 +39,8 @@ function connection({ dataFolder, ports }: EstateAddresses, folder: string) {
   };
 }
 
-async function registerGroup(client: GatewayClient, estate: EstateAddresses): Promise<string> {
+/** Resolves with the group's id, whether it was registered now or before. */
+export async function registerGroup(client: GatewayClient, estate: EstateAddresses): Promise<string> {
   const input = {
     idempotencyKey: 'sample-group',
     name: groupName,

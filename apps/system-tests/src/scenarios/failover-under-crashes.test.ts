@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  connect,
+  countUnsafeRepeats,
+  databases,
+  failoverInput,
+  followExecution,
+  oneOf,
+  type Protected,
+  seededRandom,
+} from '@holdfast/demo';
+import { type SampleGroup, seed, startSampleGroup, untilHeld, untilInSync, untilSo } from '../harness/sample-group.ts';
+
+/**
+ * One place of each per kill, in the order in which a failover comes to them: each service in the middle of a step of its own. Inventory and
+ * backup have no part in a failover, so it stands still beside them.
+ */
+const kills: readonly (readonly (readonly string[])[])[] = [
+  [['execution/begin_fencing/recorded', 'execution/probe/acted', 'execution/claim/decided']],
+  [['observation/look/decided'], ['execution/claim/decided']],
+  [['set-runner/look/decided'], ['execution/claim/decided']],
+  [['stream/yield/decided', 'stream/yield/acted', 'stream/yield/recorded']],
+  [['execution/choose/decided', 'execution/choose/acted', 'execution/choose/recorded']],
+  [['execution/restore/sent', 'execution/restore/answered', 'execution/restore/acted']],
+  [['execution/recover/sent', 'execution/recover/acted', 'execution/recover/recorded']],
+  [['execution/verify/decided', 'execution/verify/acted', 'execution/complete/decided']],
+];
+const requests = 100;
+const repeats = 20;
+
+type Answer = { __typename: string; id?: string; message?: string; execution?: { id: string } };
+type Shown = { state: string; markName: string | null };
+
+const random = seededRandom(seed);
+const places = kills.map(steps => steps.map(choices => oneOf(random, choices)));
+const ending: (() => Promise<void>)[] = [];
+let sample: SampleGroup;
+let registered: Protected;
+let answers: Answer[];
+let repeated: Answer[];
+let running: number;
+let executionId: string;
+let final: Shown;
+const shown: Shown[] = [];
+
+async function startFailover(key: string): Promise<Answer> {
+  const { startFailover: answer } = await sample.holdfast.client().ask<{ startFailover: Answer }>(
+    `mutation ($input: StartFailoverInput!) { startFailover(input: $input) {
+      __typename ... on Execution { id } ... on ExecutionAlreadyRunning { execution { id } } ... on Refusal { message } } }`,
+    { input: failoverInput(registered, key) },
+  );
+  return answer;
+}
+
+async function countExecutions(): Promise<number> {
+  const { executions } = await sample.holdfast
+    .client()
+    .ask<{ executions: { nodes: unknown[] } }>('query ($id: ID) { executions(groupId: $id) { nodes { id } } }', {
+      id: registered.groupId,
+    });
+  return executions.nodes.length;
+}
+
+async function show(): Promise<Shown> {
+  const { execution } = await sample.holdfast
+    .client()
+    .ask<{ execution: Shown }>('query ($id: ID!) { execution(id: $id) { state markName } }', { id: executionId });
+  return execution;
+}
+
+beforeAll(async () => {
+  sample = await startSampleGroup({ seed, holdAt: places[0] ?? [] });
+  ending.push(() => sample.remove());
+  registered = await sample.protect();
+  await untilInSync(sample, 3);
+  await sample.estate.primary.process.kill();
+  await sample.endWork();
+
+  const keys = Array.from({ length: requests }, (_, index) => `request-${index}`);
+  answers = await Promise.all(keys.map(startFailover));
+  const accepted = answers.findIndex(({ __typename }) => __typename === 'Execution');
+  executionId = answers[accepted]?.id ?? '';
+  repeated = await Promise.all(Array.from({ length: repeats }, () => startFailover(keys[accepted] ?? '')));
+  running = await countExecutions();
+  for (const [index, held] of places.entries()) {
+    await untilHeld(sample, held);
+    shown.push(await show());
+    await sample.holdfast.restart({ holdAt: places[index + 1] ?? [] });
+  }
+  final = await followExecution(sample.holdfast.client(), executionId, 60_000, execution => shown.push(execution));
+}, 600_000);
+
+afterAll(() => Promise.all(ending.map(end => end())), 60_000);
+
+describe(`startFailover asked for ${requests} times at once over the gateway (seed ${seed})`, () => {
+  it('starts one execution and names it in every refusal', () => {
+    const refused = answers.filter(({ __typename }) => __typename !== 'Execution');
+    expect(answers.filter(({ __typename }) => __typename === 'Execution')).toHaveLength(1);
+    expect(refused).toHaveLength(requests - 1);
+    for (const answer of refused)
+      expect(answer).toMatchObject({ __typename: 'ExecutionAlreadyRunning', execution: { id: executionId } });
+    expect(running).toBe(1);
+  });
+
+  it('answers the same key with the same execution', () => {
+    expect(repeated).toHaveLength(repeats);
+    for (const answer of repeated) expect(answer).toMatchObject({ __typename: 'Execution', id: executionId });
+  });
+});
+
+describe(`Holdfast killed with -9 in ${places.map(held => held[0] ?? '').join(', ')} (seed ${seed})`, () => {
+  it('ends the failover at the mark that was chosen once', () => {
+    expect(final).toMatchObject({ state: 'COMPLETED' });
+    expect(final.markName).toMatch(/^BTS_/);
+    const marks = shown.flatMap(({ markName }) => markName ?? []);
+    expect(new Set(marks)).toEqual(new Set([final.markName]));
+  });
+
+  it('opens every database at that mark', async () => {
+    const connection = await connect(sample.estate.standby.address, 'system test');
+    try {
+      for (const name of databases) {
+        const [state] = await connection.rows(`SELECT state_desc FROM sys.databases WHERE name = N'${name}'`);
+        const rows = await connection.rows(`SELECT MarkName FROM [${name}].dbo.MarkLog`);
+        const newest = rows.map(({ MarkName }) => String(MarkName)).toSorted();
+        expect({ name, state: state?.['state_desc'], mark: newest.at(-1) }).toEqual({
+          name,
+          state: 'ONLINE',
+          mark: final.markName,
+        });
+      }
+    } finally {
+      await connection.close();
+    }
+  });
+
+  it('repeats nothing at the standby that must not be repeated', async () => {
+    const statements = await sample.statements();
+    const opened = statements.filter(({ text }) => /^\s*RESTORE\s+DATABASE\b[^]*\bWITH\s+RECOVERY\b/i.test(text));
+    expect(opened.filter(({ outcome }) => outcome === 'ok')).toHaveLength(databases.length);
+    expect(countUnsafeRepeats(statements)).toBe(0);
+  });
+
+  it('tells shipping how it ended, and nobody else starts one', async () => {
+    await untilSo(sample, 'recovered', async () => (await sample.standby()).state === 'RECOVERED');
+    expect(await countExecutions()).toBe(1);
+  }, 120_000);
+});

@@ -1,0 +1,21 @@
+import { expect, it } from '@jest/globals';
+import { readDemoConfig } from './config.ts';
+
+const read = (...args: string[]) => readDemoConfig(args, () => 5);
+
+it('has defaults', () => {
+  expect(read()).toEqual({ seed: 5, json: false, keep: false, scenario: undefined });
+});
+
+it('reads what is given and refuses what it does not know', () => {
+  expect(read('--seed', '7', '--json', '--keep', '--scenario', 'control-plane-crash')).toEqual({
+    seed: 7,
+    json: true,
+    keep: true,
+    scenario: 'control-plane-crash',
+  });
+  expect(() => read('--seed', 'x')).toThrow('--seed is a whole number, not "x".');
+  expect(() => read('--scenario', 'sunshine')).toThrow(
+    'There is no scenario "sunshine". Those that exist: control-plane-crash.',
+  );
+});

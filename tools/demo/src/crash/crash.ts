@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Execution, followExecution, requestFailover } from '../failover/failover.ts';
+import { type LoggedStatement, parseStatementLog } from '../failover/statements.ts';
+import type { Holdfast } from '../holdfast.ts';
+import type { Protected } from '../protect/protect.ts';
+import type { Moment } from './moment.ts';
+
+export type Crash = {
+  /** When, in words. */
+  readonly at: string;
+  /** From the kill until it answers again. */
+  readonly restartSeconds: number;
+  /** Every mark that the execution showed and that was sent to the standby, before and after: once it is chosen it may not change. */
+  readonly marksShown: readonly string[];
+};
+
+export type CrashOptions = {
+  readonly holdfast: Holdfast;
+  readonly registered: Protected;
+  readonly moment: Moment;
+  /** File of the standby's stand-in. */
+  readonly statementLog: string;
+  readonly limitMs: number;
+};
+
+type Shown = { readonly state: string; readonly markName: string | null };
+type Asked = { readonly id: Promise<string>; readonly startedAtMs: number };
+
+/** Asks for the failover, kills Holdfast with -9 at the moment, starts it again and follows the failover to its end. */
+export async function failOverThroughCrash(options: CrashOptions): Promise<{ execution: Execution; crash: Crash }> {
+  const { holdfast, registered, moment, limitMs } = options;
+  const marks = new Set<string>();
+  const note = ({ markName }: Shown): void => {
+    if (markName !== null) marks.add(markName);
+  };
+  // A request whose answer is lost is asked again under the same key.
+  const key = randomUUID();
+  const id = requestFailover(holdfast.client(), registered, key);
+  const asked: Asked = { id, startedAtMs: performance.now() };
+  const before = id.catch(() => undefined);
+  const at = await untilMoment(options, asked, note);
+  const killedAtMs = Date.now();
+  const restartSeconds = await holdfast.restart();
+  const executionId = await requestFailover(holdfast.client(), registered, key);
+  const answered = await before;
+  if (answered !== undefined && answered !== executionId)
+    throw new Error(
+      `The same request was answered with execution ${answered}, and after the crash with ${executionId}.`,
+    );
+  const execution = await followExecution(holdfast.client(), executionId, limitMs, note);
+  for (const mark of await marksSent(options.statementLog)) marks.add(mark);
+  const server = moment.kind === 'statement' ? await serverAt(killedAtMs, options) : '';
+  return { execution, crash: { at: at + server, restartSeconds, marksShown: [...marks] } };
+}
+
+async function untilMoment(options: CrashOptions, asked: Asked, note: (shown: Shown) => void): Promise<string> {
+  const { holdfast, moment, limitMs } = options;
+  if (moment.kind === 'delay') return untilDelayIsOver(options, asked, moment.delayMs, note);
+  const id = await asked.id;
+  const limit = AbortSignal.timeout(limitMs);
+  const held = await Promise.race([holdfast.held().then(() => true), untilAborted(limit).then(() => false)]);
+  if (!held) throw new Error(`Holdfast never came to ${moment.holdAt}: ${JSON.stringify(await show(holdfast, id))}.`);
+  if (moment.kind === 'state') {
+    await until(limit, `state ${moment.state}`, async () => {
+      const shown = await show(holdfast, id);
+      note(shown);
+      return shown.state === moment.state;
+    });
+    return `${moment.state}, at ${moment.holdAt}`;
+  }
+  await until(limit, `the statement of ${moment.holdAt} in the standby's log`, async () => {
+    const { begun, end } = await statementOf(options.statementLog, moment.holdAt);
+    return moment.server === 'begun' ? begun : end !== undefined;
+  });
+  return `between a statement's sending and its answer, at ${moment.holdAt}`;
+}
+
+async function untilDelayIsOver(
+  { holdfast }: CrashOptions,
+  { id, startedAtMs }: Asked,
+  delayMs: number,
+  note: (shown: Shown) => void,
+): Promise<string> {
+  let last = 'not answered yet';
+  const answered = id.then(executionId => {
+    last = 'accepted';
+    return executionId;
+  });
+  // The kill may cut it; who asks again hears of it.
+  answered.catch(() => undefined);
+  const left = (): number => Math.max(startedAtMs + delayMs - performance.now(), 0);
+  const over = pause(left());
+  while (left() > 0) {
+    // The moment comes while it is asked as well.
+    const shown = await Promise.race([answered.then(executionId => show(holdfast, executionId)), over]);
+    if (shown === undefined) break;
+    note(shown);
+    last = shown.state;
+    await pause(Math.min(10, left()));
+  }
+  return `${delayMs} ms after the request, last seen: ${last}`;
+}
+
+async function show(holdfast: Holdfast, id: string): Promise<Shown> {
+  const { execution } = await holdfast
+    .client()
+    .ask<{ execution: Shown }>('query ($id: ID!) { execution(id: $id) { state markName } }', { id });
+  return execution;
+}
+
+async function marksSent(statementLog: string): Promise<string[]> {
+  const lines = parseStatementLog(await readFile(statementLog, 'utf8'));
+  const ours = lines.filter(({ program }) => program.startsWith('holdfast-restore '));
+  return ours.flatMap(({ text }) => /\bSTOPATMARK\s*=\s*N'([^']+)'/i.exec(text)?.[1] ?? []);
+}
+
+/** How far the server was with the statement when its sender died: both clocks are this machine's. */
+async function serverAt(killedAtMs: number, { statementLog, moment }: CrashOptions): Promise<string> {
+  const { end } = await statementOf(statementLog, moment.holdAt);
+  return end === undefined || Date.parse(end.at) >= killedAtMs
+    ? ', while the server ran it'
+    : `, after the server had ended it (${end.outcome})`;
+}
+
+type ServerSide = { readonly begun: boolean; readonly end: LoggedStatement | undefined };
+
+/** The nth statement of its kind that the failover sent; the place says which. */
+async function statementOf(statementLog: string, holdAt: string): Promise<ServerSide> {
+  const [, step, passing = '1'] = /^execution\/(\w+)\/sent(?::(\d+))?$/.exec(holdAt) ?? [];
+  const lines = parseStatementLog(await readFile(statementLog, 'utf8')).filter(
+    ({ program, text }) =>
+      program.startsWith('holdfast-restore ') && (step === 'recover' ? opens : restores).test(text),
+  );
+  const starts = lines.flatMap((line, index) => (line.outcome === 'started' ? [index] : []));
+  const start = starts[Number(passing) - 1];
+  if (start === undefined) return { begun: false, end: undefined };
+  // One connection, one statement at a time: if it has ended, the next line says so.
+  const next = lines[start + 1];
+  return { begun: true, end: next?.outcome === 'started' ? undefined : next };
+}
+
+const restores = /^\s*RESTORE\s+(?:DATABASE|LOG)\b[^]*\bFROM\b/i;
+const opens = /^\s*RESTORE\s+DATABASE\s+\[(?:[^\]]|\]\])+\]\s+WITH\s+RECOVERY\b/i;
+
+async function until(limit: AbortSignal, what: string, isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) {
+    if (limit.aborted) throw new Error(`There was no ${what} in time.`);
+    await pause(2);
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

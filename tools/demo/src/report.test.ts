@@ -1,0 +1,61 @@
+import { expect, it } from '@jest/globals';
+import { reportOf, type RunFacts } from './report.ts';
+
+const mark = 'BTS_2026_11_21_10_00_00_000';
+const verdict: RunFacts['verdict'] = {
+  verified: true,
+  checked: 10,
+  torn: 0,
+  missing: 0,
+  extra: 0,
+  databasesAtMark: 2,
+  bounded: { before: 5, after: 5 },
+  findings: [],
+};
+const facts: RunFacts = {
+  seed: 1,
+  databases: ['A', 'B'],
+  counts: { committed: 10, refused: 0, unknown: 0 },
+  entries: [],
+  recovered: [],
+  execution: { state: 'COMPLETED', markName: mark, markedAt: null, steps: [] },
+  failoverSeconds: 1.23456,
+  criticalPathSeconds: 0.5,
+  verdict,
+  unsupported: 0,
+  unsafeRepeats: 0,
+  crash: undefined,
+};
+
+it('says nothing of a crash that was not', () => {
+  const report = reportOf(facts);
+  expect(report).toMatchObject({ verified: true, failover: { mark, seconds: 1.235 } });
+  expect(report).not.toHaveProperty('crash');
+  expect(report).not.toHaveProperty('scenario');
+});
+
+it('names the scenario and its crash', () => {
+  const crash = { at: 'ALIGNING, somewhere', restartSeconds: 2.00049, marksShown: [mark] };
+  expect(reportOf({ ...facts, crash })).toMatchObject({
+    verified: true,
+    scenario: 'control-plane-crash',
+    crash: { at: 'ALIGNING, somewhere', restartSeconds: 2 },
+  });
+});
+
+it('verifies nothing when a crash changed the mark', () => {
+  const shown = (...marksShown: string[]) =>
+    reportOf({ ...facts, crash: { at: '', restartSeconds: 1, marksShown } }).verified;
+  expect(shown('BTS_2026_11_21_09_00_00_000', mark)).toBe(false);
+  expect(shown('BTS_2026_11_21_09_00_00_000')).toBe(false);
+  expect(shown()).toBe(true);
+});
+
+it.each([
+  ['the oracle found something', { verdict: { ...verdict, verified: false } }],
+  ['a database is elsewhere', { verdict: { ...verdict, databasesAtMark: 1 } }],
+  ['a statement ran that must not run twice', { unsafeRepeats: 1 }],
+  ['a statement was not understood', { unsupported: 1 }],
+])('verifies nothing when %s', (_, wrong) => {
+  expect(reportOf({ ...facts, ...wrong }).verified).toBe(false);
+});
