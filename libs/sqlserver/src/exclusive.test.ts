@@ -18,10 +18,12 @@ const fakeServer = (
   let lockedBy = options.holds;
   let now = 0;
   const sent: string[] = [];
+  let lastSession = 89;
   const connection = (programName: string): DedicatedConnection => {
-    const sessionId = 90;
+    const sessionId = (lastSession += 1);
     sessions.set(sessionId, programName);
-    let ended = false;
+    let closed = false;
+    const ended = () => closed || !sessions.has(sessionId);
     const answer = (name: string): readonly unknown[] => {
       if (name !== statements.getApplock.name) return name === statements.releaseApplock.name ? [{ result: 0 }] : [];
       if (lockedBy !== undefined && sessions.has(lockedBy)) return [{ result: -1, sessionId }];
@@ -31,7 +33,7 @@ const fakeServer = (
     return {
       send: async statement => {
         sent.push(statement.name);
-        if (ended)
+        if (ended())
           throw new SqlServerError(statement.name, {
             errorClass: 'lost',
             hint: '',
@@ -43,9 +45,9 @@ const fakeServer = (
           });
         return { rows: answer(statement.name) as never, messages: [] };
       },
-      ended: () => ended,
+      ended,
       close: async () => {
-        ended = true;
+        closed = true;
         sessions.delete(sessionId);
       },
     };
@@ -141,6 +143,70 @@ describe('the group lock', () => {
     expect(exclusive.holds()).toBe(false);
     await exclusive.release();
     expect(sent).toEqual([statements.getApplock.name]);
+  });
+});
+
+describe('connections beside the lock', () => {
+  const locked = async (server: SqlServer, token = '10') => {
+    const exclusive = await openExclusive(server, { ...request, fencingToken: token });
+    if ('refused' in exclusive) throw new Error(exclusive.message);
+    return exclusive;
+  };
+  const opened = async (exclusive: Awaited<ReturnType<typeof locked>>) => {
+    const beside = await exclusive.beside();
+    if ('refused' in beside) throw new Error(beside.message);
+    return beside;
+  };
+
+  it('work at the same time and end with the lock', async () => {
+    const { server, sessions } = fakeServer({});
+    const exclusive = await locked(server);
+    const [first, second] = [await opened(exclusive), await opened(exclusive)];
+    expect([...sessions.values()]).toEqual(
+      ['e2', 'e2/beside', 'e2/beside'].map(o => `holdfast-restore ${group} 10 ${o}`),
+    );
+    await first.run(statements.recoverDatabase, { database: 'a' });
+    await first.release();
+    expect([first.holds(), second.holds(), exclusive.holds()]).toEqual([false, true, true]);
+    await exclusive.release();
+    await expect(second.run(statements.recoverDatabase, { database: 'b' })).rejects.toThrow(LockLost);
+    expect(sessions.size).toBe(0);
+  });
+
+  it('send nothing once the connection of the lock has ended', async () => {
+    const { server, sessions } = fakeServer({});
+    const exclusive = await locked(server);
+    const beside = await opened(exclusive);
+    sessions.delete(90);
+    await expect(beside.run(statements.recoverDatabase, { database: 'a' })).rejects.toThrow(LockLost);
+    await expect(exclusive.beside()).rejects.toThrow(LockLost);
+  });
+
+  it('are ended by the next leader before it has the lock, and refused to the one before it', async () => {
+    const { server, sent, sessions } = fakeServer({});
+    const old = await locked(server, '9');
+    const beside = await opened(old);
+    await locked(server, '10');
+    expect(sent.filter(text => text.startsWith('KILL'))).toEqual(['KILL 90', 'KILL 91']);
+    expect([...sessions.values()]).toEqual([`holdfast-restore ${group} 10 e2`]);
+    await expect(beside.run(statements.recoverDatabase, { database: 'a' })).rejects.toThrow(LockLost);
+  });
+
+  it('are found with the lock in hand when they were opened while it was waited for', async () => {
+    const { server, sent, sessions } = fakeServer({});
+    // As a leader that thawed between the first look and the lock.
+    const dedicated: SqlServer['dedicated'] = async name => {
+      const connection = await server.dedicated(name);
+      sessions.set(70, `holdfast-restore ${group} 9 e1/beside`);
+      return connection;
+    };
+    await locked({ ...server, dedicated });
+    expect(sent).toEqual([statements.getApplock.name, 'KILL 70']);
+  });
+
+  it("keep another service's leader from the lock though it is free", async () => {
+    const { server } = fakeServer({ 70: `holdfast-shipping ${group} 3 stream/beside` });
+    expect(await openExclusive(server, request)).toMatchObject({ refused: 'LockHeld', holders: [{ sessionId: 70 }] });
   });
 });
 

@@ -11,7 +11,6 @@ const mark = requireMarkName('BTS_2026_11_21_04_00_00_123');
 
 const answering = (messages: readonly ServerMessage[], failure?: number): Exclusive => ({
   programName: 'holdfast-test',
-  sessionId: 90,
   holds: () => true,
   run: async (statement, _params, onMessage) => {
     messages.forEach(message => onMessage?.(message));
@@ -21,6 +20,7 @@ const answering = (messages: readonly ServerMessage[], failure?: number): Exclus
     }
     return { rows: [], messages };
   },
+  beside: () => Promise.reject(new Error('nobody asks for it here')),
   release: async () => undefined,
 });
 

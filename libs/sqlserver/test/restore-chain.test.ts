@@ -225,7 +225,7 @@ suite(`a restore chain between two instances${reason === undefined ? '' : ` (ski
       purpose: { service: 'restore', operation: 'suite' },
       waitMs: 200,
     });
-    expect(same).toMatchObject({ refused: 'LockHeld', holders: [{ sessionId: old.sessionId }] });
+    expect(same).toMatchObject({ refused: 'LockHeld', holders: [{ service: 'restore' }] });
     const young = await ownLock(standby, '10', group);
     await expect(old.run(statements.setOnline, { database })).rejects.toMatchObject({ errorClass: 'lost' });
     await expect(old.run(statements.setOnline, { database })).rejects.toThrow(LockLost);
@@ -237,7 +237,12 @@ suite(`a restore chain between two instances${reason === undefined ? '' : ` (ski
     });
     expect(late).toMatchObject({ refused: 'Superseded' });
     await old.release();
+    const beside = await young.beside();
+    if ('refused' in beside) throw new Error(beside.message);
+    const youngest = await ownLock(standby, '11', group);
+    await expect(beside.run(statements.setOnline, { database })).rejects.toMatchObject({ errorClass: 'lost' });
     await young.release();
+    await youngest.release();
     const next = await ownLock(standby, '11', group);
     await next.release();
   }, 60_000);
