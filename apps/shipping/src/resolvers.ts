@@ -35,6 +35,7 @@ import {
   stagesOf,
   type StandbyShelf,
 } from './rpo/rpo.ts';
+import { agreementOf } from './standby/agreement.ts';
 import { answerOf, requestOf } from './standby/answer.ts';
 import { lookAtTarget } from './standby/preflight-runner.ts';
 import { shippingReason, type ShippingReason } from './standby/reason.ts';
@@ -171,6 +172,8 @@ export const resolvers: Resolvers = {
       return point === undefined ? null : { id: point.recoveryPointId };
     },
     newestCommonMarkName: ({ newestCommonMark }) => newestCommonMark,
+    agreement: (standby, _args, context) =>
+      agreementOf(shownState(standby.state, standby.observedAt, context), standby),
     lag: async ({ groupId, newestCommonMark }, _args, { groups }) => {
       const view = await groups.load(groupId);
       const [taken, here] = [newestTaken(view), view.points.find(({ markName }) => markName === newestCommonMark)];

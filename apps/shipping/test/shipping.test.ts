@@ -125,11 +125,12 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     state: string;
     version: number;
     newestCommonMarkName: string | null;
+    agreement: { agrees: boolean | null; differences: { code: string }[]; cheapestRepair: { code: string } | null };
     reasons: { code: string; message: string; evidence: string | null }[];
     streams: { databaseName: string; state: string; position: string | null; heldBack: { id: string } | null }[];
   };
   const seen = async (): Promise<Seen> => {
-    const fields = `state version newestCommonMarkName reasons { code message evidence }
+    const fields = `state version newestCommonMarkName reasons { code message evidence } agreement { agrees differences { code } cheapestRepair { code } }
       streams { databaseName state position heldBack { id } }`;
     const answer = await ask(`query ($id: ID!) { standby(id: $id) { ${fields} } }`, { id: standbyId });
     if (answer.errors !== undefined) throw new Error(JSON.stringify(answer.errors));
@@ -249,7 +250,8 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
       expect([path, sha256]).toEqual([expect.stringMatching(/^E:\\Copies\\/), expect.any(String)]);
     for (const file of readdirSync(estate.copies))
       expect(readFileSync(join(estate.copies, file)).equals(readFileSync(join(estate.backups, file)))).toBe(true);
-    expect(await seen()).toMatchObject({ state: 'SEEDING', newestCommonMarkName: null });
+    const undecided = { agrees: null, differences: [], cheapestRepair: null };
+    expect(await seen()).toMatchObject({ state: 'SEEDING', newestCommonMarkName: null, agreement: undecided });
     expect(await positionAt(estate.target, names[0]!)).toBeNull();
   });
 
@@ -285,8 +287,9 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
   });
 
   it('answers the portal and the subscription', async () => {
-    const mark = (await seen()).newestCommonMarkName!;
-    const pointId = discoveredId('recovery-point', estate.groupId, mark);
+    const { newestCommonMarkName: mark, agreement } = await seen();
+    expect(agreement).toEqual({ agrees: true, differences: [], cheapestRepair: null });
+    const pointId = discoveredId('recovery-point', estate.groupId, mark!);
     const entities = `query ($of: [_Any!]!) { _entities(representations: $of) {
       ... on BizTalkGroup { standbys { id } rpo { taken { markName } shipped { markName } restorable { markName } proven { markName reason { code } } } }
       ... on RecoveryPoint { shippedTo { id } restorableOn { id } } } }`;

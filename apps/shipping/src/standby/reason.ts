@@ -71,6 +71,11 @@ const texts = {
     fix: 'Wait for the next log set; if that does not help, the databases ahead must be seeded again.',
     evidence: `ahead: ${ahead || 'none'}; behind: ${behind || 'none'}`,
   }),
+  NEXT_LOG_SET: (): Text => ({
+    message:
+      'The next log set brings a mark that lies ahead of all databases: then they can be brought together again.',
+    fix: 'See that the backup job runs. If the source is gone, those ahead must be seeded again, which is not part of this version.',
+  }),
   OLDER_SQL_SERVER: ({ source, standby }: { source: string; standby: string }): Text => ({
     message: `The standby runs SQL Server ${standby}, the source ${source}: a backup restores on the same or a newer version only.`,
     fix: 'Choose an instance of the same or a newer version.',

@@ -145,7 +145,7 @@ it('names the databases ahead and behind when no mark is common', () => {
   const seen = assess(view([full(), log(2)], { [management]: 30, [messageBox]: 20 }));
   expect(seen).toMatchObject({ state: 'NO_COMMON_MARK', floor: null, steps: [] });
   expect(seen.reasons.find(({ code }) => code === 'NO_COMMON_MARK')?.evidence).toBe(
-    `ahead: ${management}; behind: ${messageBox}`,
+    `ahead: ${management} at SQL2; behind: ${messageBox} at SQL2`,
   );
 });
 

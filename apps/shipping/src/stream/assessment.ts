@@ -270,7 +270,8 @@ function divergenceOf(
   const agreement = commonMarks(candidates, positions);
   // Without one that is ahead the marks are unproven, which is no divergence.
   if (agreement.kind === 'COMMON' || agreement.ahead.length === 0) return undefined;
-  const names = (of: readonly { databaseName: string }[]) => of.map(({ databaseName }) => databaseName).join(', ');
+  const names = (of: typeof agreement.ahead) =>
+    of.map(({ databaseName, instanceName }) => `${databaseName} at ${instanceName}`).join(', ');
   return shippingReason('NO_COMMON_MARK', { ahead: names(agreement.ahead), behind: names(agreement.behind) });
 }
 
