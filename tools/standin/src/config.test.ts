@@ -69,4 +69,11 @@ describe('readConfig', () => {
     expect(readConfig(minimum, { ...password, STANDIN_PARENT_PID: '42' }).parentPid).toBe(42);
     expect(() => readConfig(minimum, { ...password, STANDIN_PARENT_PID: '0' })).toThrow(/STANDIN_PARENT_PID/);
   });
+
+  it('takes the place to die at from the environment', () => {
+    const { killPoint } = readConfig(minimum, { ...password, STANDIN_DIE_AT: 'write a.bak:3', STANDIN_PLACES: 'p' });
+    expect(killPoint).toEqual({ dieAt: { place: 'write a.bak', passing: 3 }, placesFile: 'p' });
+    expect(readConfig(minimum, password).killPoint).toEqual({ dieAt: undefined, placesFile: undefined });
+    expect(() => readConfig(minimum, { ...password, STANDIN_DIE_AT: ':' })).toThrow(/STANDIN_DIE_AT/);
+  });
 });

@@ -176,4 +176,18 @@ describe('a restoring database', () => {
     expect(await readAll(engine, session, table)).toEqual(await recovery.values('App'));
     await engine.close();
   });
+
+  it('refuses a stop behind its position after a restart as before it, and stays where it is', async () => {
+    await recovery.backup('App', 'log', 'one.bak');
+    await write('App');
+    await recovery.backup('App', 'log', 'two.bak');
+    await recovery.restore({ kind: 'database', database: 'S', from: 'full.bak', options: copyTo('S') });
+    await recovery.restore({ database: 'S', from: 'one.bak' });
+    const position = primary.engine().database('S')?.redoStart;
+    await primary.restart();
+    const options = { stop: { kind: 'at time', time: '2020-01-01T00:00:00' } } as const;
+    for (const from of ['one.bak', 'two.bak'])
+      expect(await recovery.refused(recovery.restore({ database: 'S', from, options }))).toEqual([4335, 3013]);
+    expect(primary.engine().database('S')?.redoStart).toEqual(position);
+  });
 });

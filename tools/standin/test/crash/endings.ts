@@ -100,6 +100,11 @@ export function nextTurn(statement: string): Ending {
   };
 }
 
+/** Nothing has happened: `undone`. Everything has: `done`. */
+export function eitherWay(undone: Ending, done: Ending): Ending {
+  return (aftermath, clean) => (aftermath.changed === '' ? undone : done)(aftermath, clean);
+}
+
 /** Nothing is sent: the restart alone brings back everything. */
 export const nothingToDo: Ending = () => Promise.resolve([]);
 

@@ -124,7 +124,7 @@ export function driverConfig(port: number): mssql.config {
 function textOf(value: unknown): string | null {
   if (value === null || value === undefined) return null;
   if (value instanceof Date) return value.toISOString();
-  return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function exitOf(child: ChildProcess): Promise<number | null> {

@@ -175,7 +175,7 @@ async function strayFiles(instance: Instance, world: string): Promise<readonly s
       row['physical_name']?.split('\\').at(-1),
     ),
   );
-  const [own = '', data = ''] = folders;
+  const [own, data] = folders;
   return [join(own, 'DATA'), data]
     .flatMap(folder => readdirSync(join(world, folder)))
     .filter(name => !owned.has(name) && !name.endsWith('.new'))

@@ -1,6 +1,6 @@
 /** The statements that take long or touch files; what may be found when the process died within one of them, and how it is brought to its end. */
-import { chainGoesOn, nextTurn, nothingToDo, repeated, type Ending } from './endings.ts';
-import { file, moved } from './template.ts';
+import { chainGoesOn, eitherWay, nextTurn, nothingToDo, repeated, type Ending } from './endings.ts';
+import { bulk, file, moved } from './template.ts';
 import type { Act } from './trial.ts';
 
 export type Trial = {
@@ -53,13 +53,14 @@ const backups: readonly Trial[] = [
     steps: stepsOf('app-2.bak', 'refused', ['msdb app-2.bak: done']),
     ending: chainGoesOn('differential'),
   }),
-  statement(`BACKUP LOG App TO ${file('app-2')} WITH CHECKSUM`, {
+  {
     name: 'BACKUP LOG',
+    act: { prepare: bulk('App', 600), statement: `BACKUP LOG App TO ${file('app-2')} WITH CHECKSUM` },
     source: afterBackup,
     steps: stepsOf('app-2.bak', 'refused', ['database App: done', 'msdb app-2.bak: done']),
     ending: chainGoesOn('log'),
     sample: 3,
-  }),
+  },
   statement(`BACKUP LOG App TO ${file('App-log')} WITH NOINIT, CHECKSUM`, {
     name: 'BACKUP LOG into a file that holds one',
     source: afterBackup,
@@ -150,7 +151,6 @@ const definitions: readonly Trial[] = [
   ['DROP DATABASE Old', 3701],
   ['ALTER DATABASE Old SET OFFLINE WITH ROLLBACK IMMEDIATE', undefined],
   ['ALTER DATABASE Shut SET ONLINE', undefined],
-  ['ALTER DATABASE App SET RECOVERY SIMPLE', undefined],
   ['CREATE TABLE App.dbo.made (id int)', 2714],
   [marked, 2627],
   [setUp, 2714],
@@ -177,6 +177,7 @@ const jobSteps = (kind: 'Full' | 'Log', refused: string, moves: string): readonl
   return [...backups, 'history of Mgmt: done'];
 };
 
+const simple = 'ALTER DATABASE App SET RECOVERY SIMPLE';
 const job = (text: string, steps: readonly string[]): Trial =>
   statement(text, { name: text, source: 'biztalk-dr.md §2.3', steps, ending: nextTurn(text), sample: 2 });
 
@@ -186,6 +187,12 @@ const others: readonly Trial[] = [
     'mark BTS in Mgmt: done, mark BTS in Msg: done, marks of Mgmt: done, marks of Msg: done',
     ...jobSteps('Log', 'refused', 'database'),
   ]),
+  // The chain is broken (§9.2) or it is whole.
+  statement(simple, {
+    name: simple,
+    source: 'sqlserver.md §9.2',
+    ending: eitherWay(chainGoesOn('log'), repeated(simple)),
+  }),
   { name: 'the start', source: 'sqlserver.md §9.2', act: 'start', ending: nothingToDo },
   {
     name: 'the start after a commit that was decided',

@@ -15,9 +15,12 @@ export function moved(from: string, to: string): string {
   return `MOVE '${from}' TO 'D:\\Data\\${to}.mdf', MOVE '${from}_log' TO 'D:\\Data\\${to}.ldf'`;
 }
 
-/** So much log that a truncation gives the file's space back, which rewrites it. */
-const bulk = (database: string, first: number): string =>
-  `DECLARE @i int = 0; WHILE @i < 60 BEGIN INSERT ${database}.dbo.t VALUES (${first} + @i, REPLICATE(N'x', 3000)); SET @i = @i + 1; END`;
+/**
+ * So much log that a truncation gives the file's space back, which rewrites it; and all of it in one block, so that where the log goes on after a
+ * crash cannot be told from its last record.
+ */
+export const bulk = (database: string, first: number): string =>
+  `BEGIN TRAN; DECLARE @i int = 0; WHILE @i < 60 BEGIN INSERT ${database}.dbo.t VALUES (${first} + @i, REPLICATE(N'x', 3000)); SET @i = @i + 1; END; COMMIT`;
 
 /**
  * App, Box: ONLINE, in full recovery, with work since their last backup; App holds the mark m1 between rows 200 and 202, and row 300 was

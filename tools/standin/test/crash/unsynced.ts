@@ -7,7 +7,7 @@ export function unsynced(places: readonly string[]): readonly string[] {
   let folder = false;
   const early: string[] = [];
   for (const place of places) {
-    const [step = '', name = ''] = split(place);
+    const [step, name] = split(place);
     if (step === 'half' || step === 'write' || step === 'truncate' || step === 'create') open.add(name);
     if (step === 'create' && !name.endsWith('.new')) folder = true;
     if (step === 'sync' && name.startsWith('folder ')) folder = false;
