@@ -4,8 +4,8 @@ export const levels = ['recorded', 'documented', 'independent-client', 'inferred
 export type Level = (typeof levels)[number];
 
 /**
- * One line of a `.jsonl` file. `{db}` and `{db2}` are databases of the case's own, `{dir}` a folder of the server where it may write; they are
- * replaced in every statement and expectation.
+ * One line of a `.jsonl` file. `{db}` and `{db2}` are databases of the case's own, `{dir}` a folder of the server where it may write, `{linked}` a linked
+ * server and `{there}` a database of the case's own on it; they are replaced in every statement and expectation.
  */
 export type Case = {
   readonly id: string;
@@ -73,6 +73,10 @@ function parseCase(line: string, where: string): Case {
   if (!levels.includes(parsed.level)) throw new Error(`${where}: unknown level ${parsed.level}`);
   if (Object.keys(parsed.expect).length === 0) throw new Error(`${where}: expects nothing`);
   return parsed;
+}
+
+export function needsLinked(each: Case): boolean {
+  return JSON.stringify(each).includes('{linked}');
 }
 
 /** Undefined when the source is an address or an existing section, otherwise what is wrong with it. */

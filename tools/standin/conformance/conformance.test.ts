@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { brokenSource, levels, readCases } from './case.ts';
+import { brokenSource, levels, needsLinked, readCases } from './case.ts';
 import { runCase } from './run-case.ts';
 import { startTarget, type Target } from './target.ts';
 
 const cases = readCases();
 const counts = levels.map(level => `${level} ${cases.filter(each => each.level === level).length}`).join(', ');
 const onStandIn = process.env['SQLSERVER_URL'] === undefined;
+const withLinked = onStandIn || process.env['SQLSERVER_LINKED'] !== undefined;
 let target: Target;
 
 beforeAll(async () => {
@@ -37,6 +38,7 @@ describe('the table', () => {
 describe('a case', () => {
   for (const [number, each] of cases.entries()) {
     if (each.standInOnly === true && !onStandIn) continue;
+    if (needsLinked(each) && !withLinked) continue;
     it(each.id, async () => {
       const { expected, seen } = await runCase(target, each, number);
       expect(seen).toEqual(expected);

@@ -13,14 +13,18 @@ export async function runCase(target: Target, each: Case, number: number): Promi
     ['{db}', `conf_${number}_a`],
     ['{db2}', `conf_${number}_b`],
     ['{dir}', target.folder],
+    ['{linked}', target.linked ?? ''],
+    ['{there}', `conf_${number}_there`],
   ]);
   const fill = (text: string): string => [...names].reduce((filled, [from, to]) => filled.replaceAll(from, to), text);
   const wanted = JSON.stringify(each);
   const databases = ['{db}', '{db2}'].filter(name => wanted.includes(name)).map(fill);
+  const there = wanted.includes('{there}') ? fill('{there}') : undefined;
   const main = await connectRecorder(target);
   const others: Recorder[] = [];
   try {
     for (const database of databases) await mustRun(main, `CREATE DATABASE [${database}]`);
+    if (there !== undefined) await mustRun(main, `EXEC (N'CREATE DATABASE [${there}]') AT [${target.linked ?? ''}]`);
     for (const statement of each.setup ?? []) await mustRun(main, fill(statement));
     if (each.other) {
       const other = await connectRecorder(target);
@@ -39,6 +43,7 @@ export async function runCase(target: Target, each: Case, number: number): Promi
   } finally {
     for (const recorder of others) await recorder.close();
     await dropAll(main, databases);
+    if (there !== undefined) await main.run(`EXEC (N'DROP DATABASE [${there}]') AT [${target.linked ?? ''}]`, 'batch');
     await main.close();
   }
 }
@@ -50,7 +55,6 @@ async function mustRun(recorder: Recorder, statement: string): Promise<void> {
 
 /** A case may leave its databases in any state, its session in any transaction; what cannot be dropped stays behind under its own name. */
 async function dropAll(recorder: Recorder, databases: readonly string[]): Promise<void> {
-  if (databases.length === 0) return;
   const drops = databases.map(name => `IF DB_ID(N'${name}') IS NOT NULL DROP DATABASE [${name}];`);
   await recorder.run(`IF @@TRANCOUNT > 0 ROLLBACK; USE master;`, 'batch');
   for (const drop of drops) await recorder.run(drop, 'batch');

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -17,6 +17,8 @@ export type Target = {
   readonly controlPort: number | undefined;
   /** Of the stand-in's process; a real server is not ours to end. */
   readonly pid: number | undefined;
+  /** A linked server with RPC out, where the suite may create databases; undefined: cases that need one are left out. */
+  readonly linked: string | undefined;
   close(): Promise<void>;
 };
 
@@ -24,10 +26,38 @@ const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
 export function startTarget(env: Readonly<Record<string, string | undefined>> = process.env): Promise<Target> {
   const url = env['SQLSERVER_URL'];
-  return url === undefined ? startStandIn(env) : Promise.resolve(realServer(url, env['SQLSERVER_BACKUP_FOLDER']));
+  if (url === undefined) return startPair(env);
+  return Promise.resolve(realServer(url, env['SQLSERVER_BACKUP_FOLDER'], env['SQLSERVER_LINKED']));
 }
 
-function realServer(text: string, folder: string | undefined): Target {
+const ONE = 'STANDIN\\CONF';
+const TWO = 'STANDIN\\TWO';
+
+/** Two instances; the second is a linked server of the first. */
+async function startPair(env: Readonly<Record<string, string | undefined>>): Promise<Target> {
+  const folder = mkdtempSync(join(tmpdir(), 'standin-peers-'));
+  const file = join(folder, 'peers.json');
+  const secret = randomBytes(12).toString('base64url');
+  // An instance reads the file at every connection to another one: the ports are known only now.
+  const write = (instances: Readonly<Record<string, string>>): void =>
+    writeFileSync(file, JSON.stringify({ secret, instances }));
+  write({});
+  const started = await Promise.all([ONE, TWO].map(name => startStandIn(env, { name, args: ['--peers', file] })));
+  const [one, two] = started;
+  if (one === undefined || two === undefined) throw new Error('two instances were started');
+  write({ [ONE]: `127.0.0.1:${one.peerPort ?? 0}`, [TWO]: `127.0.0.1:${two.peerPort ?? 0}` });
+  const recorder = await connectRecorder(one);
+  await recorder.run(`EXEC sp_addlinkedserver N'${TWO}', N'SQL Server'`, 'batch');
+  await recorder.run(`EXEC sp_serveroption N'${TWO}', 'rpc out', 'true'`, 'batch');
+  await recorder.close();
+  const close = async (): Promise<void> => {
+    for (const each of started) await each.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { ...one, linked: TWO, close };
+}
+
+function realServer(text: string, folder: string | undefined, linked: string | undefined): Target {
   if (folder === undefined)
     throw new Error('SQLSERVER_URL needs SQLSERVER_BACKUP_FOLDER: a folder the server may write to');
   const url = new URL(text);
@@ -38,21 +68,25 @@ function realServer(text: string, folder: string | undefined): Target {
     password: decodeURIComponent(url.password),
     options: { encrypt: url.searchParams.get('encrypt') !== 'false', trustServerCertificate: true },
   };
-  return { real: true, folder, config, controlPort: undefined, pid: undefined, close: () => Promise.resolve() };
+  const close = (): Promise<void> => Promise.resolve();
+  return { real: true, folder, config, controlPort: undefined, pid: undefined, linked, close };
 }
 
-export type StandInStart = { readonly dataFolder?: string; readonly args?: readonly string[] };
+export type StandInStart = { readonly dataFolder?: string; readonly name?: string; readonly args?: readonly string[] };
+
+type Ready = { readonly port: number; readonly controlPort: number; readonly peerPort?: number };
 
 export async function startStandIn(
   env: Readonly<Record<string, string | undefined>> = process.env,
   start: StandInStart = {},
-): Promise<Target> {
+): Promise<Target & { readonly peerPort: number | undefined }> {
   const scratch = mkdtempSync(join(tmpdir(), 'standin-'));
   const dataFolder = start.dataFolder ?? join(scratch, 'data');
   const share = join(scratch, 'share');
   for (const folder of [dataFolder, share]) mkdirSync(folder, { recursive: true });
   const password = randomBytes(12).toString('base64url');
-  const args = ['--data', dataFolder, '--name', 'STANDIN\\CONF', '--map', `D:\\Backup=${share}`, '--login', 'sa'];
+  const name = start.name ?? ONE;
+  const args = ['--data', dataFolder, '--name', name, '--map', `D:\\Backup=${share}`, '--login', 'sa'];
   const child = spawn(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', main, ...args, ...(start.args ?? [])],
@@ -68,7 +102,8 @@ export async function startStandIn(
     rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
   };
   for await (const line of createInterface({ input: child.stdout })) {
-    const ready = JSON.parse(line) as { readonly port: number; readonly controlPort: number };
+    const ready = JSON.parse(line) as Ready;
+    const { controlPort, peerPort } = ready;
     const config: mssql.config = {
       server: '127.0.0.1',
       port: ready.port,
@@ -76,7 +111,8 @@ export async function startStandIn(
       password,
       options: { encrypt: false, trustServerCertificate: true },
     };
-    return { real: false, folder: 'D:\\Backup', config, controlPort: ready.controlPort, pid: child.pid, close };
+    const { pid } = child;
+    return { real: false, folder: 'D:\\Backup', config, controlPort, peerPort, pid, linked: undefined, close };
   }
   await close();
   throw new Error('the stand-in ended before it was ready');

@@ -50,6 +50,16 @@ describe('readConfig', () => {
     expect([...(config.logins[0]?.login.serverRoles ?? [])]).toEqual(['dbcreator']);
   });
 
+  it('lets the Agent run unless it is told not to', () => {
+    expect(readConfig([...minimum], password).agentRuns).toBe(true);
+    expect(readConfig([...minimum, '--no-agent'], password).agentRuns).toBe(false);
+    const file = join(folder, 'agent.json');
+    writeFileSync(file, JSON.stringify({ 'no-agent': true }));
+    expect(readConfig([...minimum, '--config', file], password).agentRuns).toBe(false);
+    writeFileSync(file, JSON.stringify({ 'no-agent': 'yes' }));
+    expect(() => readConfig([...minimum, '--config', file], password)).toThrow(/no-agent must be true or false/);
+  });
+
   it('tells all mistakes at once', () => {
     const read = (): unknown => readConfig(['--port', 'x', '--version', '12', '--clock', 'never', '--map', 'D:'], {});
     expect(read).toThrow(ConfigError);
@@ -68,6 +78,15 @@ describe('readConfig', () => {
   it('takes the parent from the environment', () => {
     expect(readConfig(minimum, { ...password, STANDIN_PARENT_PID: '42' }).parentPid).toBe(42);
     expect(() => readConfig(minimum, { ...password, STANDIN_PARENT_PID: '0' })).toThrow(/STANDIN_PARENT_PID/);
+  });
+
+  it('takes faults and the peers file', () => {
+    const faults = ['--fault', 'no-mark-stall', '--fault', 'commit-gap=300', '--fault', 'no-dtc'];
+    const config = readConfig([...minimum, ...faults, '--peers', 'peers.json'], password);
+    expect(config.faults).toEqual({ noMarkStall: true, commitGapMs: 300, noDtc: true });
+    expect(config.peersFile).toMatch(/peers\.json$/);
+    expect(readConfig(minimum, password)).toMatchObject({ faults: {}, peersFile: undefined, peerPort: 0 });
+    expect(() => readConfig([...minimum, '--fault', 'no-such'], password)).toThrow(/no-such/);
   });
 
   it('takes the place to die at from the environment', () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { EngineFaults } from './engine/options.ts';
 import { parseKillPoint, type KillPoint } from './kill-point.ts';
 import type { LoginEntry } from './server.ts';
 
@@ -21,6 +22,12 @@ export type Config = {
   /** The process ends itself when this one is gone. */
   readonly parentPid: number | undefined;
   readonly killPoint: KillPoint;
+  /** Where the other instances are (linked/peers.ts); undefined: no peer port, no instance can be linked. */
+  readonly peersFile: string | undefined;
+  readonly peerPort: number;
+  readonly faults: EngineFaults;
+  /** False with --no-agent: SQL Server Agent does not run. */
+  readonly agentRuns: boolean;
 };
 
 /** All mistakes of a command line at once. */
@@ -47,6 +54,10 @@ const settingNames = [
   'password-file',
   'clock',
   'logins',
+  'no-agent',
+  'peers',
+  'peer-port',
+  'fault',
 ];
 
 /** Options win over the JSON file given with --config, whose keys are the option names (`map` an object, `logins` a list). */
@@ -69,6 +80,12 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     mistakes.push(`${key} must be a number from ${least} to ${most}`);
     return otherwise;
   };
+  const flag = (key: string): boolean => {
+    const value = settings[key] ?? false;
+    if (typeof value === 'boolean') return value;
+    mistakes.push(`${key} must be true or false`);
+    return false;
+  };
   const required = (key: string, meaning: string): string => {
     const value = text(key);
     if (value === undefined || value === '') mistakes.push(`--${key} is missing: ${meaning}`);
@@ -85,6 +102,10 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     clockStart: readClock(text('clock'), mistakes),
     parentPid: readParent(env['STANDIN_PARENT_PID'], mistakes),
     killPoint: { dieAt: readKillPoint(env['STANDIN_DIE_AT'], mistakes), placesFile: env['STANDIN_PLACES'] },
+    peersFile: text('peers') === undefined ? undefined : resolve(text('peers') ?? ''),
+    peerPort: number('peer-port', 0, 0, 65_535),
+    faults: readFaults(settings['fault'], mistakes),
+    agentRuns: !flag('no-agent'),
   };
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return config;
@@ -93,7 +114,12 @@ export function readConfig(args: readonly string[], env: Environment): Config {
 function readSettings(args: readonly string[]): Settings {
   const option = { type: 'string' } as const;
   const names = ['config', ...settingNames.filter(name => name !== 'map' && name !== 'logins')];
-  const options = { ...Object.fromEntries(names.map(name => [name, option])), map: { ...option, multiple: true } };
+  const options = {
+    ...Object.fromEntries(names.map(name => [name, option])),
+    map: { ...option, multiple: true },
+    fault: { ...option, multiple: true },
+    'no-agent': { type: 'boolean' as const },
+  };
   let values: Record<string, unknown>;
   try {
     values = parseArgs({ args: [...args], options, strict: true }).values;
@@ -131,6 +157,20 @@ function readMap(value: unknown, mistakes: string[]): Record<string, string> {
     else map[from] = resolve(to);
   }
   return map;
+}
+
+/** `no-mark-stall`, `no-dtc`, `commit-gap=MS`. */
+function readFaults(value: unknown, mistakes: string[]): EngineFaults {
+  const named: unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
+  let faults: EngineFaults = {};
+  for (const fault of named.map(String)) {
+    const [, gap] = /^commit-gap=([1-9]\d{0,4})$/.exec(fault) ?? [];
+    if (fault === 'no-mark-stall') faults = { ...faults, noMarkStall: true };
+    else if (fault === 'no-dtc') faults = { ...faults, noDtc: true };
+    else if (gap !== undefined) faults = { ...faults, commitGapMs: Number(gap) };
+    else mistakes.push(`fault "${fault}" is not no-mark-stall, no-dtc or commit-gap=MS`);
+  }
+  return faults;
 }
 
 function readLogins(

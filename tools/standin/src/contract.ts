@@ -2,7 +2,22 @@
  * What the layers of the stand-in promise each other. Pure types: protocol, sql, engine, recovery, catalogue and biztalk meet here and
  * nowhere else. A layer may import this file, values.ts and messages.ts, and the factory functions that main.ts wires together.
  */
+import type {
+  AlterDatabaseStatement,
+  BackupStatement,
+  RestoreInformationStatement,
+  RestoreStatement,
+} from './database-statements.ts';
 import type { SqlType, SqlValue, TypedValue } from './values.ts';
+
+export type {
+  AlterDatabaseStatement,
+  BackupOptions,
+  BackupStatement,
+  RestoreInformationStatement,
+  RestoreStatement,
+  RestoreStop,
+} from './database-statements.ts';
 
 // ---------------------------------------------------------------- messages and results
 
@@ -174,6 +189,10 @@ export interface Transaction {
   readonly markName: string | undefined;
   readonly startedAt: Date;
   readonly state: 'active' | 'doomed' | 'committed' | 'rolled back';
+  /** Spans instances: begun so, or promoted by the first remote statement within it (sqlserver.md §3.4). */
+  readonly distributed: boolean;
+  /** Makes it distributed, with this instance as the coordinator. Throws when this instance cannot take part in distributed transactions. */
+  promote(): void;
   /** Makes the commit a mark in every database that this transaction updated here (sqlserver.md §3.1). */
   mark(name: string, description: string | undefined): void;
   doom(): void;
@@ -221,6 +240,7 @@ export interface Engine {
   readonly defaultBackupPath?: string;
   readonly clock: () => Date;
   readonly random: () => number;
+  readonly linked: LinkedServers;
   database(name: string): Database | undefined;
   databaseById(id: number): Database | undefined;
   databases(): readonly Database[];
@@ -269,76 +289,6 @@ export interface Engine {
   hostPath(path: string): string | undefined;
   close(): Promise<void>;
 }
-
-// ---------------------------------------------------------------- parsed statements the engine executes (names and literals already evaluated)
-
-export type BackupStatement = {
-  readonly kind: 'database' | 'log';
-  readonly database: string;
-  readonly devices: readonly { readonly type: 'disk' | 'url'; readonly path: string }[];
-  readonly options: BackupOptions;
-};
-export type BackupOptions = {
-  readonly differential?: boolean;
-  readonly copyOnly?: boolean;
-  readonly compression?: boolean;
-  readonly checksum?: boolean;
-  readonly init?: boolean;
-  readonly format?: boolean;
-  readonly noRecovery?: boolean;
-  readonly noTruncate?: boolean;
-  readonly name?: string;
-  readonly description?: string;
-  readonly mediaName?: string;
-  /** Percent step; undefined: no 3211. */
-  readonly stats?: number;
-};
-
-export type RestoreStop =
-  | { readonly kind: 'at mark' | 'before mark'; readonly mark: string; readonly after?: string }
-  | { readonly kind: 'at time'; readonly time: string };
-export type RestoreStatement = {
-  readonly kind: 'database' | 'log';
-  readonly database: string;
-  /** Empty: RESTORE DATABASE d WITH RECOVERY | NORECOVERY. */
-  readonly devices: readonly { readonly type: 'disk' | 'url'; readonly path: string }[];
-  readonly recovery: 'recovery' | 'norecovery' | { readonly standby: string };
-  readonly options: {
-    readonly file?: number;
-    readonly replace?: boolean;
-    readonly restart?: boolean;
-    readonly move?: readonly { readonly logicalName: string; readonly physicalName: string }[];
-    readonly stats?: number;
-    readonly checksum?: boolean;
-    readonly restrictedUser?: boolean;
-    readonly stop?: RestoreStop;
-  };
-};
-export type RestoreInformationStatement = {
-  readonly kind: 'headeronly' | 'filelistonly' | 'labelonly' | 'verifyonly';
-  readonly devices: readonly { readonly type: 'disk' | 'url'; readonly path: string }[];
-  readonly options: { readonly file?: number; readonly checksum?: boolean; readonly stats?: number };
-};
-export type AlterDatabaseStatement = {
-  readonly database: string;
-  readonly set:
-    | {
-        readonly option:
-          | 'ONLINE'
-          | 'OFFLINE'
-          | 'EMERGENCY'
-          | 'SINGLE_USER'
-          | 'RESTRICTED_USER'
-          | 'MULTI_USER'
-          | 'READ_ONLY'
-          | 'READ_WRITE';
-      }
-    | { readonly option: 'RECOVERY'; readonly model: RecoveryModel };
-  readonly termination?:
-    | { readonly kind: 'rollback immediate' }
-    | { readonly kind: 'rollback after'; readonly seconds: number }
-    | { readonly kind: 'no wait' };
-};
 
 // ---------------------------------------------------------------- objects that are computed rather than stored
 
@@ -408,6 +358,55 @@ export interface ObjectRegistry {
   findTable(database: Database, schema: string, name: string): VirtualTable | undefined;
   findFunction(schema: string, name: string): VirtualTableFunction | undefined;
   findProcedure(database: Database, schema: string, name: string): NativeProcedure | undefined;
+}
+
+// ---------------------------------------------------------------- linked instances
+
+/** Another instance under the name that statements use for it (sys.servers). */
+export type LinkedServer = {
+  readonly id: number;
+  readonly name: string;
+  readonly product: string;
+  /** What the peers file resolves. */
+  readonly dataSource: string;
+  readonly rpc: boolean;
+  readonly rpcOut: boolean;
+  readonly dataAccess: boolean;
+};
+
+/** One batch at the other instance, in the session there that belongs to the caller's session. */
+export type RemoteRequest = {
+  /** Current database there; 911 of the other instance when it does not exist. */
+  readonly database: string;
+  readonly text: string;
+  readonly parameters: readonly RpcParameter[];
+  /** A procedure call needs `rpc out` (7411); a query needs `data access`. */
+  readonly kind: 'query' | 'procedure';
+};
+export type RemoteAnswer = {
+  readonly resultSets: readonly { readonly columns: readonly ResultColumn[]; readonly rows: readonly Row[] }[];
+  /** Of the last statement that counted rows. */
+  readonly rowCount: bigint | undefined;
+  /** Values of the output parameters and, for a procedure called with `RETURN`, what the text assigned: by name. */
+  readonly outputs: ReadonlyMap<string, TypedValue>;
+  /** Of severity ≤ 10, in order. Errors are thrown as SqlFailure with the other instance's messages. */
+  readonly infos: readonly Message[];
+};
+
+export interface LinkedServers {
+  list(): readonly LinkedServer[];
+  /** Letter case does not count. */
+  find(name: string): LinkedServer | undefined;
+  /** Durable. */
+  add(server: { readonly name: string; readonly product: string; readonly dataSource: string }): Promise<void>;
+  drop(name: string): Promise<void>;
+  set(name: string, option: 'rpc' | 'rpc out' | 'data access', on: boolean): Promise<void>;
+  /**
+   * Within the caller's transaction when one is open (it becomes distributed), otherwise as a transaction of its own. The session's signal
+   * cancels it there as well. Throws SqlFailure: 7202 unknown name, 7411 not configured, what the other instance raised, or that it cannot
+   * be reached.
+   */
+  ask(session: Session, server: string, request: RemoteRequest): Promise<RemoteAnswer>;
 }
 
 // ---------------------------------------------------------------- execution

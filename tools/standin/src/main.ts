@@ -7,8 +7,9 @@ async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env);
   const service = await startService(config, error => console.error(error));
   stopInOrder(service, config.parentPid, code => process.exit(code));
-  const { port, controlPort } = service;
-  console.log(JSON.stringify({ ready: true, name: config.serverName, port, controlPort, pid: process.pid }));
+  const { port, controlPort, peerPort } = service;
+  const { serverName: name } = config;
+  console.log(JSON.stringify({ ready: true, name, port, controlPort, peerPort, pid: process.pid }));
 }
 
 try {

@@ -94,6 +94,22 @@ export class StandInServer {
     return entry.login;
   }
 
+  /** A session that comes in by another way than TDS; it has shown who it is. */
+  openSession(
+    login: string,
+    client: Pick<ServerSession, 'hostName' | 'programName'>,
+    close: () => void,
+  ): ServerSession {
+    const wanted = login.toLowerCase();
+    const entry = this.#options.logins.find(each => each.login.name.toLowerCase() === wanted);
+    if (!entry || this.#closing) throw refusedLogin(login);
+    return this.#attach(entry.login, client, 'master', close);
+  }
+
+  endSession(session: ServerSession): Promise<void> {
+    return this.#logOut(session);
+  }
+
   #attach(
     login: Login,
     client: Pick<ServerSession, 'hostName' | 'programName'>,

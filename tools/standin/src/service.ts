@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { Agent } from './agent/agent.ts';
+import { registerAgent } from './agent/register-agent.ts';
 import { createRegistry, registerCatalogue } from './catalogue/catalogue.ts';
 import { registerBizTalk } from './biztalk/biztalk.ts';
 import type { Config } from './config.ts';
@@ -7,6 +9,8 @@ import type { Session } from './contract.ts';
 import { startControl } from './control.ts';
 import { createEngine } from './engine/engine.ts';
 import { placeHook } from './kill-point.ts';
+import { startPeers } from './linked/peer-service.ts';
+import { peerDirectory } from './linked/peers.ts';
 import { unsupportedCount } from './messages.ts';
 import { StandInServer } from './server.ts';
 import { createExecutor } from './sql/executor.ts';
@@ -15,6 +19,8 @@ import { FileStatementLog } from './statement-log.ts';
 export type Service = {
   readonly port: number;
   readonly controlPort: number;
+  /** undefined: started without peers. */
+  readonly peerPort: number | undefined;
   close(): Promise<void>;
   /** What `close` is busy with. */
   closing(): string;
@@ -37,22 +43,29 @@ export async function startService(config: Config, report: (error: unknown) => v
     logins,
     clock,
     random,
+    faults: config.faults,
+    ...(config.peersFile === undefined ? {} : { peers: peerDirectory(config.peersFile) }),
     ...(passed === undefined ? {} : { passed }),
   });
   const registry = createRegistry();
   registerCatalogue(registry, engine);
   registerBizTalk(registry, engine);
   let broken = 0;
+  const reportBroken = (error: unknown): void => {
+    broken += 1;
+    report(error);
+  };
+  const agent = new Agent({ engine, running: config.agentRuns, report: reportBroken });
+  registerAgent(registry, agent);
+  const executor = createExecutor(engine, registry, log);
+  await agent.start(executor);
   const server = new StandInServer({
     engine,
-    executor: createExecutor(engine, registry, log),
+    executor,
     logins: config.logins,
     port: config.port,
     loginTimeoutMs,
-    report: error => {
-      broken += 1;
-      report(error);
-    },
+    report: reportBroken,
   });
   const control = await startControl({
     port: config.controlPort,
@@ -65,14 +78,31 @@ export async function startService(config: Config, report: (error: unknown) => v
     }),
   });
   const port = await server.listen();
+  const peers =
+    config.peersFile === undefined
+      ? undefined
+      : await startPeers({
+          file: config.peersFile,
+          port: config.peerPort,
+          engine,
+          executor,
+          door: server,
+          passed: place => passed?.(place),
+          report: reportBroken,
+        });
   passed?.('ready');
   let phase = 'nothing';
   return {
     port,
     controlPort: control.port,
+    peerPort: peers?.port,
     close: async () => {
       phase = 'the control port';
       await control.close();
+      phase = 'jobs';
+      await agent.close();
+      phase = 'peers';
+      await peers?.close();
       phase = 'connections';
       await server.close();
       phase = 'databases';

@@ -1,5 +1,6 @@
 import { activityViews } from './activity-views.ts';
 import { databaseViews } from './database-views.ts';
+import { linkedServerProcedures, linkedServerViews } from './linked-servers.ts';
 import { objectViews } from './object-views.ts';
 import { serverFunctions, serverViews } from './server-views.ts';
 import { systemProcedures } from './system-procedures.ts';
@@ -10,8 +11,14 @@ export { createRegistry } from './catalogue-registry.ts';
 
 /** Adds the catalogue views, dynamic management views and system procedures. */
 export function registerCatalogue(registry: CatalogueRegistry, engine: Engine): void {
-  const views = [...databaseViews(engine), ...activityViews(engine), ...objectViews(registry), ...serverViews(engine)];
+  const views = [
+    ...databaseViews(engine),
+    ...activityViews(engine),
+    ...objectViews(registry),
+    ...serverViews(engine),
+    ...linkedServerViews(engine),
+  ];
   for (const view of views) registry.virtualTable(view);
   for (const fn of serverFunctions(engine)) registry.virtualFunction(fn);
-  for (const procedure of systemProcedures) registry.procedure(procedure);
+  for (const procedure of [...systemProcedures, ...linkedServerProcedures]) registry.procedure(procedure);
 }

@@ -16,13 +16,16 @@ export type Decision = {
   readonly mark?: MarkRecord;
   /** `databaseGuid` of each database in which the mark stands: a copy restored elsewhere holds the same record and was never marked. */
   readonly marked?: readonly string[];
+  /** The other instances that prepared it: the decision must be kept until each has acknowledged it. */
+  readonly participants?: readonly string[];
 };
 
 /** Settled decisions are dropped when the file has grown past this and none is unsettled. */
 const compactBytes = 65_536;
 
 export class CommitJournal {
-  readonly #file: DurableFile;
+  readonly #place: { readonly disk: Disk; readonly path: string };
+  #file: DurableFile;
   #bytes: number;
   #pending: Buffer[] = [];
   #appended = 0;
@@ -33,7 +36,13 @@ export class CommitJournal {
   /** What stood in the file when it was opened, for recovery. */
   readonly found: ReadonlyMap<string, Decision>;
 
-  private constructor(file: DurableFile, bytes: number, found: ReadonlyMap<string, Decision>) {
+  private constructor(
+    place: { readonly disk: Disk; readonly path: string },
+    file: DurableFile,
+    bytes: number,
+    found: ReadonlyMap<string, Decision>,
+  ) {
+    this.#place = place;
     this.#file = file;
     this.#bytes = bytes;
     this.found = found;
@@ -49,7 +58,7 @@ export class CommitJournal {
     const decisions = payloads.map(payload => JSON.parse(payload.toString('utf8')) as Decision);
     const file = await disk.open(path, 'r+');
     await file.truncate(end);
-    return new CommitJournal(file, end, new Map(decisions.map(decision => [decision.id, decision])));
+    return new CommitJournal({ disk, path }, file, end, new Map(decisions.map(decision => [decision.id, decision])));
   }
 
   /** Resolves when the decision is on disk; the transaction is committed from then on, whatever happens. */
@@ -78,11 +87,21 @@ export class CommitJournal {
     this.#unsettled.delete(id);
   }
 
-  /** Recovery has written what was missing: the old decisions have no reader any more. */
+  /** Recovery has written what was missing: the old decisions have no reader any more, but for those that other instances may ask about. */
   async forgetFound(): Promise<void> {
-    await this.#file.truncate(0);
-    await this.#file.sync();
-    this.#bytes = 0;
+    const kept = [...this.found.values()].filter(decision => decision.participants !== undefined);
+    if (kept.length === 0) {
+      await this.#file.truncate(0);
+      await this.#file.sync();
+      this.#bytes = 0;
+      return;
+    }
+    const frames = kept.map(decision => frame(Buffer.from(JSON.stringify(decision))));
+    await this.#file.close();
+    await this.#place.disk.replace(this.#place.path, frames);
+    this.#file = await this.#place.disk.open(this.#place.path, 'r+');
+    this.#bytes = frames.reduce((sum, each) => sum + each.length, 0);
+    for (const decision of kept) this.#unsettled.add(decision.id);
   }
 
   async #write(): Promise<void> {

@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { type CommitHost, commitParticipants } from './commit.ts';
+import { MarkGate } from './mark-gate.ts';
 import type { OpenTransaction, StoredDatabase } from './stored-database.ts';
 
 /** A database that only notes what its log is asked for. */
@@ -24,6 +25,8 @@ it("writes a mark's history only when its commits are on disk, and before the co
     clock: () => new Date(0),
     instanceId: 'i',
     journal: { decide: async () => void journal.push('decided'), settled: () => void journal.push('settled') },
+    gate: new MarkGate({ stall: true, drainTimeoutMs: 0 }),
+    outcomes: { idOf: (id: bigint) => `i:${id}` },
     committed: () => undefined,
     writeMarkHistory: () => {
       journal.push('history');
@@ -31,7 +34,12 @@ it("writes a mark's history only when its commits are on disk, and before the co
     },
   } as unknown as CommitHost;
   const participants = new Map(['A', 'B'].map(name => [noting(name, journal), {} as OpenTransaction]));
-  await commitParticipants(host, { id: 7n, participants, mark: { name: 'm', description: undefined, user: 'u' } });
+  await commitParticipants(host, {
+    id: 7n,
+    spid: 51,
+    participants,
+    mark: { name: 'm', description: undefined, user: 'u' },
+  });
   // A row on disk before its commit record would, after a crash, name an LSN that recovery gives to another record.
   expect(journal.slice(journal.indexOf('decided'))).toEqual([
     'decided',

@@ -1,7 +1,10 @@
 /** The end of a transaction: which protocol its commit needs, and the marks it leaves (sqlserver.md §3.1, §3.2). */
+import type { DistributedId, LocalPart } from './branch.ts';
 import type { CommitJournal } from './commit-journal.ts';
 import type { MarkRecord } from './log-records.ts';
-import type { OpenTransaction, StoredDatabase } from './stored-database.ts';
+import type { MarkGate } from './mark-gate.ts';
+import type { Outcomes } from './outcomes.ts';
+import type { StoredDatabase } from './stored-database.ts';
 import type { Database, Lsn } from '../contract.ts';
 
 export type CommittedMark = {
@@ -15,8 +18,18 @@ export type CommittedMark = {
 export type CommitHost = {
   readonly clock: () => Date;
   readonly journal: CommitJournal;
+  readonly gate: MarkGate;
+  readonly outcomes: Outcomes;
+  /** @@SERVERNAME: this instance's place in the order of prepares. */
+  readonly serverName: string;
   /** Tells this instance's decisions from those of another whose backup was restored here. */
   readonly instanceId: string;
+  /** For the negative control: how long to wait between the commits at two instances. */
+  readonly commitGapMs: number;
+  /** False: the instance refuses distributed transactions, as one whose MSDTC does not run. */
+  readonly distributedTransactions: boolean;
+  /** Tells a place where a crash leaves another state of a distributed transaction behind. */
+  passed(place: string): void;
   nextTransactionId(): bigint;
   stored(database: Database): StoredDatabase;
   /** Told after each commit, to start a checkpoint when the log has grown. */
@@ -25,65 +38,114 @@ export type CommitHost = {
   writeMarkHistory(marks: readonly CommittedMark[]): StoredDatabase;
 };
 
-export async function commitParticipants(
-  host: CommitHost,
-  transaction: {
-    readonly id: bigint;
-    readonly participants: ReadonlyMap<StoredDatabase, OpenTransaction>;
-    readonly mark: MarkRecord | undefined;
-  },
+/** Held back while a mark is being placed; a marked transaction does the holding. Throws when aborted or out of time: nothing has happened then. */
+export async function enterGate(host: CommitHost, part: LocalPart, signal: AbortSignal): Promise<void> {
+  if (durableOf(part).length === 0) return;
+  if (part.mark === undefined) await host.gate.enter(part.id, signal);
+  else await host.gate.hold(part.id, part.mark.name, part.spid, signal);
+}
+
+/** The commit of a transaction that knows only this instance, inside the gate. */
+export async function commitParticipants(host: CommitHost, part: LocalPart): Promise<void> {
+  const durable = durableOf(part);
+  const only = durable.length === 1 && part.mark === undefined ? durable[0] : undefined;
+  try {
+    if (only !== undefined) {
+      only.log.append({ kind: 'commit', transaction: part.id, timeMs: host.clock().getTime() });
+      only.open.delete(part.id);
+      host.gate.leave(part.id);
+      await only.log.flush();
+    } else if (durable.length > 0) {
+      const decision = host.outcomes.idOf(part.id);
+      await appendPrepare(part, { kind: 'prepare', transaction: part.id, decision });
+      await decide(host, part, decision);
+      await commitDecided(host, part, decision);
+      host.journal.settled(decision);
+    }
+  } finally {
+    host.gate.leave(part.id);
+  }
+  ended(host, part);
+}
+
+function durableOf(part: LocalPart): readonly StoredDatabase[] {
+  return [...part.participants.keys()].filter(database => !database.volatile);
+}
+
+/** Databases in which a mark can be found again. */
+function keeping(part: LocalPart): readonly StoredDatabase[] {
+  return part.mark === undefined ? [] : durableOf(part).filter(database => database.recoveryModel !== 'SIMPLE');
+}
+
+async function appendPrepare(
+  part: LocalPart,
+  entry: Extract<Parameters<StoredDatabase['log']['append']>[0], { kind: 'prepare' }>,
 ): Promise<void> {
-  const databases = [...transaction.participants.keys()];
-  const durable = databases.filter(database => !database.volatile);
-  const only = durable.length === 1 && transaction.mark === undefined ? durable[0] : undefined;
-  if (only !== undefined) {
-    only.log.append({ kind: 'commit', transaction: transaction.id, timeMs: host.clock().getTime() });
-    only.open.delete(transaction.id);
-    await only.log.flush();
-  } else if (durable.length > 0) {
-    await commitByDecision(host, transaction.id, durable, transaction.mark);
-  }
+  const databases = durableOf(part);
   for (const database of databases) {
-    database.open.delete(transaction.id);
-    host.committed(database);
+    database.log.append(entry);
+    const open = database.open.get(part.id);
+    if (open === undefined) continue;
+    open.decision = entry.decision;
+    if (entry.coordinator !== undefined) open.prepared = { coordinator: entry.coordinator, mark: entry.mark };
   }
+  await Promise.all(databases.map(database => database.log.flush()));
+}
+
+/**
+ * First phase of a distributed transaction here, inside the gate: on disk in every database it changed, its locks stay. False: it changed nothing
+ * and has no part in the second phase.
+ */
+export async function prepareHere(part: LocalPart, id: DistributedId): Promise<boolean> {
+  if (durableOf(part).length === 0) return false;
+  const { mark } = part;
+  const marked = mark === undefined ? {} : { mark };
+  await appendPrepare(part, { kind: 'prepare', transaction: part.id, ...id, ...marked });
+  return true;
+}
+
+/** Resolves when the commit is decided on disk. `remote`: the other instances that prepared it. */
+export function decide(
+  host: CommitHost,
+  part: LocalPart,
+  decision: string,
+  remote: readonly string[] = [],
+): Promise<void> {
+  const { mark } = part;
+  const marked = keeping(part).map(database => database.databaseGuid);
+  return host.journal.decide({
+    id: decision,
+    transaction: String(part.id),
+    timeMs: host.clock().getTime(),
+    ...(mark === undefined ? {} : { mark, marked }),
+    ...(remote.length === 0 ? {} : { participants: remote }),
+  });
 }
 
 /** Prepared everywhere → decided once → commit records in one step (commit-journal.ts tells why). */
-async function commitByDecision(
-  host: CommitHost,
-  id: bigint,
-  databases: readonly StoredDatabase[],
-  mark: MarkRecord | undefined,
-): Promise<void> {
-  const decision = `${host.instanceId}:${id}`;
-  for (const database of databases) {
-    database.log.append({ kind: 'prepare', transaction: id, decision });
-    const open = database.open.get(id);
-    if (open !== undefined) open.decision = decision;
-  }
-  await Promise.all(databases.map(database => database.log.flush()));
-  const preparedMs = host.clock().getTime();
+export async function commitDecided(host: CommitHost, part: LocalPart, decision: string): Promise<void> {
+  const databases = durableOf(part);
+  const { mark } = part;
   const marked = mark === undefined ? {} : { mark };
-  const keeping = databases.filter(database => mark !== undefined && database.recoveryModel !== 'SIMPLE');
-  await host.journal.decide({
-    id: decision,
-    transaction: String(id),
-    timeMs: preparedMs,
-    ...marked,
-    ...(mark === undefined ? {} : { marked: keeping.map(database => database.databaseGuid) }),
-  });
-
   // No await from here to the flush: marks and commits take the same order in every database.
   const timeMs = host.clock().getTime();
   const marks: CommittedMark[] = [];
   for (const database of databases) {
-    const lsn = database.log.append({ kind: 'commit', transaction: id, timeMs, decision, ...marked });
-    database.open.delete(id);
-    if (mark !== undefined && keeping.includes(database)) marks.push({ database, mark, lsn, timeMs });
+    const lsn = database.log.append({ kind: 'commit', transaction: part.id, timeMs, decision, ...marked });
+    database.open.delete(part.id);
+    if (mark !== undefined && keeping(part).includes(database)) marks.push({ database, mark, lsn, timeMs });
   }
+  // The order of all that follows is settled: whoever was held back may go on.
+  host.gate.leave(part.id);
   await Promise.all(databases.map(database => database.log.flush()));
   // Only now: a history row that reached the disk before its commit record would, after a crash, name an LSN that recovery gives anew.
   if (marks.length > 0) await host.writeMarkHistory(marks).log.flush();
-  host.journal.settled(decision);
+}
+
+/** Nothing of it is open here any more. */
+export function ended(host: CommitHost, part: LocalPart): void {
+  for (const database of part.participants.keys()) {
+    database.open.delete(part.id);
+    host.committed(database);
+  }
 }

@@ -1,12 +1,12 @@
 /**
  * Brings databases back after a stop of any kind. Redo from the data file's snapshot through the whole log; then transactions that were prepared
- * are settled by the commit journal, in the journal's order, in every database; what is left open is undone.
+ * are settled by the commit journal, in the journal's order, in every database; what is left open is undone, unless another instance decides about it.
  */
 import { loadDataFile } from './data-file.ts';
 import { DatabaseLog } from './database-log.ts';
 import { later } from './lsn.ts';
 import { redo, undoOpen } from './redo.ts';
-import { StoredDatabase, type DatabaseDescription } from './stored-database.ts';
+import { StoredDatabase, type DatabaseDescription, type OpenTransaction } from './stored-database.ts';
 import type { CommittedMark } from './commit.ts';
 import type { Decision } from './commit-journal.ts';
 import type { Disk } from './durable-file.ts';
@@ -59,18 +59,20 @@ export function fileOf(
   return path;
 }
 
-/** Ends every open transaction of the databases that are not being restored. Returns the marks whose history rows may be missing. */
+/** Ends the open transactions of the databases that are not being restored, but for those in doubt. Returns the marks whose history rows may be missing. */
 export async function settleTransactions(
   databases: readonly StoredDatabase[],
   decisions: ReadonlyMap<string, Decision>,
   timeMs: number,
+  /** Of those prepared for another instance: whether that one decides. */
+  inDoubt: (open: OpenTransaction) => boolean,
 ): Promise<readonly CommittedMark[]> {
   const started = databases.filter(database => database.state === 'ONLINE');
   for (const decision of decisions.values()) {
     for (const database of started) commitPrepared(database, decision);
   }
   for (const database of started) {
-    undoOpen(database, timeMs);
+    undoOpen(database, timeMs, inDoubt);
     await database.log.flush();
   }
   return started.flatMap(database => marksOf(database, decisions));

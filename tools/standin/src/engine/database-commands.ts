@@ -5,6 +5,7 @@ import { foldText } from './compare.ts';
 import { loadDatabase, settleTransactions } from './crash-recovery.ts';
 import { defaultFiles, folderExists, makeDatabase, newDescription } from './new-database.ts';
 import { otherUsers } from './sessions.ts';
+import { recoverDatabase } from '../recovery/recover.ts';
 import { fail, message, SqlError, unsupported } from '../messages.ts';
 import type { Instance } from './instance.ts';
 import type { StoredDatabase } from './stored-database.ts';
@@ -186,9 +187,14 @@ async function takeOffline(instance: Instance, database: StoredDatabase): Promis
 
 async function bringOnline(instance: Instance, database: StoredDatabase): Promise<void> {
   if (database.state === 'ONLINE') return;
+  // A restored database whose recovery failed: it is recovered now, under the options of now (sqlserver.md §3.5).
+  if (database.state === 'SUSPECT' && database.redoStart !== undefined)
+    return recoverDatabase(instance, database, false);
   const { disk, hostPath } = instance;
   const opened = await loadDatabase(disk, { ...database.description, state: 'ONLINE' }, hostPath);
   instance.add(opened);
   if (opened.failure !== undefined) throw fail(945, database.name);
-  await settleTransactions([opened], new Map(), instance.clock().getTime());
+  const { branches } = instance;
+  await settleTransactions([opened], new Map(), instance.clock().getTime(), branches.decidedElsewhere);
+  branches.adopt([opened]);
 }

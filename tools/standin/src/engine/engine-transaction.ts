@@ -2,19 +2,21 @@
  * One transaction over any databases of the instance. Strict two-phase locking for writes, READ COMMITTED for reads.
  * Every change is applied in memory and appended to its database's log in one step without waiting, so memory and log never disagree.
  */
+import type { DistributedId, LocalPart, RemoteBranch } from './branch.ts';
 import { assertAccessible, assertWritable } from './access.ts';
-import { commitParticipants, type CommitHost } from './commit.ts';
+import { commitDecided, commitParticipants, decide, ended, enterGate, prepareHere, type CommitHost } from './commit.ts';
+import { commitEverywhere, prepareEverywhere } from './distributed-commit.ts';
 import { releaseAll, type LockMode, type LockOwner } from './lock-resource.ts';
-import type { Change } from './log-records.ts';
-import type { OpenTransaction, StoredDatabase } from './stored-database.ts';
+import type { MarkRecord } from './log-records.ts';
+import { TransactionChanges } from './transaction-changes.ts';
+import type { StoredDatabase } from './stored-database.ts';
 import { throwIfAborted } from './request-aborted.ts';
 import { StoredTable } from './stored-table.ts';
 import { assertNotNull, duplicateKey } from './table-rules.ts';
-import { fail } from '../messages.ts';
+import { fail, SqlError, unsupported } from '../messages.ts';
 import type { Database, Row, RowId, Session, Table, TableDefinition, Transaction } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 
-type Step = { readonly database: StoredDatabase; readonly table: StoredTable; readonly change: Change };
 type Hint = Parameters<Transaction['scan']>[2];
 type Found = { readonly id: RowId; readonly row: Row };
 
@@ -26,21 +28,28 @@ export class EngineTransaction implements Transaction {
   readonly owner: LockOwner;
   readonly #session: Session;
   readonly #host: CommitHost;
-  readonly #participants = new Map<StoredDatabase, OpenTransaction>();
-  readonly #steps: Step[] = [];
+  readonly #changes: TransactionChanges;
   readonly #savepoints: { readonly name: string; readonly steps: number }[] = [];
   #state: Transaction['state'] = 'active';
-  #mark: { readonly name: string; readonly description: string | undefined } | undefined;
-  #committing: Promise<void> | undefined;
+  #mark: MarkRecord | undefined;
+  #committing: Promise<unknown> | undefined;
+  #distributed = false;
+  /** Set at the instances that it did not begin on: they commit when the coordinator says so. */
+  #enlisted: DistributedId | undefined;
+  #prepared = false;
+  #undone = false;
+  readonly #branches = new Map<string, RemoteBranch>();
 
-  constructor(host: CommitHost, session: Session, name: string | undefined) {
+  /** `id`: of one that a crash left prepared. */
+  constructor(host: CommitHost, session: Session, name: string | undefined, id = host.nextTransactionId()) {
     this.#host = host;
     this.#session = session;
-    this.id = host.nextTransactionId();
+    this.id = id;
     this.descriptor = this.id;
     this.name = name;
     this.startedAt = host.clock();
-    this.owner = { session, held: new Set(), weight: () => this.#steps.length };
+    this.#changes = new TransactionChanges(this.id);
+    this.owner = { session, held: new Set(), weight: () => this.#changes.count };
   }
 
   get state(): Transaction['state'] {
@@ -50,8 +59,39 @@ export class EngineTransaction implements Transaction {
     return this.#mark?.name;
   }
 
+  get distributed(): boolean {
+    return this.#distributed;
+  }
+  /** It began at another instance. */
+  get enlisted(): boolean {
+    return this.#enlisted !== undefined;
+  }
+  get prepared(): boolean {
+    return this.#prepared;
+  }
+
+  promote(): void {
+    if (!this.#host.distributedTransactions) throw fail(8501, this.#host.serverName);
+    this.#distributed = true;
+  }
+
+  /** This transaction is the part here of one that another instance coordinates. */
+  enlist(id: DistributedId): void {
+    this.promote();
+    this.#enlisted = id;
+  }
+
+  /** The part of this transaction at the instance behind `server`, if it has one. */
+  branch(server: string): RemoteBranch | undefined {
+    return this.#branches.get(server);
+  }
+
+  addBranch(server: string, branch: RemoteBranch): void {
+    this.#branches.set(server, branch);
+  }
+
   mark(name: string, description: string | undefined): void {
-    this.#mark = { name, description };
+    this.#mark = { name, description, user: this.#session.login.name };
   }
 
   doom(): void {
@@ -145,7 +185,7 @@ export class EngineTransaction implements Transaction {
     assertNotNull(stored, row, 'UPDATE');
     const before = this.#current(stored, id);
     if (stored.sameKeys(before, row)) {
-      this.#log(stored, { kind: 'update', table: stored.objectId, id, before, after: row });
+      this.#changes.log(stored, { kind: 'update', table: stored.objectId, id, before, after: row });
       stored.replace(id, row);
       return;
     }
@@ -172,7 +212,7 @@ export class EngineTransaction implements Transaction {
     if (stored.table(definition.schema, definition.name) !== undefined) throw fail(2714, definition.name);
     const objectId = stored.nextObjectId;
     const table = stored.addTable(objectId, definition, stored.nextLsn);
-    this.#log(table, { kind: 'create table', table: objectId, definition });
+    this.#changes.log(table, { kind: 'create table', table: objectId, definition });
     await table.lock.acquire(this.owner, 'X', this.#timeoutMs());
     return table;
   }
@@ -180,7 +220,7 @@ export class EngineTransaction implements Transaction {
   async dropTable(_database: Database, table: Table): Promise<void> {
     await this.truncateTable(table);
     const stored = this.#stored(table);
-    this.#log(stored, { kind: 'drop table', table: stored.objectId, definition: stored.definition });
+    this.#changes.log(stored, { kind: 'drop table', table: stored.objectId, definition: stored.definition });
     stored.database.detachTable(stored);
   }
 
@@ -194,7 +234,7 @@ export class EngineTransaction implements Transaction {
   }
 
   save(name: string): void {
-    this.#savepoints.push({ name, steps: this.#steps.length });
+    this.#savepoints.push({ name, steps: this.#changes.count });
   }
 
   rollbackTo(name: string): Promise<boolean> {
@@ -202,51 +242,108 @@ export class EngineTransaction implements Transaction {
     const savepoint = this.#savepoints[place];
     if (savepoint === undefined) return Promise.resolve(false);
     this.#savepoints.length = place + 1;
-    this.#undoTo(savepoint.steps);
+    this.#changes.undoTo(savepoint.steps);
     return Promise.resolve(true);
   }
 
+  get #part(): LocalPart {
+    const { id, spid } = { id: this.id, spid: this.#session.spid };
+    return { id, spid, participants: this.#changes.participants, mark: this.#mark };
+  }
+
   async commit(): Promise<void> {
-    if (this.#state === 'doomed') throw fail(3930);
     this.#assertActive();
-    this.#committing = commitParticipants(this.#host, {
-      id: this.id,
-      participants: this.#participants,
-      mark: this.#mark === undefined ? undefined : { ...this.#mark, user: this.#session.login.name },
-    });
-    await this.#committing;
-    this.#state = 'committed';
-    for (const { table, change } of this.#steps) {
-      if (change.kind === 'delete' && table.rows.get(change.id)?.ghost === true) table.remove(change.id);
+    if (this.enlisted)
+      throw unsupported('COMMIT of a distributed transaction at another instance than the one it began on');
+    if (this.#branches.size === 0) {
+      await enterGate(this.#host, this.#part, this.#session.signal);
+      this.#committing = commitParticipants(this.#host, this.#part);
+    } else {
+      this.#committing = this.#commitEverywhere([...this.#branches.values()]);
     }
+    await this.#committing;
+    this.#commitDone();
+  }
+
+  async #commitEverywhere(branches: readonly RemoteBranch[]): Promise<void> {
+    let prepared;
+    try {
+      if (this.#changes.dropsTable) throw unsupported('DROP TABLE within a distributed transaction');
+      prepared = await prepareEverywhere(this.#host, { part: this.#part, branches, signal: this.#session.signal });
+    } catch (failure) {
+      this.#undo();
+      // Gone everywhere, but the session has not heard of it: until it rolls back it can do nothing else.
+      this.#state = 'doomed';
+      throw failure instanceof SqlError ? new SqlError(failure.messages, 'transaction', failure) : failure;
+    }
+    await commitEverywhere(this.#host, this.#part, prepared);
+  }
+
+  #commitDone(): void {
+    this.#state = 'committed';
+    this.#changes.dropGhosts();
     releaseAll(this.owner);
   }
 
   async rollback(): Promise<void> {
-    // A commit that has begun is not taken back: its outcome belongs to the journal.
-    await this.#committing;
-    if (this.#state === 'committed' || this.#state === 'rolled back') return;
-    this.#undoTo(0);
-    const timeMs = this.#host.clock().getTime();
-    for (const database of this.#participants.keys()) {
-      database.log.append({ kind: 'abort', transaction: this.id, timeMs });
-      database.open.delete(this.id);
-    }
+    // A commit that has begun is not taken back: its outcome belongs to the journal; that of a prepared part, to its coordinator.
+    await this.#committing?.catch((failure: unknown) => {
+      if (!this.#undone) throw failure;
+    });
+    if (this.#state === 'committed' || this.#state === 'rolled back' || this.#prepared) return;
+    if (!this.#undone) this.#undo();
     this.#state = 'rolled back';
+    const decision = this.#host.outcomes.idOf(this.id);
+    await Promise.all([...this.#branches.values()].map(branch => branch.abort(decision)));
+  }
+
+  #undo(): void {
+    this.#changes.undo(this.#host.clock().getTime());
+    this.#undone = true;
+    this.#host.gate.leave(this.id);
     releaseAll(this.owner);
   }
 
-  #undoTo(steps: number): void {
-    for (const { database, table, change } of this.#steps.splice(steps).reverse()) {
-      const lsn = database.log.append({ kind: 'undo', transaction: this.id });
-      this.#participants.get(database)?.changes.pop();
-      table.changedLsn = lsn;
-      if (change.kind === 'insert') table.remove(change.id);
-      else if (change.kind === 'update') table.replace(change.id, change.before);
-      else if (change.kind === 'delete') table.setGhost(change.id, false);
-      else if (change.kind === 'create table') database.detachTable(table);
-      else database.attachTable(table);
+  /** The vote of this part. `read only`: it is over. A failure leaves it to be rolled back. */
+  async prepare(): Promise<'prepared' | 'read only'> {
+    this.#assertActive();
+    const id = this.#enlisted;
+    if (id === undefined) throw new Error(`transaction ${this.id} began here`);
+    if (this.#changes.dropsTable) throw unsupported('DROP TABLE within a distributed transaction');
+    await enterGate(this.#host, this.#part, this.#session.signal);
+    const preparing = prepareHere(this.#part, id);
+    this.#committing = preparing;
+    this.#prepared = await preparing;
+    if (this.#prepared) return 'prepared';
+    ended(this.#host, this.#part);
+    this.#commitDone();
+    return 'read only';
+  }
+
+  /** What the coordinator decided about this prepared part. Resolves when that is on disk. */
+  async settle(outcome: 'committed' | 'aborted'): Promise<void> {
+    const { decision } = this.#enlisted ?? { decision: '' };
+    if (outcome === 'aborted') {
+      this.#undo();
+      this.#state = 'rolled back';
+      return;
     }
+    // Decided here too: a crash between the commit records of two databases, or before the mark's history, then needs nobody's answer.
+    await decide(this.#host, this.#part, decision);
+    await commitDecided(this.#host, this.#part, decision);
+    ended(this.#host, this.#part);
+    this.#host.journal.settled(decision);
+    this.#commitDone();
+  }
+
+  /** Takes over what a crash left prepared: its changes, its place in the gate and its locks. */
+  adopt(id: DistributedId, mark: MarkRecord | undefined, databases: readonly StoredDatabase[]): void {
+    this.#distributed = true;
+    this.#enlisted = id;
+    this.#prepared = true;
+    this.#mark = mark;
+    for (const database of databases) this.#changes.adopt(database, this.owner);
+    this.#host.gate.adopt(this.id, mark !== undefined);
   }
 
   #stored(table: Table): StoredTable {
@@ -315,29 +412,15 @@ export class EngineTransaction implements Transaction {
   #add(table: StoredTable, row: Row): RowId {
     const id = table.nextRowId;
     table.rowLock(id).tryAcquire(this.owner, 'X');
-    this.#log(table, { kind: 'insert', table: table.objectId, id, row });
+    this.#changes.log(table, { kind: 'insert', table: table.objectId, id, row });
     table.add(id, row);
     return id;
   }
 
   #remove(table: StoredTable, id: RowId, before: Row): void {
     table.rowLock(id).tryAcquire(this.owner, 'X');
-    this.#log(table, { kind: 'delete', table: table.objectId, id, before });
+    this.#changes.log(table, { kind: 'delete', table: table.objectId, id, before });
     table.setGhost(id, true);
-  }
-
-  #log(table: StoredTable, change: Change): void {
-    const { database } = table;
-    let open = this.#participants.get(database);
-    if (open === undefined) {
-      const beginLsn = database.log.append({ kind: 'begin', transaction: this.id });
-      open = { beginLsn, changes: [], decision: undefined };
-      this.#participants.set(database, open);
-      database.open.set(this.id, open);
-    }
-    table.changedLsn = database.log.append({ kind: 'change', transaction: this.id, change });
-    open.changes.push(change);
-    this.#steps.push({ database, table, change });
   }
 }
 

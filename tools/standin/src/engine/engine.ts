@@ -1,11 +1,13 @@
 import { getApplock, releaseApplock } from './applocks.ts';
 import { alterDatabase, createDatabase, dropDatabase } from './database-commands.ts';
+import type { Branches } from './branches.ts';
 import { attachSession, detachSession, useDatabase } from './sessions.ts';
 import { startInstance } from './start.ts';
 import { defaultPaths, type Instance } from './instance.ts';
 import type { LockResource } from './lock-resource.ts';
 import type { EngineOptions } from './options.ts';
 import type { Engine } from '../contract.ts';
+import { LinkedServerList } from '../linked/linked-server-list.ts';
 import { backup } from '../recovery/backup.ts';
 import { restore } from '../recovery/restore.ts';
 import { restoreInformation } from '../recovery/restore-information.ts';
@@ -13,15 +15,21 @@ import { restoreInformation } from '../recovery/restore-information.ts';
 /** Builds seen in captures (sqlserver.md, Version facts and §11); the others are made up from the major version (unverified). */
 const builds: Readonly<Record<number, string>> = { 16: '16.0.4236.2', 17: '17.0.4065.4' };
 
+/** The engine as this process sees it: with the parts of other instances' transactions. */
+export type LocalEngine = Engine & { readonly branches: Branches };
+
 /** Opens (or creates) the instance in `options.dataFolder` and recovers its databases. Throws when the folder cannot be used. */
-export async function createEngine(options: EngineOptions): Promise<Engine> {
+export async function createEngine(options: EngineOptions): Promise<LocalEngine> {
   const instance = await startInstance(options);
+  const linked = await LinkedServerList.open(instance);
   return {
     serverName: options.serverName,
     majorVersion: options.majorVersion,
     productVersion: builds[options.majorVersion] ?? `${options.majorVersion}.0.1000.0`,
     clock: options.clock,
     random: options.random,
+    linked,
+    branches: instance.branches,
     configuration: instance.configuration,
     defaultBackupPath: defaultPaths.backup,
     database: name => instance.find(name),
@@ -29,7 +37,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     databases: () => [...instance.databases.values()].sort((a, b) => a.id - b.id),
     sessions: () => [...instance.sessions.keys()],
     attach: session => attachSession(instance, session),
-    detach: session => detachSession(instance, session),
+    detach: async session => {
+      try {
+        await detachSession(instance, session);
+      } finally {
+        linked.release(session);
+      }
+    },
     use: (session, name) => useDatabase(instance, session, name),
     begin: (session, name) => instance.begin(session, name),
     createDatabase: (session, name, files) => createDatabase(instance, session, name, files),

@@ -1,6 +1,7 @@
 /** What every part of the engine shares: the databases, the journal, the list on disk, and the few operations that all need. */
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Branches } from './branches.ts';
 import { checkpoint } from './checkpoint.ts';
 import { CommitJournal } from './commit-journal.ts';
 import { foldText } from './compare.ts';
@@ -10,6 +11,8 @@ import { EngineTransaction } from './engine-transaction.ts';
 import { newGuid } from './guid.ts';
 import { createHostPaths, type HostPaths } from './host-paths.ts';
 import { InstanceFile, type InstanceState } from './instance-file.ts';
+import { MarkGate } from './mark-gate.ts';
+import { Outcomes } from './outcomes.ts';
 import { StoredDatabase } from './stored-database.ts';
 import { StoredTable } from './stored-table.ts';
 import { toDatetimePrecision } from './times.ts';
@@ -31,6 +34,11 @@ export class Instance implements CommitHost {
   readonly options: EngineOptions;
   readonly disk: Disk;
   readonly journal: CommitJournal;
+  readonly gate: MarkGate;
+  readonly outcomes: Outcomes;
+  readonly branches: Branches;
+  readonly commitGapMs: number;
+  readonly distributedTransactions: boolean;
   readonly instanceId: string;
   readonly hostPath: HostPaths;
   readonly databases = new Map<string, StoredDatabase>();
@@ -52,6 +60,12 @@ export class Instance implements CommitHost {
     this.disk = disk;
     this.journal = journal;
     this.instanceId = state.instanceId;
+    const { noMarkStall = false, commitGapMs = 0, noDtc = false } = options.faults ?? {};
+    this.gate = new MarkGate({ stall: !noMarkStall, drainTimeoutMs: options.markDrainTimeoutMs ?? 10_000 });
+    this.outcomes = new Outcomes(journal, this.instanceId);
+    this.branches = new Branches(this);
+    this.commitGapMs = commitGapMs;
+    this.distributedTransactions = !noDtc;
     this.hostPath = createHostPaths({
       [defaultPaths.data]: join(options.dataFolder, 'DATA'),
       [defaultPaths.backup]: join(options.dataFolder, 'Backup'),
@@ -84,6 +98,14 @@ export class Instance implements CommitHost {
       strayFiles: [],
     };
     return { instance: new Instance(options, disk, state ?? fresh, journal), state };
+  }
+
+  get serverName(): string {
+    return this.options.serverName;
+  }
+
+  passed(place: string): void {
+    this.options.passed?.(place);
   }
 
   get clock(): () => Date {

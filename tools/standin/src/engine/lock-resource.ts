@@ -75,6 +75,13 @@ export class LockResource {
     return true;
   }
 
+  /** Without asking: for locks that `owner` had before a crash, or takes over from its own session. */
+  grant(owner: LockOwner, mode: LockMode): void {
+    const held = this.granted.get(owner);
+    this.granted.set(owner, held === undefined ? mode : combine(held, mode));
+    owner.held.add(this);
+  }
+
   /**
    * Resolves true when it had to wait. Throws 1222 after `timeoutMs` (-1: never), 1205 when chosen as deadlock victim, and the signal's reason
    * when the request is cancelled.

@@ -23,8 +23,17 @@ export type LogEntry =
   | { readonly kind: 'change'; readonly transaction: bigint; readonly change: Change }
   /** The transaction's newest change that is not undone yet is undone: a compensation record. */
   | { readonly kind: 'undo'; readonly transaction: bigint }
-  /** First phase of a commit over several databases; `decision` names the record of the commit journal that settles it. */
-  | { readonly kind: 'prepare'; readonly transaction: bigint; readonly decision: string }
+  /**
+   * First phase of a commit over several databases; `decision` names the record of the commit journal that settles it. `coordinator`: the
+   * transaction spans instances, and that one's journal decides. `mark`: what the commit will be.
+   */
+  | {
+      readonly kind: 'prepare';
+      readonly transaction: bigint;
+      readonly decision: string;
+      readonly coordinator?: string;
+      readonly mark?: MarkRecord;
+    }
   | {
       readonly kind: 'commit';
       readonly transaction: bigint;
@@ -52,7 +61,11 @@ export function encodeRecord(record: LogRecord): Buffer {
   }
   writer.i64(entry.transaction);
   if (entry.kind === 'change') writeChange(writer, entry.change);
-  if (entry.kind === 'prepare') writer.text(entry.decision);
+  if (entry.kind === 'prepare') {
+    writer.text(entry.decision);
+    if (entry.coordinator !== undefined)
+      writer.text(JSON.stringify({ coordinator: entry.coordinator, mark: entry.mark }));
+  }
   if (entry.kind === 'abort') writer.f64(entry.timeMs);
   if (entry.kind === 'commit') {
     writer.f64(entry.timeMs);
@@ -75,7 +88,7 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
     case 'change':
       return { lsn, entry: { kind, transaction, change: readChange(reader) } };
     case 'prepare':
-      return { lsn, entry: { kind, transaction, decision: reader.text() } };
+      return { lsn, entry: { kind, transaction, ...readPrepare(reader) } };
     case 'abort':
       return { lsn, entry: { kind, transaction, timeMs: reader.f64() } };
     case 'commit': {
@@ -84,6 +97,12 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
       return { lsn, entry: { kind, transaction, timeMs, ...extra } };
     }
   }
+}
+
+function readPrepare(reader: ByteReader): { decision: string; coordinator?: string; mark?: MarkRecord } {
+  const decision = reader.text();
+  if (reader.done) return { decision };
+  return { decision, ...(JSON.parse(reader.text()) as { coordinator?: string; mark?: MarkRecord }) };
 }
 
 function writeChange(writer: ByteWriter, change: Change): void {

@@ -1,4 +1,4 @@
-/** Tables of msdb with the columns and types of sqlserver.md §3.2, §4.1 and §4.3. */
+/** Tables of msdb with the columns and types of sqlserver.md §3.2 and §4.1; those of the Agent are made by agent/. */
 import { tableOf } from './table-text.ts';
 import type { TableDefinition } from '../contract.ts';
 
@@ -37,10 +37,6 @@ const restorehistory = `restore_history_id int identity, restore_date datetime, 
   backup_set_id int not null, restore_type char(1), replace bit, recovery bit, restart bit, stop_at datetime, device_count tinyint,
   stop_at_mark_name nvarchar(128), stop_before bit`;
 
-const sysjobhistory = `instance_id int identity, job_id uniqueidentifier not null, step_id int not null, step_name sysname, sql_message_id int not null,
-  sql_severity int not null, message nvarchar(4000), run_status int not null, run_date int not null, run_time int not null,
-  run_duration int not null, retries_attempted int not null, server sysname`;
-
 export function msdbTables(majorVersion: number): readonly TableDefinition[] {
   const set = majorVersion >= 16 ? backupset + backupset2022 : backupset;
   return [
@@ -63,23 +59,5 @@ export function msdbTables(majorVersion: number): readonly TableDefinition[] {
       `database_id int not null, file_id int not null, page_id bigint not null, event_type int not null, error_count int not null,
        last_update_date datetime not null`,
     ),
-    tableOf(
-      'sysjobs',
-      'job_id uniqueidentifier not null, name sysname, enabled tinyint not null, owner_sid varbinary(85) not null, category_id int not null, date_modified datetime not null',
-      { primary: ['job_id'] },
-    ),
-    tableOf(
-      'sysjobsteps',
-      'job_id uniqueidentifier not null, step_id int not null, step_name sysname, subsystem nvarchar(40) not null, command nvarchar(max), last_run_outcome int not null',
-      { primary: ['job_id', 'step_id'] },
-    ),
-    tableOf('sysjobhistory', sysjobhistory, { primary: ['instance_id'] }),
-    tableOf(
-      'sysjobactivity',
-      `session_id int not null, job_id uniqueidentifier not null, run_requested_date datetime, start_execution_date datetime,
-       last_executed_step_id int, stop_execution_date datetime, job_history_id int`,
-      { primary: ['session_id', 'job_id'] },
-    ),
-    tableOf('syssessions', 'session_id int identity, agent_start_date datetime not null', { primary: ['session_id'] }),
   ];
 }

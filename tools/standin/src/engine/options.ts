@@ -1,6 +1,20 @@
 import type { Login } from '../contract.ts';
 import type { PlaceHook } from './durable-file.ts';
 
+/** Address and secret of the instance named `dataSource`, asked anew for every connection; undefined: nobody knows it. */
+export type PeerDirectory = (
+  dataSource: string,
+) => Promise<{ readonly host: string; readonly port: number; readonly secret: string } | undefined>;
+
+export type EngineFaults = {
+  /** Marks hold no other transaction back: they tear (sqlserver.md §3.4). */
+  readonly noMarkStall?: boolean;
+  /** Wait between the commits of one distributed transaction at two instances. */
+  readonly commitGapMs?: number;
+  /** As if MSDTC did not run: no distributed transactions (7391). */
+  readonly noDtc?: boolean;
+};
+
 /** What an instance is started with. */
 export type EngineOptions = {
   /** Folder of this machine that holds the instance: system databases, the list of databases, the default data and backup folders. */
@@ -15,6 +29,12 @@ export type EngineOptions = {
   readonly clock: () => Date;
   /** In [0, 1), as Math.random; GUIDs are drawn from it. */
   readonly random: () => number;
+  /** Where the other instances are; undefined: there are none. */
+  readonly peers?: PeerDirectory;
+  /** Misbehaviour on demand, and switches of the surroundings. */
+  readonly faults?: EngineFaults;
+  /** How long a mark waits for transactions that are prepared already. Default 10 s (a real server's is not documented: unverified). */
+  readonly markDrainTimeoutMs?: number;
   /** For tests: told every place at which a crash would leave other files behind than before. */
   readonly passed?: PlaceHook;
 };

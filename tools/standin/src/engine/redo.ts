@@ -1,6 +1,6 @@
 /** Applies log records to a database: crash recovery, RESTORE and undo share this one place. */
 import type { Change, LogRecord } from './log-records.ts';
-import type { StoredDatabase } from './stored-database.ts';
+import type { OpenTransaction, StoredDatabase } from './stored-database.ts';
 import type { StoredTable } from './stored-table.ts';
 import type { Lsn } from '../contract.ts';
 
@@ -33,6 +33,7 @@ export function redo(database: StoredDatabase, record: LogRecord, applyFrom: Lsn
     }
     case 'prepare':
       open.decision = entry.decision;
+      if (entry.coordinator !== undefined) open.prepared = { coordinator: entry.coordinator, mark: entry.mark };
       return;
     case 'commit':
     case 'abort':
@@ -79,9 +80,16 @@ export function undoChange(database: StoredDatabase, change: Change, lsn: Lsn): 
   }
 }
 
-/** Rolls every open transaction back, newest change first, writing the compensation records a standby will need. */
-export function undoOpen(database: StoredDatabase, timeMs: number): number {
-  const losers = [...database.open];
+/**
+ * Rolls open transactions back, newest change first, writing the compensation records a standby will need. Those that `keep` names stay: their
+ * outcome is not known here.
+ */
+export function undoOpen(
+  database: StoredDatabase,
+  timeMs: number,
+  keep: (open: OpenTransaction) => boolean = () => false,
+): number {
+  const losers = [...database.open].filter(([, open]) => !keep(open));
   for (const [transaction, open] of losers) {
     for (let change = open.changes.pop(); change !== undefined; change = open.changes.pop()) {
       undoChange(database, change, database.log.append({ kind: 'undo', transaction }));

@@ -1,5 +1,6 @@
 /** Which session sits in which database: each holds a shared lock on its current one (sqlserver.md §8.5, §9.3). */
 import { assertAccessible } from './access.ts';
+import { EngineTransaction } from './engine-transaction.ts';
 import { releaseAll, type LockOwner } from './lock-resource.ts';
 import { fail } from '../messages.ts';
 import type { Instance } from './instance.ts';
@@ -43,6 +44,8 @@ export async function useDatabase(instance: Instance, session: Session, name: st
     throw refusal;
   }
   session.database = database;
+  // What the open transaction changed there stays protected from RESTORE.
+  if (session.transaction instanceof EngineTransaction) before.lock.grant(session.transaction.owner, 'S');
   before.lock.release(owner);
   takeOnlyPlace(database, session);
 }

@@ -26,10 +26,12 @@ async function recover(instance: Instance): Promise<void> {
   const { found } = instance.journal;
   const timeMs = instance.clock().getTime();
   const databases = [...instance.databases.values()].filter(database => !database.volatile);
-  const marks = await settleTransactions(databases, found, timeMs);
+  const { branches } = instance;
+  const marks = await settleTransactions(databases, found, timeMs, branches.decidedElsewhere);
   const missing = missingHistory(instance, marks);
   if (missing.length > 0) await instance.writeMarkHistory(missing).log.flush();
   for (const database of databases) if (database.state === 'ONLINE') await instance.checkpoint(database);
+  branches.adopt(databases.filter(database => database.state === 'ONLINE'));
   await instance.removeStrayFiles([...instance.strayFiles]);
   await instance.save();
   // Last: until here a second crash must find the decisions again.

@@ -2,7 +2,7 @@
 import { foldText } from './compare.ts';
 import type { DatabaseLog } from './database-log.ts';
 import { LockResource } from './lock-resource.ts';
-import type { Change } from './log-records.ts';
+import type { Change, MarkRecord } from './log-records.ts';
 import { StoredTable } from './stored-table.ts';
 import type {
   Database,
@@ -47,6 +47,8 @@ export type OpenTransaction = {
   readonly beginLsn: Lsn;
   readonly changes: Change[];
   decision: string | undefined;
+  /** It spans instances and is prepared here: only the outcome of its coordinator may end it. */
+  prepared?: { readonly coordinator: string; readonly mark: MarkRecord | undefined };
 };
 
 export class StoredDatabase implements Database {

@@ -109,6 +109,18 @@ export class StoredTable implements Table {
     if (last === undefined || (step > 0n ? value > last : value < last)) this.lastIdentity = value;
   }
 
+  /** A deleted row that recovery must keep for its transaction; a row that has its key by now keeps it. */
+  addGhost(id: RowId, row: Row): void {
+    const holders = this.keys.map(key => key.ids.get(this.#text(key, row)));
+    this.add(id, row);
+    this.#stored(id).ghost = true;
+    this.#ghosts += 1;
+    for (const [place, key] of this.keys.entries()) {
+      const holder = holders[place];
+      if (holder !== undefined) key.ids.set(this.#text(key, row), holder);
+    }
+  }
+
   /** Same keys: the place in the order stays. */
   replace(id: RowId, row: Row): void {
     this.#stored(id).row = row;

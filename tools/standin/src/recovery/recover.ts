@@ -1,9 +1,9 @@
 /** The end of a restore sequence: open transactions are undone and the database comes online (sqlserver.md §2.3, §2.7). */
 import { nextVlf } from '../engine/lsn.ts';
 import { undoOpen } from '../engine/redo.ts';
-import { fail } from '../messages.ts';
+import { fail, message, SqlError } from '../messages.ts';
 import type { Instance } from '../engine/instance.ts';
-import type { StoredDatabase } from '../engine/stored-database.ts';
+import type { OpenTransaction, StoredDatabase } from '../engine/stored-database.ts';
 
 /**
  * Invariant: until the instance's list says ONLINE, a crash brings back the restoring database at its position; everything written here lies beyond
@@ -17,8 +17,22 @@ export async function recoverDatabase(
 ): Promise<void> {
   const { redoStart, tailApplied, recoveryModel } = database.description;
   if (redoStart === undefined) throw fail(3153);
+  const committed = await resolveInDoubt(instance, database);
   database.log.appendRestored([], nextVlf(redoStart.lsn));
-  undoOpen(database, instance.clock().getTime());
+  const timeMs = instance.clock().getTime();
+  for (const [transaction, open] of committed) {
+    const { decision, prepared } = open;
+    const mark = prepared?.mark === undefined ? {} : { mark: prepared.mark };
+    database.log.append({
+      kind: 'commit',
+      transaction,
+      timeMs,
+      ...(decision === undefined ? {} : { decision }),
+      ...mark,
+    });
+    database.open.delete(transaction);
+  }
+  undoOpen(database, timeMs);
   await database.log.flush();
   const fork = tailApplied
     ? { recoveryForkGuid: redoStart.forkGuid, firstRecoveryForkGuid: redoStart.forkGuid, forkPointLsn: undefined }
@@ -36,4 +50,32 @@ export async function recoverDatabase(
   });
   await instance.save();
   await instance.checkpoint(database);
+}
+
+/**
+ * The distributed transactions that the log left prepared (sqlserver.md §3.5): its coordinator does not exist here, so the server option
+ * `in-doubt xact resolution` decides; without a presumption (0) recovery fails and the database is SUSPECT until the option is set and it
+ * is set ONLINE. Where this instance coordinated the transaction itself and still knows its outcome, that counts. Returns those to be committed.
+ */
+async function resolveInDoubt(
+  instance: Instance,
+  database: StoredDatabase,
+): Promise<readonly (readonly [bigint, OpenTransaction])[]> {
+  const presumption = instance.configuration.get('in-doubt xact resolution') ?? 0;
+  const committed: (readonly [bigint, OpenTransaction])[] = [];
+  for (const [transaction, open] of database.open) {
+    if (open.prepared === undefined || open.decision === undefined) continue;
+    const known = instance.outcomes.of(open.decision) === 'committed';
+    if (!known && presumption === 0) throw await suspect(instance, database, transaction);
+    if (known || presumption === 1) committed.push([transaction, open]);
+  }
+  return committed;
+}
+
+async function suspect(instance: Instance, database: StoredDatabase, transaction: bigint): Promise<SqlError> {
+  database.change({ state: 'SUSPECT' });
+  await instance.save();
+  const { id, name } = database;
+  const causes = [message(3437, name, transaction), message(3431, name, id), message(3414, name, id)];
+  return new SqlError(causes, 'statement');
 }

@@ -5,13 +5,16 @@
 import { message, SqlError } from '../messages.ts';
 import type { Message, SqlFailure, StatementLog } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
-import type { Statement } from './ast.ts';
+import type { Condition, Statement } from './ast.ts';
 import { bindCondition } from './bind-condition.ts';
 import { EMPTY_FRAME } from './bound.ts';
 import { commandName, commandOf } from './commands.ts';
+import { isFailure, levelOf, raisedAt } from './failures.ts';
 import { Loader } from './loader.ts';
 import { statementText } from './parser.ts';
 import { isRaised, markRaised, valueOf } from './raise.ts';
+import { withFetched } from './remote-ask.ts';
+import { namesServer } from './source-span.ts';
 import type { Run } from './session-state.ts';
 import { rollbackAll, withinTransaction } from './transactions.ts';
 import { convert } from './convert.ts';
@@ -184,7 +187,12 @@ function isUnsupported(messages: readonly Message[]): boolean {
   return messages.some(each => each.number === 50000 && each.state === 255);
 }
 
-async function conditionHolds(run: Run, condition: Parameters<typeof bindCondition>[1]): Promise<boolean> {
+async function conditionHolds(run: Run, condition: Condition): Promise<boolean> {
+  if (!namesServer(condition)) return conditionHoldsHere(run, condition);
+  return withFetched(run, condition, () => conditionHoldsHere(run, condition));
+}
+
+async function conditionHoldsHere(run: Run, condition: Condition): Promise<boolean> {
   const loader = new Loader();
   const bound = bindCondition({ run, scope: undefined, loader }, condition);
   const holds = loader.empty
@@ -203,18 +211,13 @@ async function integerValue(run: Run, expression: Parameters<typeof valueOf>[1])
   return convert(value, type, INT) ?? 0n;
 }
 
-export function isFailure(error: unknown): error is SqlFailure {
-  return error instanceof Error && 'messages' in error && 'scope' in error;
-}
-
 /** Numbers of name resolution and compilation: a TRY block at the same level cannot catch them, an outer level's can. */
 const compilation = new Set([102, 105, 107, 137, 145, 147, 155, 156, 195, 207, 208, 209, 213, 1087, 4104, 8120]);
-const levels = new WeakMap<Error, number>();
 
 function isCatchable(failure: SqlFailure, run: Run): boolean {
   if (failure.scope === 'connection') return false;
   const first = failure.messages[0];
-  return !(first !== undefined && compilation.has(first.number) && levels.get(failure) === run.level);
+  return !(first !== undefined && compilation.has(first.number) && levelOf(failure) === run.level);
 }
 
 /** Line and procedure for messages that have none yet. */
@@ -232,7 +235,7 @@ function located(failure: SqlFailure, run: Run, line: number): SqlFailure {
         failure,
       );
   if (isRaised(failure)) markRaised(result);
-  if (!levels.has(result)) levels.set(result, levels.get(failure) ?? run.level);
+  raisedAt(result, levelOf(failure) ?? run.level);
   return result;
 }
 

@@ -5,7 +5,8 @@ import type { TypedValue } from '../values.ts';
 import { bindCondition } from './bind-condition.ts';
 import { isBuiltIn } from './built-in-procedures.ts';
 import { NO_COMMAND } from './commands.ts';
-import { BatchAborted, endBatch, Execution, failed, isFailure } from './execution.ts';
+import { BatchAborted, endBatch, Execution, failed } from './execution.ts';
+import { isFailure } from './failures.ts';
 import { splitName } from './functions-system.ts';
 import { Levels } from './levels.ts';
 import { callProcedure, executeStatement, type Argument } from './procedures.ts';
@@ -114,6 +115,7 @@ class StatementExecutor implements Executor {
       caught: undefined,
       now: this.#engine.clock(),
       transaction: undefined,
+      fetched: undefined,
       binder: { query: bindQuery, condition: bindCondition },
     };
   }

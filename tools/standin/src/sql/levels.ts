@@ -1,7 +1,8 @@
 /** A level: text or a procedure that runs inside another one, with variables and temporary tables of its own. */
 import type { Database, ResultSink } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
-import { BatchAborted, type Execution, failed, isFailure } from './execution.ts';
+import { BatchAborted, type Execution, failed } from './execution.ts';
+import { isFailure } from './failures.ts';
 import { EXECUTE_COMMAND } from './commands.ts';
 import { parseBatch } from './parser.ts';
 import type { Run, Variable } from './session-state.ts';
@@ -129,5 +130,6 @@ function childOf(run: Run, options: LevelOptions): Run {
     scopeIdentity: undefined,
     tryDepth: run.tryDepth + (options.throws === true ? 1 : 0),
     transaction: undefined,
+    fetched: undefined,
   };
 }

@@ -1,4 +1,4 @@
-/** Names → objects: three-part names, temporary tables, catalogue tables. Four parts mean a linked server, which M1 refuses. */
+/** Names → objects: three-part names, temporary tables, catalogue tables. What a linked server can do for a statement was done before. */
 import { fail, unsupported } from '../messages.ts';
 import { assertOpen } from '../open-database.ts';
 import type { Database, NativeProcedure, Table, VirtualTable } from '../contract.ts';

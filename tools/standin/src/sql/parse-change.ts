@@ -130,6 +130,7 @@ export function parseExecute(cursor: Cursor): ExecuteProcedure | ExecuteText {
   if (!cursor.accept('EXEC')) cursor.expect('EXECUTE');
   if (cursor.accept('(')) {
     const text = parseExpression(cursor);
+    if (cursor.at(',')) throw unsupported('EXECUTE (…, arguments)');
     cursor.expect(')');
     const at = cursor.accept('AT') ? cursor.identifier() : undefined;
     return { kind: 'execute text', line, text, at };

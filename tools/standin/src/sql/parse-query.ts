@@ -2,6 +2,7 @@
 import type { Expression, Name, Query, QueryBody, SelectCore, SelectItem, TableReference, ValueRow } from './ast.ts';
 import { parseCondition, parseExpression, parseOrderItem } from './parse-expression.ts';
 import type { Cursor } from './parser-core.ts';
+import { setSpan } from './source-span.ts';
 import { unsupported } from '../messages.ts';
 
 const assignmentOperators = new Set(['=', '+=', '-=', '*=', '/=', '%=', '&=', '|=', '^=']);
@@ -11,6 +12,13 @@ export function isAssignmentOperator(text: string): boolean {
 }
 
 export function parseQuery(cursor: Cursor): Query {
+  const { position } = cursor;
+  const query = parseWholeQuery(cursor);
+  setSpan(query, cursor.span(position));
+  return query;
+}
+
+function parseWholeQuery(cursor: Cursor): Query {
   const common = parseWith(cursor);
   const body = parseUnion(cursor);
   const orderBy = cursor.accept('ORDER', 'BY') ? cursor.list(() => parseOrderItem(cursor)) : [];

@@ -2,6 +2,7 @@
 import type { Name, Query, Statement } from './ast.ts';
 import { syntaxError, tokenize, type Token } from './lexer.ts';
 import type { SqlError } from '../messages.ts';
+import { setServerSpan, type Span } from './source-span.ts';
 
 /** Reserved words: never a name without brackets, and what turns error 102 into 156. Only those whose statement or clause a batch may contain. */
 const reserved = new Set(
@@ -27,6 +28,8 @@ export class Cursor {
   readonly tokens: readonly Token[];
   readonly grammar: Grammar;
   position = 0;
+  /** Four-part names read so far. */
+  serverNames = 0;
 
   constructor(text: string, grammar: Grammar) {
     this.text = text;
@@ -100,11 +103,17 @@ export class Cursor {
 
   /** `a`, `a.b`, `a..b`, up to four parts. */
   name(): Name {
-    const line = this.line();
+    const { line, start } = this.peek();
     const parts = [this.identifier()];
+    const { end } = this.peek();
     while (this.accept('.')) parts.push(this.at('.') ? '' : this.identifier());
     if (parts.length > 4) throw syntaxError(102, line, parts[4] ?? '.');
-    return { parts, line };
+    const name: Name = { parts, line };
+    if (parts.length === 4) {
+      setServerSpan(name, { text: this.text, start, end });
+      this.serverNames += 1;
+    }
+    return name;
   }
 
   /** `x, y, z` */
@@ -116,8 +125,12 @@ export class Cursor {
 
   /** The source text between two token positions, for DEFAULT expressions. */
   source(from: number, to: number): string {
-    const first = this.tokens[from];
-    const last = this.tokens[to - 1];
-    return first === undefined || last === undefined ? '' : this.text.slice(first.start, last.end);
+    const { text, start, end } = this.span(from, to);
+    return text.slice(start, end);
+  }
+
+  span(from: number, to: number = this.position): Span {
+    const start = this.tokens[from]?.start ?? 0;
+    return { text: this.text, start, end: this.tokens[to - 1]?.end ?? start };
   }
 }

@@ -1,5 +1,5 @@
 /** A batch → statements. Dispatch by the first word, control flow, transactions, and the small statements. */
-import type { Expression, Statement, TransactionName } from './ast.ts';
+import type { Condition, Expression, Statement, TransactionName } from './ast.ts';
 import {
   parseDelete,
   parseExecute,
@@ -14,6 +14,7 @@ import { parseQuery, parseWith } from './parse-query.ts';
 import { parseBackup, parseRestore } from './parse-recovery.ts';
 import { Cursor } from './parser-core.ts';
 import { syntaxError } from './lexer.ts';
+import { setNamesServer, setSpan, spanOf } from './source-span.ts';
 import { unsupported } from '../messages.ts';
 
 /** @throws SqlError with scope 'batch' and the line of the offending token: nothing of the batch runs. */
@@ -76,11 +77,10 @@ const refusedWords = new Set(
   'MERGE GRANT REVOKE DENY OPEN CLOSE FETCH DEALLOCATE BULK SHUTDOWN CHECKPOINT DBCC GOTO REVERT'.split(' '),
 );
 
-/** The source of each statement, for the statement log. */
-const texts = new WeakMap<Statement, string>();
-
+/** The source of a statement, for the statement log. */
 export function statementText(statement: Statement): string {
-  return texts.get(statement) ?? '';
+  const span = spanOf(statement);
+  return span === undefined ? '' : span.text.slice(span.start, span.end);
 }
 
 function isStatementWord(word: string): boolean {
@@ -88,9 +88,10 @@ function isStatementWord(word: string): boolean {
 }
 
 function parseStatement(cursor: Cursor): Statement {
-  const start = cursor.position;
+  const { position, serverNames } = cursor;
   const statement = parseOne(cursor);
-  texts.set(statement, cursor.source(start, cursor.position));
+  setSpan(statement, cursor.span(position));
+  if (cursor.serverNames > serverNames) setNamesServer(statement);
   cursor.accept(';');
   return statement;
 }
@@ -118,15 +119,23 @@ function parseWithStatement(cursor: Cursor): Statement {
 
 function parseIf(cursor: Cursor): Statement {
   const line = cursor.expect('IF').line;
-  const condition = parseCondition(cursor);
+  const condition = parseBranchCondition(cursor);
   const then = parseStatement(cursor);
   const otherwise = cursor.accept('ELSE') ? parseStatement(cursor) : undefined;
   return { kind: 'if', line, condition, then, otherwise };
 }
 
+/** The condition is executed apart from the statements that it decides about. */
+function parseBranchCondition(cursor: Cursor): Condition {
+  const { serverNames } = cursor;
+  const condition = parseCondition(cursor);
+  if (cursor.serverNames > serverNames) setNamesServer(condition);
+  return condition;
+}
+
 function parseWhile(cursor: Cursor): Statement {
   const line = cursor.expect('WHILE').line;
-  const condition = parseCondition(cursor);
+  const condition = parseBranchCondition(cursor);
   return { kind: 'while', line, condition, body: parseStatement(cursor) };
 }
 
@@ -158,7 +167,9 @@ function parseUntil(cursor: Cursor, ...end: readonly string[]): Statement[] {
 
 function parseBeginTransaction(cursor: Cursor, line: number, distributed: boolean): Statement {
   const name = parseTransactionName(cursor);
-  if (!cursor.accept('WITH', 'MARK')) return { kind: 'begin transaction', line, name, mark: undefined, distributed };
+  // A distributed transaction is marked by a BEGIN inside it on each instance (sqlserver.md §3.4).
+  if (distributed || !cursor.accept('WITH', 'MARK'))
+    return { kind: 'begin transaction', line, name, mark: undefined, distributed };
   // A mark without a transaction name is a syntax error (sqlserver.md §3.1: the name is mandatory).
   if (name === undefined) throw syntaxError(102, line, 'MARK');
   const token = cursor.peek();

@@ -1,5 +1,5 @@
 /** EXEC: procedures written in TypeScript, the built-in sp_executesql family, and dynamic text; each is a level of its own. */
-import { fail, unsupported } from '../messages.ts';
+import { fail } from '../messages.ts';
 import type { Database, NativeProcedure, ProcedureContext, ProcedureParameter } from '../contract.ts';
 import type { SqlType, SqlValue, TypedValue } from '../values.ts';
 import type { ArgumentSyntax, ExecuteProcedure, ExecuteText } from './ast.ts';
@@ -13,6 +13,8 @@ import { splitName } from './functions-system.ts';
 import type { Levels } from './levels.ts';
 import { Loader } from './loader.ts';
 import { resolveProcedure } from './object-names.ts';
+import { callThere, executeThere } from './remote-call.ts';
+import { serverOf } from './remote-plan.ts';
 import { raise, valueOf } from './raise.ts';
 import type { Run } from './session-state.ts';
 import { INT } from './types.ts';
@@ -30,10 +32,10 @@ export async function executeStatement(
   levels: Levels,
 ): Promise<void> {
   if (statement.kind === 'execute text') {
-    if (statement.at !== undefined) throw unsupported(`EXECUTE … AT ${statement.at}`);
     const { value, type } = await valueOf(run, statement.text);
     const text = convert(value, type, { name: 'nvarchar', length: 'max' });
-    if (typeof text === 'string') await levels.text(run, text, { home: run.home });
+    if (statement.at !== undefined) await executeThere(run, statement.at, typeof text === 'string' ? text : '');
+    else if (typeof text === 'string') await levels.text(run, text, { home: run.home });
     return;
   }
   const parts =
@@ -78,6 +80,8 @@ export async function callProcedure(
   args: readonly Argument[],
   levels: Levels,
 ): Promise<number> {
+  const server = serverOf(run, parts);
+  if (server !== undefined) return callThere(run, server, parts, args);
   const last = (parts[parts.length - 1] ?? '').toLowerCase();
   if (isBuiltIn(last)) return callBuiltIn(run, last, args, levels);
   const found = resolveProcedure(run, parts);

@@ -13,6 +13,9 @@ import type { Run } from './session-state.ts';
 
 /** @param scope the query around, for correlated names */
 export function bindQuery(run: Run, query: Query, scope: Scope | undefined, loader: Loader): BoundQuery {
+  const fetched = run.fetched?.get(query);
+  if (fetched !== undefined)
+    return { columns: fetched.columns, constant: true, run: () => fetched.rows.map(row => [...row]) };
   for (const common of query.with) loader.common.set(common.name.toLowerCase(), common);
   const limit = bindOffset(run, query, loader);
   if (query.body.kind === 'select') return limited(bindSelect(run, query.body, query.orderBy, scope, loader), limit);

@@ -4,7 +4,9 @@ import type {
   Engine,
   Message,
   ObjectRegistry,
+  ResultColumn,
   ResultSink,
+  Row,
   Session,
   Table,
   Transaction,
@@ -80,6 +82,9 @@ export type Run = {
   now: Date;
   /** The transaction the running statement works in. */
   transaction: Transaction | undefined;
+  /** Rows of linked servers that the running statement reads, by their syntax. */
+  fetched:
+    ReadonlyMap<object, { readonly columns: readonly ResultColumn[]; readonly rows: readonly Row[] }> | undefined;
   readonly binder: Binder;
 };
 

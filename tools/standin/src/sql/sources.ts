@@ -8,6 +8,7 @@ import { EMPTY_FRAME, type Bound, type Frame, type Scope, type ScopeSource } fro
 import type { Loader } from './loader.ts';
 import { requireTable, resolveTable } from './object-names.ts';
 import { readRows, type ReadPlan } from './read-rows.ts';
+import { serverOf } from './remote-plan.ts';
 import { findSeek } from './seek.ts';
 import type { Run } from './session-state.ts';
 
@@ -74,6 +75,15 @@ function bindTable(context: FromContext, reference: Extract<TableReference, { ki
     } finally {
       loader.binding.delete(name);
     }
+  }
+  const fetched = run.fetched?.get(reference);
+  if (fetched !== undefined) {
+    const visible = source(
+      reference.alias ?? parts[parts.length - 1] ?? '',
+      fetched.columns,
+      reference.alias === undefined ? parts.slice(1, 3) : [],
+    );
+    return { sources: [visible], width: fetched.columns.length, constant: true, rows: () => fetched.rows };
   }
   const resolved = requireTable(run, parts);
   const alias = reference.alias ?? parts[parts.length - 1] ?? '';
@@ -207,7 +217,7 @@ function failedRow(): never {
 
 /** The table that a FROM clause's reference names, to find the target of UPDATE … FROM. */
 export function tableOfReference(run: Run, reference: TableReference): Table | undefined {
-  if (reference.kind !== 'table') return undefined;
+  if (reference.kind !== 'table' || serverOf(run, reference.name.parts) !== undefined) return undefined;
   const resolved = resolveTable(run, reference.name.parts);
   return resolved?.kind === 'stored' ? resolved.table : undefined;
 }

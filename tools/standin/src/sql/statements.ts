@@ -10,10 +10,14 @@ import { commandOf, SELECT_COMMAND } from './commands.ts';
 import { convert, plainText } from './convert.ts';
 import { partsOf } from './datetime.ts';
 import { parseDateTime } from './datetime-text.ts';
-import { isFailure } from './execution.ts';
+import { isFailure } from './failures.ts';
 import { runInsert } from './insert.ts';
 import { Loader } from './loader.ts';
 import { print, raiserror, throwError, valueOf } from './raise.ts';
+import { withFetched } from './remote-ask.ts';
+import { performThere } from './remote-statements.ts';
+import { counted, sendRows } from './results.ts';
+import { namesServer } from './source-span.ts';
 import { backupStatement, restoreInformationStatement, restoreStatement } from './recovery-options.ts';
 import { applySetting } from './settings.ts';
 import type { Run } from './session-state.ts';
@@ -27,6 +31,13 @@ import { declare, setVariable } from './variables.ts';
 export type Execute = (run: Run, statement: ExecuteProcedure | ExecuteText) => Promise<void>;
 
 export async function perform(run: Run, statement: Statement, execute: Execute): Promise<void> {
+  if (!namesServer(statement)) return performHere(run, statement, execute);
+  if (await performThere(run, statement, each => executed(run, each, execute))) return;
+  const free = statement.kind !== 'update' && statement.kind !== 'delete';
+  return withFetched(run, statement, () => performHere(run, statement, execute), free);
+}
+
+async function performHere(run: Run, statement: Statement, execute: Execute): Promise<void> {
   switch (statement.kind) {
     case 'select':
       return runSelect(run, statement.query);
@@ -73,8 +84,7 @@ function finished(run: Run, statement: Statement): void {
 async function act(run: Run, statement: Statement): Promise<void> {
   switch (statement.kind) {
     case 'begin transaction':
-      beginTransaction(run, statement);
-      return;
+      return beginTransaction(run, statement);
     case 'commit':
       return commit(run);
     case 'rollback':
@@ -113,20 +123,6 @@ async function act(run: Run, statement: Statement): Promise<void> {
   }
 }
 
-/** Rows between two pauses for the socket: a big result must not fill the memory before the client reads it. */
-const ROWS_PER_FLUSH = 500;
-
-async function sendRows(run: Run, rows: readonly (readonly SqlValue[])[]): Promise<void> {
-  for (let i = 0; i < rows.length; i += 1) {
-    const row = rows[i];
-    if (row !== undefined) run.sink.row(row);
-    if ((i + 1) % ROWS_PER_FLUSH === 0) {
-      await run.sink.flush();
-      run.session.signal.throwIfAborted();
-    }
-  }
-}
-
 async function runSelect(run: Run, query: Query): Promise<void> {
   const into = query.body.kind === 'select' ? query.body.into : undefined;
   const assigns = query.body.kind === 'select' && query.body.items.some(item => item.kind === 'assign');
@@ -153,13 +149,6 @@ function evaluateRows(run: Run, bound: BoundQuery): SqlValue[][] {
   }
 }
 
-/** `tell`: an assignment counts for @@ROWCOUNT but its end carries no count. */
-function counted(run: Run, command: number, count: bigint, tell: boolean): void {
-  run.state.rowCount = count;
-  run.state.error = 0;
-  run.sink.done(tell && !run.session.options.noCount ? { command, rowCount: count } : { command });
-}
-
 async function changed(run: Run, statement: Statement, result: ChangeResult): Promise<void> {
   if (result.columns !== undefined) {
     run.sink.columns(result.columns);
@@ -170,18 +159,21 @@ async function changed(run: Run, statement: Statement, result: ChangeResult): Pr
 
 /** The EXEC of INSERT … EXEC runs first, with its rows kept back; then the insert is one statement. */
 async function insert(run: Run, statement: InsertStatement, execute: Execute): Promise<ChangeResult> {
-  let executed: CapturedRows | undefined;
-  if (statement.source.kind === 'execute') {
-    executed = { sets: [] };
-    const outer = run.sink;
-    run.sink = capturingSink(outer, executed);
-    try {
-      await execute(run, statement.source.execute);
-    } finally {
-      run.sink = outer;
-    }
+  const { source } = statement;
+  const rows = source.kind === 'execute' ? await executed(run, source.execute, execute) : undefined;
+  return withinTransaction(run, true, () => runInsert(run, statement, rows));
+}
+
+async function executed(run: Run, statement: ExecuteProcedure | ExecuteText, execute: Execute): Promise<CapturedRows> {
+  const rows: CapturedRows = { sets: [] };
+  const outer = run.sink;
+  run.sink = capturingSink(outer, rows);
+  try {
+    await execute(run, statement);
+  } finally {
+    run.sink = outer;
   }
-  return withinTransaction(run, true, () => runInsert(run, statement, executed));
+  return rows;
 }
 
 async function use(run: Run, name: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** BEGIN, COMMIT, ROLLBACK, SAVE; and the transaction every single statement works in. */
-import { fail, unsupported } from '../messages.ts';
+import { fail } from '../messages.ts';
 import type { Transaction } from '../contract.ts';
 import type { Statement, TransactionName } from './ast.ts';
 import { bindExpression } from './bind-expression.ts';
@@ -20,21 +20,46 @@ function nameOf(run: Run, name: TransactionName): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-export function beginTransaction(run: Run, statement: Extract<Statement, { kind: 'begin transaction' }>): void {
-  if (statement.distributed) throw unsupported('BEGIN DISTRIBUTED TRANSACTION');
+export async function beginTransaction(
+  run: Run,
+  statement: Extract<Statement, { kind: 'begin transaction' }>,
+): Promise<void> {
   const name = nameOf(run, statement.name);
   const { session } = run;
-  if (session.transaction === undefined) begin(run, name);
+  if (statement.distributed) await beginDistributed(run, name);
+  else if (session.transaction === undefined) begin(run, name);
   else session.nesting += 1;
   if (statement.mark !== undefined) mark(run, statement, name);
 }
 
+/** Inside a local transaction it makes that one distributed (unverified). What cannot take part in one is told before anything has begun. */
+async function beginDistributed(run: Run, name: string | undefined): Promise<void> {
+  const { session } = run;
+  const open = session.transaction;
+  if (open?.state === 'doomed') throw fail(3930);
+  if (open !== undefined) {
+    if (!open.distributed) open.promote();
+    session.nesting += 1;
+    return;
+  }
+  const transaction = run.engine.begin(session, name);
+  try {
+    transaction.promote();
+  } catch (error) {
+    await transaction.rollback();
+    throw error;
+  }
+  opened(run, transaction);
+}
+
 export function begin(run: Run, name: string | undefined): Transaction {
-  const { session, engine, sink } = run;
-  const transaction = engine.begin(session, name);
-  session.transaction = transaction;
-  session.nesting = 1;
-  sink.transaction('begin', transaction.descriptor);
+  return opened(run, run.engine.begin(run.session, name));
+}
+
+function opened(run: Run, transaction: Transaction): Transaction {
+  run.session.transaction = transaction;
+  run.session.nesting = 1;
+  run.sink.transaction('begin', transaction.descriptor);
   return transaction;
 }
 
@@ -96,6 +121,7 @@ export function save(run: Run, name: TransactionName): void {
   if (transaction === undefined) throw fail(628);
   if (wanted === undefined) throw fail(102, 'TRANSACTION');
   if (transaction.state === 'doomed') throw fail(3930);
+  if (transaction.distributed) throw fail(627);
   transaction.save(wanted);
 }
 

@@ -40,8 +40,9 @@ async function run(trial: Trial): Promise<Report> {
   const world = trial.wound === undefined ? copyOf(template) : await woundedCopy(template, trial.wound);
   try {
     const clean = await cleanRun(world, trial.act);
-    const allowed = new Set(['', ...prefixes(trial.steps ?? []), clean.changed]);
-    const unseen = new Set(allowed);
+    const steps = prefixes(trial.steps ?? []);
+    const allowed = ['', ...steps, clean.changed];
+    const unseen = new Set(steps);
     const problems: string[] = [];
     for (const place of placesOf(trial, clean)) {
       const where = place === 'answered' ? place : `${place.name}:${place.passing}`;
@@ -49,7 +50,7 @@ async function run(trial: Trial): Promise<Report> {
         unseen.delete(aftermath.changed);
         const found = [
           ...aftermath.complaints,
-          ...misplaced(place === 'answered' ? [clean.changed] : [...allowed], aftermath),
+          ...misplaced(place === 'answered' ? [clean.changed] : allowed, aftermath),
         ];
         return [...found, ...(await trial.ending(aftermath, clean))];
       };

@@ -1,0 +1,197 @@
+/**
+ * SQL Server Agent: looks at the schedules every second, starts what is due or asked for, and keeps what runs now. All that must outlive it is
+ * in msdb; what is in memory (requests, the next due times) is gone with the instance, as with the real service.
+ */
+import { toDatetimePrecision } from '../engine/times.ts';
+import { fail } from '../messages.ts';
+import type { Engine, Executor } from '../contract.ts';
+import { AgentSessions } from './agent-sessions.ts';
+import { JobRun, type RunHost, type RunRequest } from './job-run.ts';
+import { insert, jobTable, numberOf, select, textOf } from './job-store.ts';
+import { installJobTables } from './job-tables.ts';
+import { nextRun, type Schedule } from './schedule.ts';
+import { readSchedule } from './schedule-rows.ts';
+
+const lookEveryMs = 1000;
+
+export type AgentOptions = {
+  readonly engine: Engine;
+  /** False: the tables and procedures are there, but no service (sqlserver.md §4.3: 22022). */
+  readonly running: boolean;
+  /** A mistake of the stand-in itself. */
+  readonly report: (error: unknown) => void;
+};
+
+type Due = { readonly schedule: Schedule; readonly scheduleId: number; readonly jobId: string; at: Date | undefined };
+type Sleeper = { readonly until: Date; readonly wake: () => void };
+type Plan = { readonly jobId: string; readonly scheduleId: number; readonly name: string; readonly schedule: Schedule };
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #sessions: AgentSessions;
+  readonly #runs = new Map<string, { readonly run: JobRun; readonly ended: Promise<void> }>();
+  readonly #due = new Map<string, Due>();
+  readonly #sleepers = new Set<Sleeper>();
+  #host: RunHost | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #closing = false;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#sessions = new AgentSessions(options.engine);
+  }
+
+  /** Makes the tables; then, if it runs at all, opens a session of the Agent: runs of earlier ones do not count as running any more. */
+  async start(executor: Executor): Promise<void> {
+    const { engine, running, report } = this.#options;
+    const row = await this.#sessions.transact(async transaction => {
+      await installJobTables(engine, transaction);
+      if (!running) return undefined;
+      const started = { agent_start_date: toDatetimePrecision(engine.clock()) };
+      return insert(transaction, jobTable(engine, 'syssessions'), started);
+    });
+    const sessionId = row?.['session_id'];
+    if (typeof sessionId !== 'bigint') return;
+    this.#host = {
+      engine,
+      executor,
+      sessions: this.#sessions,
+      sessionId,
+      waitUntil: moment => this.#waitUntil(moment),
+      nextRun: jobId => this.nextRun(jobId)?.at,
+      report,
+    };
+    this.#timer = setInterval(() => void this.look().catch(report), lookEveryMs).unref();
+  }
+
+  get running(): boolean {
+    return this.#host !== undefined && !this.#closing;
+  }
+
+  /** The run of a job, if there is one. */
+  runOf(jobId: string): JobRun | undefined {
+    return this.#runs.get(jobId)?.run;
+  }
+
+  /** The earliest time one of the job's schedules is due, as of the last look. */
+  nextRun(jobId: string): { readonly at: Date; readonly scheduleId: number } | undefined {
+    let first: { at: Date; scheduleId: number } | undefined;
+    for (const { jobId: owner, at, scheduleId } of this.#due.values()) {
+      if (owner === jobId && at !== undefined && (first === undefined || at < first.at)) first = { at, scheduleId };
+    }
+    return first;
+  }
+
+  /** Returns at once. The caller has seen that the Agent runs and the job does not. */
+  begin(request: RunRequest): void {
+    const host = this.#host;
+    if (host === undefined || this.#closing || this.#runs.has(request.jobId)) throw fail(22022, 'not to be started');
+    const run = new JobRun(host, request);
+    // Not in the caller's stack: its statement has not ended yet.
+    const ended = Promise.resolve()
+      .then(() => run.run())
+      .catch((error: unknown) => {
+        // What the end of the instance cut short is no mistake.
+        if (!this.#closing) this.#options.report(error);
+      })
+      .finally(() => this.#runs.delete(request.jobId));
+    this.#runs.set(request.jobId, { run, ended });
+  }
+
+  /** One look at clock and schedules. A look that is still under way is not doubled. */
+  look(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    if (!this.running) return;
+    const { engine } = this.#options;
+    const now = engine.clock();
+    for (const sleeper of [...this.#sleepers]) if (sleeper.until <= now) sleeper.wake();
+    if (jobTable(engine, 'sysjobschedules').rowCount === 0) {
+      this.#due.clear();
+      return;
+    }
+    const plans = await this.#plans();
+    const keys = new Set(plans.map(keyOf));
+    for (const key of this.#due.keys()) if (!keys.has(key)) this.#due.delete(key);
+    for (const plan of plans) this.#follow(plan, now);
+  }
+
+  #follow(plan: Plan, now: Date): void {
+    const { jobId, scheduleId, schedule } = plan;
+    const known = this.#due.get(keyOf(plan));
+    const unchanged = known !== undefined && JSON.stringify(known.schedule) === JSON.stringify(schedule);
+    if (!unchanged) {
+      this.#due.set(keyOf(plan), { schedule, scheduleId, jobId, at: nextRun(schedule, now) });
+      return;
+    }
+    if (known.at === undefined || known.at > now) return;
+    known.at = nextRun(schedule, now);
+    // A job that still runs when it is due waits for its next time.
+    if (!this.running || this.#runs.has(jobId)) return;
+    const source = `Schedule ${scheduleId} (${plan.name})`;
+    this.begin({ jobId, source, sourceCode: 1, requestedAt: now, firstStepId: undefined });
+  }
+
+  /**
+   * Enabled jobs that have a server, with their enabled schedules. Read without locks: the Agent must neither wait for a forgotten transaction
+   * nor pass over a row that is being changed when it is due. A run reads its job anew, and with locks.
+   */
+  async #plans(): Promise<readonly Plan[]> {
+    const { engine } = this.#options;
+    const rows = (name: Parameters<typeof jobTable>[1]): ReturnType<typeof select> =>
+      this.#sessions.transact(transaction => select(transaction, jobTable(engine, name), () => true, true));
+    const enabled = (row: Readonly<Record<string, unknown>>): boolean => row['enabled'] === 1n;
+    const jobs = new Set((await rows('sysjobs')).filter(enabled).map(row => textOf(row, 'job_id')));
+    const targeted = new Set((await rows('sysjobservers')).map(row => textOf(row, 'job_id')));
+    const schedules = new Map(
+      (await rows('sysschedules')).filter(enabled).map(row => [numberOf(row, 'schedule_id'), row]),
+    );
+    return (await rows('sysjobschedules')).flatMap(link => {
+      const [jobId, scheduleId] = [textOf(link, 'job_id'), numberOf(link, 'schedule_id')];
+      const row = schedules.get(scheduleId);
+      if (row === undefined || !jobs.has(jobId) || !targeted.has(jobId)) return [];
+      return [{ jobId, scheduleId, name: textOf(row, 'name'), schedule: readSchedule(row) }];
+    });
+  }
+
+  #waitUntil(until: Date): { readonly reached: Promise<void>; readonly wake: () => void } {
+    let resolve = (): void => undefined;
+    const reached = new Promise<void>(done => {
+      resolve = done;
+    });
+    const sleeper = {
+      until,
+      wake: () => {
+        this.#sleepers.delete(sleeper);
+        resolve();
+      },
+    };
+    this.#sleepers.add(sleeper);
+    return { reached, wake: sleeper.wake };
+  }
+
+  /** Resolves when nothing runs. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#runs.values()].map(({ ended }) => ended));
+  }
+
+  /** Runs are cut short and leave what a crash would leave: the service's own way of stopping them is not sourced. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#timer);
+    for (const { run } of this.#runs.values()) run.interrupt();
+    this.#sessions.abortAll('shutdown');
+    await this.#looking?.catch(this.#options.report);
+    await this.idle();
+  }
+}
+
+function keyOf({ jobId, scheduleId }: { readonly jobId: string; readonly scheduleId: number }): string {
+  return `${jobId}/${scheduleId}`;
+}
