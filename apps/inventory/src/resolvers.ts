@@ -14,8 +14,8 @@ import DataLoader from 'dataloader';
 import type { Resolvers } from '../generated/resolver-types.ts';
 import type { GroupDatabase } from './database/database.ts';
 import { databaseCursor, findDatabases, pageOfDatabases } from './database/database-store.ts';
-import type { Group } from './group/group.ts';
-import { findGroups, groupCursor, listGroupInstances, listGroups } from './group/group-store.ts';
+import { awaitedReason, type Group } from './group/group.ts';
+import { findGroups, groupCursor, groupsWith, listGroupInstances, listGroups } from './group/group-store.ts';
 import type { Instance } from './instance/instance.ts';
 import { findInstances, instanceCursor, listInstances } from './instance/instance-store.ts';
 import {
@@ -25,6 +25,8 @@ import {
 } from './registration/registration-commands.ts';
 import type { DiscoveredGroup } from './estate/estate-store.ts';
 import { groupRefusal, instanceRefusal } from './registration/refusal.ts';
+import { holdMessage, type SourceHold } from './source-hold/source-hold.ts';
+import { findHolds } from './source-hold/source-hold-store.ts';
 import type { InventoryTables } from './tables.ts';
 
 /** One operation's view: who asks, and what was loaded for it already. */
@@ -35,6 +37,9 @@ export type InventoryContext = OperationContext & {
   readonly groups: DataLoader<GroupId, Group | undefined>;
   readonly instances: DataLoader<InstanceId, Instance | undefined>;
   readonly databases: DataLoader<DatabaseId, GroupDatabase | undefined>;
+  readonly holds: DataLoader<GroupId, SourceHold | undefined>;
+  /** Of any of the groups that have databases there. */
+  readonly instanceHolds: DataLoader<InstanceId, SourceHold | undefined>;
 };
 
 export function inventoryContext(
@@ -58,6 +63,17 @@ export function inventoryContext(
     groups: loader<GroupId, Group>(ids => store.read(db => findGroups(db, ids))),
     instances: loader<InstanceId, Instance>(ids => store.read(db => findInstances(db, ids))),
     databases: loader<DatabaseId, GroupDatabase>(ids => store.read(db => findDatabases(db, ids))),
+    holds: new DataLoader(async ids => {
+      const found = await store.read(db => findHolds(db, ids));
+      return ids.map(id => found.find(({ groupId }) => groupId === id));
+    }),
+    instanceHolds: new DataLoader(ids =>
+      store.read(async db => {
+        const holds: (SourceHold | undefined)[] = [];
+        for (const id of ids) holds.push((await findHolds(db, await groupsWith(db, id)))[0]);
+        return holds;
+      }),
+    ),
   };
 }
 
@@ -113,12 +129,19 @@ export const resolvers: Resolvers = {
         databaseCursor,
       );
     },
-    observation: (group, _args, context) => observed(group.observedAt, group.observationError, context),
+    unaddressedInstances: ({ awaitedInstances }) =>
+      awaitedInstances.map(each => ({
+        name: each.name,
+        databaseNames: each.databaseNames,
+        reason: awaitedReason(each),
+      })),
+    observation: async (group, _args, context) =>
+      observed(group.observedAt, group.observationError, await context.holds.load(group.id), context),
   },
   SqlInstance: {
     __resolveReference: async ({ id }, { caller, instances }) =>
       readable(caller, await instances.load(parsed<InstanceId>(id))),
-    observation: (instance, _args, context) => observed(instance.observedAt, instance.observationError, context),
+    observation: (instance, _args, context) => instanceObserved(instance, context),
   },
   Database: {
     __resolveReference: async ({ id }, { caller, databases }) =>
@@ -126,17 +149,28 @@ export const resolvers: Resolvers = {
     instance: async (database, _args, { instances }) => required(await instances.load(database.instanceId)),
     group: async (database, _args, { groups }) => required(await groups.load(database.groupId)),
     observation: async (database, _args, context) => {
-      const group = required(await context.groups.load(database.groupId));
-      return observed(group.observedAt, group.observationError, context);
+      return instanceObserved(required(await context.instances.load(database.instanceId)), context);
     },
   },
 };
 
-function observed(observedAt: string | null, error: string | null, { dependencies, observeEveryMs }: InventoryContext) {
-  return observationOf({ observedAt, error }, observeEveryMs, dependencies.clock());
+function observed(
+  observedAt: string | null,
+  error: string | null,
+  hold: SourceHold | undefined,
+  { dependencies, observeEveryMs }: InventoryContext,
+) {
+  const why = hold === undefined ? error : holdMessage(hold);
+  return observationOf({ observedAt, error: why }, observeEveryMs, dependencies.clock());
 }
 
-function discovery({ databases, instances, unconfirmed }: DiscoveredGroup) {
+/** What is known of an instance and of its databases is as old as the last look at it. */
+async function instanceObserved({ id, observedAt, observationError }: Instance, context: InventoryContext) {
+  return observed(observedAt, observationError, await context.instanceHolds.load(id), context);
+}
+
+function discovery({ databases, instances, awaited }: DiscoveredGroup) {
+  const unconfirmed = awaited.map(({ name }) => name);
   return {
     __typename: 'GroupDiscovery' as const,
     databaseNames: databases.map(({ server, databaseName }) => `${server}.${databaseName}`),

@@ -2,7 +2,9 @@ import { eventCodec, groupObserved, instanceAddressed, sqlInstanceRegistered } f
 import type { Service } from '@holdfast/service';
 import { createSubgraphHost, type HostOverrides, runs } from '@holdfast/service/host';
 import { type InventoryConfig, schemaText } from './config.ts';
+import { reactions } from './consumers.ts';
 import { observationRunner } from './group/observation-runner.ts';
+import { instanceRunner } from './instance/instance-runner.ts';
 import { inventoryContext, resolvers } from './resolvers.ts';
 import type { InventoryTables } from './tables.ts';
 
@@ -21,8 +23,10 @@ export function createInventory(config: InventoryConfig, overrides: HostOverride
     publishes: [groupObserved, sqlInstanceRegistered, instanceAddressed],
     resolvers,
     context: (operation, dependencies) => inventoryContext(operation, dependencies, observeEveryMs),
+    reactions: () => reactions,
     runners: dependencies => [
       runs(observationRunner(dependencies, observeEveryMs), { intervalMs: Math.min(observeEveryMs, 5_000) }),
+      runs(instanceRunner(dependencies, observeEveryMs), { intervalMs: Math.min(observeEveryMs, 5_000) }),
     ],
   });
 }

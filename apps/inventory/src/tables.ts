@@ -12,6 +12,8 @@ type GroupTable = {
   registered_at: string;
   observed_at: string | null;
   observation_error: string | null;
+  /** JSON array. */
+  awaited_instances: string;
 };
 type InstanceTable = {
   id: string;
@@ -35,6 +37,8 @@ type DatabaseTable = {
   state: string | null;
   recovery_model: string | null;
 };
+type InstanceNameTable = { name: string; instance_id: string };
+type SourceHoldTable = { execution_id: string; group_id: string; leaves_source: number; claimed_at: string | null };
 type GroupInstanceTable = { group_id: string; instance_id: string; name: string };
 
 /** Rows as the migrations define them. */
@@ -44,4 +48,6 @@ export type InventoryTables = MessagingTables &
     sql_instance: InstanceTable;
     group_database: DatabaseTable;
     group_instance: GroupInstanceTable;
+    instance_name: InstanceNameTable;
+    source_hold: SourceHoldTable;
   };

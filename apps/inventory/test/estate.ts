@@ -8,13 +8,20 @@ import type { Caller } from '@holdfast/service';
 
 export const management = 'BizTalkMgmtDb';
 export const messageBox = 'BizTalkMsgBoxDb';
+/** On the second instance, where a group has one. */
+export const tracking = 'BizTalkDTADb';
+export const secondName = 'SECOND\\BTS';
 export const admin: Caller = { sub: 'admin', roles: ['admin'], groups: ['*'] };
 
 /** An instance on the folders `instance` and `files` within this one, prepared before or not. */
-export async function startInstance(folder: string, env: NodeJS.ProcessEnv): Promise<TestServer> {
+export async function startInstance(
+  folder: string,
+  env: NodeJS.ProcessEnv,
+  name = 'PRIMARY\\BTS',
+): Promise<TestServer> {
   const [dataFolder, files] = [join(folder, 'instance'), join(folder, 'files')];
   for (const path of [dataFolder, files]) await mkdir(path, { recursive: true });
-  return startTestServer('primary', { name: 'PRIMARY\\BTS', dataFolder, maps: { 'D:\\Data': files } }, env);
+  return startTestServer('primary', { name, dataFolder, maps: { 'D:\\Data': files } }, env);
 }
 
 /** Sends batches one after the other, as an administrator would. */
@@ -37,13 +44,14 @@ export async function onServer(
   }
 }
 
+export const createDatabase = (name: string): string =>
+  `CREATE DATABASE [${name}] ON PRIMARY (NAME = N'${name}', FILENAME = N'D:\\Data\\${name}.mdf') LOG ON (NAME = N'${name}_log', FILENAME = N'D:\\Data\\${name}_log.ldf')`;
+
 /** The databases of a group, and others beside them. */
 export async function prepareGroup(server: TestServer, others: readonly string[] = []): Promise<void> {
-  const create = (name: string) =>
-    `CREATE DATABASE [${name}] ON PRIMARY (NAME = N'${name}', FILENAME = N'D:\\Data\\${name}.mdf') LOG ON (NAME = N'${name}_log', FILENAME = N'D:\\Data\\${name}_log.ldf')`;
   await onServer(
     server,
-    ...[management, messageBox, ...others].map(create),
+    ...[management, messageBox, ...others].map(createDatabase),
     `EXEC sp_standin_setup_biztalk @management = N'${management}', @group = N'BizTalk Group', @messageBox = N'${messageBox}'`,
   );
 }

@@ -29,6 +29,7 @@ const groups: Group[] = ['Orders', 'Claims', 'Freight']
     registeredAt: '2026-11-21T10:00:00.000Z',
     observedAt: null,
     observationError: null,
+    awaitedInstances: [],
   }))
   .sort((a, b) => (a.id < b.id ? -1 : 1));
 

@@ -5,9 +5,11 @@ import { removeTemplate, trial } from './observation-trial.ts';
 afterAll(removeTemplate);
 
 describeInjuries({
-  title: 'the observation runner',
+  title: 'the observation runners',
   module: new URL('./observation-trial.ts', import.meta.url),
   trial,
-  mustPass: ['decided', 'acted', 'recorded'].map(place => `observation/look/${place}`),
-  sample: { repeat: 2, fail: 3, abandon: 3, kill: 3 },
+  mustPass: ['observation', 'instance'].flatMap(runner =>
+    ['decided', 'acted', 'recorded'].map(place => `${runner}/look/${place}`),
+  ),
+  sample: { repeat: 3, fail: 4, abandon: 4, kill: 4 },
 });

@@ -1,6 +1,6 @@
 /**
- * A group watched over four hours of its day, for the injury harness: registered in the first, changed in the second and again in the third,
- * left alone in the fourth. An hour ends when it was looked at; the clock is the world's, so that every run looks as often as the others.
+ * A group watched over five hours of its day, for the injury harness: registered in the first, changed in the second and again in the third,
+ * changed on its second instance in the fourth, left alone in the fifth. An hour ends when both instances were looked at; the clock is the world's, so that every run looks as often as the others.
  */
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -9,26 +9,40 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createLogger } from '@holdfast/service';
 import type { InjuryTrial } from '@holdfast/service/injury';
-import { startRunner } from '@holdfast/service/runner';
+import { type RunnerLoopOptions, startRunner } from '@holdfast/service/runner';
 import type { TestServer } from '@holdfast/sqlserver/testing';
 import { allGroups } from '../src/group/group-store.ts';
+import { instanceRunner } from '../src/instance/instance-runner.ts';
+import { listInstances } from '../src/instance/instance-store.ts';
 import { observationRunner } from '../src/group/observation-runner.ts';
 import { type InventoryDependencies, registerGroup } from '../src/registration/registration-commands.ts';
-import { admin, connectionTo, management, messageBox, onServer, prepareGroup, startInstance } from './estate.ts';
+import {
+  admin,
+  connectionTo,
+  createDatabase,
+  management,
+  messageBox,
+  onServer,
+  prepareGroup,
+  secondName,
+  startInstance,
+  tracking,
+} from './estate.ts';
 import { inventoryEnd } from './inventory-end.ts';
 import { inventoryDependencies, openInventoryStore } from './store.ts';
 
-type World = { readonly folder: string } & Pick<TestServer, 'address' | 'credentials'>;
+type Place = Pick<TestServer, 'address' | 'credentials'>;
+type World = { readonly folder: string; readonly first: Place; readonly second: Place };
 
 // Files of a prepared instance are copied: a real server has no part in this.
 const { SQLSERVER_URL: _primary, SQLSERVER_STANDBY_URL: _standby, ...env } = process.env;
 const observeEveryMs = 1_800_000;
 const hourMs = 3_600_000;
-const hours = [1, 2, 3, 4] as const;
+const hours = [1, 2, 3, 4, 5] as const;
 /** Not in the backup job at first. */
 const own = 'OrdersDb';
 
-const servers = new Map<string, TestServer>();
+const servers = new Map<string, readonly TestServer[]>();
 let template: Promise<string> | undefined;
 
 export const trial: InjuryTrial<World> = {
@@ -36,29 +50,45 @@ export const trial: InjuryTrial<World> = {
     template ??= makeTemplate();
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-observation-'));
     await cp(await template, folder, { recursive: true });
-    const server = await startInstance(folder, env);
-    servers.set(folder, server);
-    return { folder, address: server.address, credentials: server.credentials };
+    const started = [await startInstance(folder, env), await startInstance(join(folder, 'second'), env, secondName)];
+    servers.set(folder, started);
+    const [first, second] = started.map(({ address, credentials }) => ({ address, credentials })) as [Place, Place];
+    return { folder, first, second };
   },
 
   start: async (world, { hook, fencingToken }) => {
-    const { user, password } = world.credentials;
+    const { first, second } = world;
     const clock = () => Date.now() + (hourOf(world) - 1) * hourMs;
     const store = await openInventoryStore(storeFile(world));
-    const secrets = { SQL_USER: user, SQL_PASSWORD: password };
+    const secrets = {
+      SQL_USER: first.credentials.user,
+      SQL_PASSWORD: first.credentials.password,
+      SECOND_USER: second.credentials.user,
+      SECOND_PASSWORD: second.credentials.password,
+    };
     const dependencies = inventoryDependencies(store, { clock, env: secrets, fencingToken });
     await register(dependencies, world);
-    const loop = startRunner(observationRunner(dependencies, observeEveryMs), {
+    const options: RunnerLoopOptions = {
       clock,
       logger: createLogger({ service: 'inventory', level: 'silent' }),
       intervalMs: 20,
       backOffMs: { first: 5, longest: 50 },
       wakeOn: listener => store.afterCommit(listener),
       hook,
-    });
+    };
+    const loops = [
+      startRunner(observationRunner(dependencies, observeEveryMs), options),
+      startRunner(instanceRunner(dependencies, observeEveryMs), options),
+    ];
+    const idle = async () => {
+      for (const loop of loops) await loop.idle();
+    };
     const hasLooked = async () => {
       const groups = await store.read(allGroups);
-      return groups.every(({ observedAt }) => observedAt !== null && Date.parse(observedAt) + observeEveryMs > clock());
+      const instances = await store.read(db => listInstances(db, { first: 50, after: null }));
+      return [...groups, ...instances].every(
+        ({ observedAt }) => observedAt !== null && Date.parse(observedAt) + observeEveryMs > clock(),
+      );
     };
     return {
       settled: async signal => {
@@ -69,12 +99,12 @@ export const trial: InjuryTrial<World> = {
           else if (hour === hours.length) break;
           else await begin(hour + 1, world);
         }
-        await loop.idle();
+        await idle();
       },
-      idle: () => loop.idle(),
-      failing: () => [...loop.failing().values()],
+      idle,
+      failing: () => loops.flatMap(loop => [...loop.failing().values()]),
       stop: async () => {
-        await loop.stop();
+        await Promise.all(loops.map(loop => loop.stop()));
         await store.close();
       },
     };
@@ -90,7 +120,7 @@ export const trial: InjuryTrial<World> = {
   },
 
   remove: async ({ folder }) => {
-    await servers.get(folder)?.close();
+    for (const server of servers.get(folder) ?? []) await server.close();
     servers.delete(folder);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   },
@@ -107,7 +137,14 @@ async function makeTemplate(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-observation-template-'));
   const server = await startInstance(folder, env);
   await prepareGroup(server, [own]);
+  await onServer(
+    server,
+    `UPDATE [${management}].dbo.adm_Group SET TrackingDBServerName = N'${secondName}', TrackingDBName = N'${tracking}'`,
+  );
   await server.close();
+  const second = await startInstance(join(folder, 'second'), env, secondName);
+  await onServer(second, createDatabase(tracking));
+  await second.close();
   return folder;
 }
 
@@ -121,11 +158,23 @@ async function register(dependencies: InventoryDependencies, world: World): Prom
     site: 'Dublin',
     tags: ['erp'],
     management: {
-      ...connectionTo(world),
+      ...connectionTo(world.first),
       database: management,
       authentication: 'SQL_LOGIN',
       trustServerCertificate: false,
     },
+    instances: [
+      {
+        name: secondName,
+        connection: {
+          ...connectionTo(world.second),
+          userRef: 'env:SECOND_USER',
+          passwordRef: 'env:SECOND_PASSWORD',
+          authentication: 'SQL_LOGIN',
+          trustServerCertificate: false,
+        },
+      },
+    ],
     dryRun: false,
   });
   if (!('group' in registered) || 'refused' in registered) throw new Error(JSON.stringify(registered));
@@ -141,12 +190,13 @@ function hourOf(world: World): number {
 async function begin(hour: number, world: World): Promise<void> {
   if (hour === 2)
     await onServer(
-      world,
+      world.first,
       `ALTER DATABASE [${messageBox}] SET RECOVERY SIMPLE`,
       `INSERT [${management}].dbo.adm_OtherBackupDatabases (DefaultDatabaseName, DatabaseName, ServerName, BTSServerName)
        SELECT N'${own}', N'${own}', N'PRIMARY\\BTS', N'BIZTALK1'
        WHERE NOT EXISTS (SELECT 1 FROM [${management}].dbo.adm_OtherBackupDatabases o WHERE o.DatabaseName = N'${own}')`,
     );
-  if (hour === 3) await onServer(world, `ALTER DATABASE [${messageBox}] SET RECOVERY FULL`);
+  if (hour === 3) await onServer(world.first, `ALTER DATABASE [${messageBox}] SET RECOVERY FULL`);
+  if (hour === 4) await onServer(world.second, `ALTER DATABASE [${tracking}] SET RECOVERY SIMPLE`);
   await writeFile(hourFile(world, hour), '');
 }

@@ -1,5 +1,6 @@
 import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
 import type { DatabaseRole } from '@holdfast/domain/biztalk';
+import { sameName, type SeenDatabase } from '../estate/estate.ts';
 
 /** A logical member of a group. `state` and `recoveryModel` are null when sys.databases did not show it. */
 export type GroupDatabase = {
@@ -12,3 +13,9 @@ export type GroupDatabase = {
   readonly state: string | null;
   readonly recoveryModel: string | null;
 };
+
+/** As its instance shows it now. */
+export function withSeenStates(database: GroupDatabase, seen: readonly SeenDatabase[]): GroupDatabase {
+  const { state = null, recoveryModel = null } = seen.find(({ name }) => sameName(name, database.name)) ?? {};
+  return { ...database, state, recoveryModel };
+}

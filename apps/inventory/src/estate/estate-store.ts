@@ -19,18 +19,15 @@ export type Unreachable =
       readonly fix: string;
     };
 
-/** An instance of the group's tables with the way that its owner confirmed. */
-export type ConfirmedInstance = { readonly name: string; readonly address: InstanceAddress };
-
 export type DiscoveredGroup = {
   /** RFC 3339 UTC, before the first question was sent: a fact is never shown younger than it is. */
   readonly observedAt: string;
   /** As the Management instance calls itself. */
   readonly managementServer: string;
   readonly databases: readonly NamedDatabase[];
-  /** Server names of the tables that nobody confirmed and that are not the Management instance. */
-  readonly unconfirmed: readonly string[];
-  /** By the names of the tables. */
+  /** Server names of the tables to which there is no way, or whose way did not lead to an instance (`problem`). */
+  readonly awaited: readonly { readonly name: string; readonly problem: Unreachable | null }[];
+  /** By the names of the tables: the Management instance, and those that were looked at because they were not known. */
   readonly instances: readonly {
     readonly name: string;
     readonly address: InstanceAddress;
@@ -43,11 +40,15 @@ export type Discovery =
   | Unreachable
   | { readonly refused: 'NotAManagementDatabase'; readonly missing: readonly string[] };
 
-/** The group behind a Management database, and each of its instances as far as they were confirmed. */
+/**
+ * The group behind a Management database, and its instances. `wayTo`: the address that somebody gave for a name of the tables. An instance
+ * is never looked for under its name alone: our login goes only where somebody sent it. `isKnown`: a name that needs no look here.
+ */
 export async function discoverGroup(
   access: EstateAccess,
   management: { readonly address: InstanceAddress; readonly database: string },
-  confirmed: readonly ConfirmedInstance[],
+  wayTo: (name: string) => InstanceAddress | undefined,
+  isKnown: (name: string) => boolean = () => false,
 ): Promise<Discovery> {
   const observedAt = new Date(access.clock()).toISOString();
   const root = await lookAt(access, management.address, async server => {
@@ -62,19 +63,21 @@ export async function discoverGroup(
     { management: { server: seen.serverName, databaseName: management.database }, group, messageBoxes, otherDatabases },
     coveredDatabases,
   );
-  const unconfirmed: string[] = [];
+  const awaited: DiscoveredGroup['awaited'][number][] = [];
   const instances: DiscoveredGroup['instances'][number][] = [];
   for (const name of namedServers(databases)) {
-    const given = confirmed.find(each => sameName(each.name, name));
-    if (sameName(name, seen.serverName)) instances.push({ name, address: management.address, seen });
-    else if (given === undefined) unconfirmed.push(name);
-    else {
-      const other = await lookAt(access, given.address, seeInstance);
-      if ('refused' in other) return other;
-      instances.push({ name, address: given.address, seen: other.answer });
+    if (sameName(name, seen.serverName)) {
+      instances.push({ name, address: management.address, seen });
+      continue;
     }
+    if (isKnown(name)) continue;
+    const address = wayTo(name);
+    const other = address === undefined ? undefined : await lookAt(access, address, seeInstance);
+    if (address === undefined || other === undefined) awaited.push({ name, problem: null });
+    else if ('refused' in other) awaited.push({ name, problem: other });
+    else instances.push({ name, address, seen: other.answer });
   }
-  return { group: { observedAt, managementServer: seen.serverName, databases, unconfirmed, instances } };
+  return { group: { observedAt, managementServer: seen.serverName, databases, awaited, instances } };
 }
 
 export async function discoverInstance(

@@ -2,7 +2,7 @@ import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
 import type { CursorKey, Page } from '@holdfast/service/graphql';
 import type { Reader, Transactor } from '@holdfast/store';
 import type { InventoryTables } from '../tables.ts';
-import type { Group, GroupInstance } from './group.ts';
+import type { AwaitedInstance, Group, GroupInstance } from './group.ts';
 
 type GroupRow = InventoryTables['biztalk_group'];
 
@@ -60,6 +60,18 @@ export async function listGroupInstances(db: Reader<InventoryTables>, groupId: G
   return rows.map(({ instance_id, name }) => ({ instanceId: instance_id as InstanceId, name }));
 }
 
+/** The groups that have databases on this instance. */
+export async function groupsWith(db: Reader<InventoryTables>, instanceId: InstanceId): Promise<GroupId[]> {
+  const rows = await db
+    .selectFrom('group_instance')
+    .select('group_id')
+    .distinct()
+    .where('instance_id', '=', instanceId)
+    .orderBy('group_id')
+    .execute();
+  return rows.map(({ group_id }) => group_id as GroupId);
+}
+
 export async function insertGroup(
   tx: Transactor<InventoryTables>,
   group: Group,
@@ -96,6 +108,7 @@ function toRow(group: Group): GroupRow {
     registered_at: group.registeredAt,
     observed_at: group.observedAt,
     observation_error: group.observationError,
+    awaited_instances: JSON.stringify(group.awaitedInstances),
   };
 }
 
@@ -110,5 +123,6 @@ function toGroup(row: GroupRow): Group {
     registeredAt: row.registered_at,
     observedAt: row.observed_at,
     observationError: row.observation_error,
+    awaitedInstances: JSON.parse(row.awaited_instances) as AwaitedInstance[],
   };
 }

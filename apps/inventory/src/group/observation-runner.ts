@@ -2,25 +2,28 @@ import { safeMessage } from '@holdfast/service';
 import type { RunnerDefinition } from '@holdfast/service/runner';
 import type { Transactor } from '@holdfast/store';
 import { databasesOf, findDatabases, replaceDatabases } from '../database/database-store.ts';
+import { namedServers, sameName } from '../estate/estate.ts';
 import { type DiscoveredGroup, discoverGroup } from '../estate/estate-store.ts';
 import type { Instance } from '../instance/instance.ts';
-import { findInstance, findInstances } from '../instance/instance-store.ts';
+import { findInstance, findInstances, findNamedInstances, saveInstance } from '../instance/instance-store.ts';
 import {
   databaseIdIn,
-  instanceId,
   type InventoryDependencies,
   publishGroup,
+  resolvedInstance,
   saveSeenInstance,
 } from '../registration/registration-commands.ts';
-import { memberDatabases } from '../registration/registration.ts';
+import { awaitedInstances, memberDatabases, type ResolvedInstance } from '../registration/registration.ts';
+import { findHold } from '../source-hold/source-hold-store.ts';
 import type { InventoryTables } from '../tables.ts';
-import { factsDiffer, type Group } from './group.ts';
+import { factsDiffer, type Group, type GroupInstance } from './group.ts';
 import { allGroups, findGroup, listGroupInstances, replaceGroupInstances, updateGroup } from './group-store.ts';
 
 type Known = {
   readonly group: Group;
   readonly management: { readonly instance: Instance; readonly database: string };
-  readonly confirmed: readonly { name: string; address: Instance['address'] }[];
+  readonly names: readonly string[];
+  readonly registered: (name: string) => Instance | undefined;
 };
 type Look = { readonly group: Group; readonly found: DiscoveredGroup };
 
@@ -28,7 +31,8 @@ type Look = { readonly group: Group; readonly found: DiscoveredGroup };
  * Keeps what is known of each group true. Invariant: an observation is stored whole, with the version raised only when something differs
  * that others may act on. It only reads the estate, so it resumes by looking again; a look that fails leaves the facts as they were, older
  * by the minute and with the reason beside them. What a leader saw before it froze is stored only where nobody has looked since: older
- * facts would replace newer ones, under a higher version.
+ * facts would replace newer ones, under a higher version. It looks at the group's tables and at the instance that has them; the other
+ * instances are looked at each for itself, and here only when they join. While an execution holds the group nothing is sent there.
  */
 export function observationRunner(
   deps: InventoryDependencies,
@@ -39,15 +43,17 @@ export function observationRunner(
     name: 'observation',
     subjects: () => store.read(allGroups),
     key: group => group.id,
-    observe: group => store.read(db => findGroup(db, group.id)),
+    observe: group =>
+      store.read(async db => ((await findHold(db, group.id)) === undefined ? findGroup(db, group.id) : undefined)),
     decide: (group, now) => (group !== undefined && isDue(group, observeEveryMs, now) ? group : undefined),
     step: () => 'look',
     async act(group) {
-      const { management, confirmed } = await store.read(db => knownOf(db, group));
+      const { management, names, registered } = await store.read(db => knownOf(db, group));
       const look = await discoverGroup(
         deps,
         { address: management.instance.address, database: management.database },
-        confirmed,
+        name => registered(name)?.address,
+        name => names.some(known => sameName(known, name)),
       );
       if (!('refused' in look)) return { group, found: look.group };
       throw new Error(
@@ -60,7 +66,7 @@ export function observationRunner(
         const current = await findGroup(tx, group.id);
         // An error is news as long as the look is still to be done: another leader may have done it by now.
         if (current !== undefined && isDue(current, observeEveryMs, clock()))
-          await updateGroup(tx, { ...current, observationError: safeMessage(error) });
+          await recordFailure(tx, current, safeMessage(error));
       }),
   };
 
@@ -78,21 +84,18 @@ export function observationRunner(
     const { observedAt } = found;
     const group = await findGroup(tx, id);
     if (group === undefined || group.observedAt !== before.observedAt) return;
-    const resolved = found.instances.map(({ name, address, seen }) => ({
-      id: instanceId(seen.serverName),
-      name,
-      address,
-      seen,
-    }));
+    const seenNow = found.instances.map(resolvedInstance);
+    for (const instance of seenNow) await saveSeenInstance(deps, tx, { ...instance, site: group.site }, observedAt);
     const known = { instances: await listGroupInstances(tx, id), databases: await databasesOf(tx, id) };
+    const resolved = [...seenNow, ...(await stillNamed(tx, known.instances, found))];
     const databases = memberDatabases(id, found.databases, resolved, known.databases, databaseIdIn(id));
     const facts = { instances: resolved.map(({ id: instanceId, name }) => ({ instanceId, name })), databases };
-    for (const instance of resolved) await saveSeenInstance(deps, tx, { ...instance, site: group.site }, observedAt);
     const changed = factsDiffer(known, facts);
     const seen = {
       ...group,
       observedAt,
       observationError: null,
+      awaitedInstances: awaitedInstances(found),
       version: changed ? group.version + 1 : group.version,
     };
     await updateGroup(tx, seen);
@@ -108,14 +111,33 @@ async function knownOf(db: Parameters<typeof findGroup>[0], group: Group): Promi
   const instance = database === undefined ? undefined : await findInstance(db, database.instanceId);
   if (database === undefined || instance === undefined)
     throw new Error(`The Management database of ${group.name} is not stored.`);
-  const named = await listGroupInstances(db, group.id);
+  const names = (await listGroupInstances(db, group.id)).map(({ name }) => name);
+  const registered = await findNamedInstances(db);
+  return { group, management: { instance, database: database.name }, names, registered };
+}
+
+/** The instances that were not looked at because the group has them: their own runner keeps their facts. */
+async function stillNamed(
+  db: Parameters<typeof findGroup>[0],
+  known: readonly GroupInstance[],
+  found: DiscoveredGroup,
+): Promise<ResolvedInstance[]> {
+  const names = namedServers(found.databases).filter(name => !found.instances.some(seen => sameName(seen.name, name)));
   const instances = await findInstances(
     db,
-    named.map(({ instanceId: id }) => id),
+    known.map(({ instanceId }) => instanceId),
   );
-  const confirmed = named.flatMap(({ instanceId: id, name }) => {
-    const address = instances.find(each => each.id === id)?.address;
-    return address === undefined ? [] : [{ name, address }];
+  return names.flatMap(name => {
+    const instanceId = known.find(each => sameName(each.name, name))?.instanceId;
+    const instance = instances.find(({ id }) => id === instanceId);
+    return instance === undefined ? [] : [{ id: instance.id, name, serverName: instance.serverName, databases: null }];
   });
-  return { group, management: { instance, database: database.name }, confirmed };
+}
+
+/** What could not be seen are the group's tables and the databases of the instance that has them. */
+async function recordFailure(tx: Transactor<InventoryTables>, group: Group, observationError: string): Promise<void> {
+  await updateGroup(tx, { ...group, observationError });
+  const [database] = await findDatabases(tx, [group.managementDatabaseId]);
+  const instance = database === undefined ? undefined : await findInstance(tx, database.instanceId);
+  if (instance !== undefined) await saveInstance(tx, { ...instance, observationError });
 }

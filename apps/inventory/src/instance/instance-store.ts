@@ -23,6 +23,47 @@ export async function findInstance(db: Reader<InventoryTables>, id: InstanceId):
   return (await findInstances(db, [id]))[0];
 }
 
+/** Instances of groups that none is managed from: those are looked at with the Management database. */
+export async function groupInstancesBesideManagement(db: Reader<InventoryTables>): Promise<InstanceId[]> {
+  const managing = db.selectFrom('group_database').select('instance_id').where('role', '=', 'MANAGEMENT');
+  const rows = await db
+    .selectFrom('group_instance')
+    .select('instance_id')
+    .distinct()
+    .where('instance_id', 'not in', managing)
+    .orderBy('instance_id')
+    .execute();
+  return rows.map(({ instance_id }) => instance_id as InstanceId);
+}
+
+/** The registered instance that each of these names means: as it calls itself, else as people named it, if that is one alone. */
+export async function findNamedInstances(db: Reader<InventoryTables>): Promise<(name: string) => Instance | undefined> {
+  const instances = (await db.selectFrom('sql_instance').selectAll().execute()).map(toInstance);
+  const given = await db.selectFrom('instance_name').selectAll().execute();
+  return name => {
+    const wanted = name.toUpperCase();
+    const itself = instances.find(({ serverName }) => serverName.toUpperCase() === wanted);
+    if (itself !== undefined) return itself;
+    const [meant, other] = given.filter(each => each.name === wanted);
+    return other === undefined ? instances.find(({ id }) => id === meant?.instance_id) : undefined;
+  };
+}
+
+export async function saveInstanceName(
+  tx: Transactor<InventoryTables>,
+  instanceId: InstanceId,
+  name: string,
+): Promise<void> {
+  const row = { name: name.toUpperCase(), instance_id: instanceId };
+  const known = await tx
+    .selectFrom('instance_name')
+    .select('name')
+    .where('name', '=', row.name)
+    .where('instance_id', '=', instanceId)
+    .executeTakeFirst();
+  if (known === undefined) await tx.insertInto('instance_name').values(row).execute();
+}
+
 export async function saveInstance(tx: Transactor<InventoryTables>, instance: Instance): Promise<void> {
   const row = toRow(instance);
   const columns = [

@@ -10,20 +10,21 @@ import {
 import { addressProblem } from '@holdfast/sqlserver';
 import type { Transactor } from '@holdfast/store';
 import { replaceDatabases } from '../database/database-store.ts';
+import { sameName, type SeenInstance } from '../estate/estate.ts';
 import { type DiscoveredGroup, discoverGroup, discoverInstance, type Unreachable } from '../estate/estate-store.ts';
 import type { Group, GroupFacts } from '../group/group.ts';
-import { findGroup, findGroupManagedBy, insertGroup } from '../group/group-store.ts';
-import type { Instance, InstanceAddress } from '../instance/instance.ts';
-import { findInstance, saveInstance } from '../instance/instance-store.ts';
+import { allGroups, findGroup, findGroupManagedBy, insertGroup } from '../group/group-store.ts';
+import type { Instance } from '../instance/instance.ts';
+import { findInstance, findNamedInstances, saveInstance, saveInstanceName } from '../instance/instance-store.ts';
 import type { InventoryTables } from '../tables.ts';
 import {
+  awaitedInstances,
   type ConnectionInput,
   type ConnectionRules,
   invalid,
   type InvalidInput,
   memberDatabases,
   parseConnection,
-  type ResolvedInstance,
   textProblem,
 } from './registration.ts';
 
@@ -77,16 +78,16 @@ export async function registerGroup(
   if (earlier !== undefined) return registeredBefore(deps, earlier.resultId as GroupId);
 
   // SQL Server is asked outside of any transaction of ours.
-  const found = await discoverGroup(deps, parsed.management, parsed.confirmed);
+  const registered = await deps.store.read(findNamedInstances);
+  const found = await discoverGroup(
+    deps,
+    parsed.management,
+    name => parsed.confirmed.find(each => sameName(each.name, name))?.address ?? registered(name)?.address,
+  );
   if ('refused' in found) return found;
+  const unseen = found.group.awaited.find(({ problem }) => problem !== null)?.problem;
+  if (unseen !== undefined && unseen !== null) return unseen;
   if (input.dryRun) return { discovered: found.group };
-  const [unconfirmed] = found.group.unconfirmed;
-  if (unconfirmed !== undefined)
-    return invalid(
-      'instances',
-      `The group's tables name the instance "${unconfirmed}", which is not confirmed.`,
-      'List it in instances with its connection; a dry run shows all of them.',
-    );
   return deps.store.transaction(async tx => {
     const again = await findEarlierRequest(tx, request);
     if (again !== undefined)
@@ -124,13 +125,8 @@ async function saveNewGroup(
   { input, found, managementDatabase }: NewGroup,
 ): Promise<RegisteredGroup> {
   const { observedAt } = found;
-  const resolved = found.instances.map(({ name, address, seen }) => ({
-    id: instanceId(seen.serverName),
-    name,
-    address,
-    seen,
-  }));
-  const managing = resolved.find(({ seen }) => seen.serverName === found.managementServer);
+  const resolved = found.instances.map(resolvedInstance);
+  const managing = resolved.find(({ serverName }) => serverName === found.managementServer);
   if (managing === undefined) throw new Error('The Management instance is not among the instances of its group.');
   const taken = await findGroupManagedBy(tx, managing.id, managementDatabase);
   if (taken !== undefined) return { refused: 'GroupAlreadyRegistered', group: taken };
@@ -149,8 +145,12 @@ async function saveNewGroup(
     registeredAt: new Date(deps.clock()).toISOString(),
     observedAt,
     observationError: null,
+    awaitedInstances: awaitedInstances(found),
   };
-  for (const instance of resolved) await saveSeenInstance(deps, tx, { ...instance, site: group.site }, observedAt);
+  for (const instance of resolved) {
+    await saveSeenInstance(deps, tx, { ...instance, site: group.site }, observedAt);
+    await saveInstanceName(tx, instance.id, instance.name);
+  }
   await insertGroup(
     tx,
     group,
@@ -163,6 +163,12 @@ async function saveNewGroup(
   });
   await rememberRequest(tx, request, id);
   return { group };
+}
+
+/** An instance that was looked at, with the id of the server that answered. */
+export function resolvedInstance({ name, address, seen }: DiscoveredGroup['instances'][number]) {
+  const { serverName, databases } = seen;
+  return { id: instanceId(serverName), name, serverName, databases, address, seen };
 }
 
 /** Publishes the whole of what is known of a group, as it is in the store of this transaction. */
@@ -203,7 +209,13 @@ export async function publishGroup(
 export async function saveSeenInstance(
   deps: InventoryDependencies,
   tx: Transactor<InventoryTables>,
-  { id, name, address, seen, site }: ResolvedInstance & { readonly address: InstanceAddress; readonly site: string },
+  {
+    id,
+    name,
+    address,
+    seen,
+    site,
+  }: Pick<Instance, 'id' | 'name' | 'address' | 'site'> & { readonly seen: SeenInstance },
   observedAt: string,
 ): Promise<Instance> {
   const before = await findInstance(tx, id);
@@ -268,9 +280,19 @@ export async function registerSqlInstance(
     if (again === 'other input') return { refused: 'IdempotencyKeyReused' };
     if (again !== undefined) return { instance: await requireInstance(tx, again.resultId as InstanceId) };
     const taken = await findInstance(tx, id);
-    if (taken !== undefined) return { refused: 'SqlInstanceAlreadyRegistered', instance: taken };
+    if (taken !== undefined) {
+      // Another name of a server that is known: asked for by a group's tables it is news, otherwise a second registration.
+      const isAwaited = (await allGroups(tx)).some(({ awaitedInstances }) =>
+        awaitedInstances.some(({ name }) => sameName(name, input.name.trim())),
+      );
+      if (!isAwaited) return { refused: 'SqlInstanceAlreadyRegistered', instance: taken };
+      await saveInstanceName(tx, id, input.name.trim());
+      await rememberRequest(tx, request, id);
+      return { instance: taken };
+    }
     const seen = { id, name: input.name.trim(), address, seen: found.seen, site: input.site.trim() };
     const instance = await saveSeenInstance(deps, tx, seen, found.observedAt);
+    await saveInstanceName(tx, id, instance.name);
     const { version, name, serverName, site, productVersion } = instance;
     await deps.outbox.append(tx, sqlInstanceRegistered, {
       instanceId: id,

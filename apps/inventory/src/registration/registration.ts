@@ -1,6 +1,8 @@
 import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
-import type { GroupDatabase } from '../database/database.ts';
+import { type GroupDatabase, withSeenStates } from '../database/database.ts';
 import { type NamedDatabase, sameName, type SeenInstance } from '../estate/estate.ts';
+import type { DiscoveredGroup } from '../estate/estate-store.ts';
+import type { AwaitedInstance } from '../group/group.ts';
 import type { InstanceAddress } from '../instance/instance.ts';
 
 export type InvalidInput = {
@@ -70,8 +72,13 @@ export function invalid(field: string, message: string, fix: string): InvalidInp
   return { refused: 'InvalidInput', field, message, fix };
 }
 
-/** An instance of the group's tables with the id of the server behind it. */
-export type ResolvedInstance = { readonly id: InstanceId; readonly name: string; readonly seen: SeenInstance };
+/** An instance of the group's tables with the id of the server behind it. `databases`: null when it was not looked at. */
+export type ResolvedInstance = {
+  readonly id: InstanceId;
+  readonly name: string;
+  readonly serverName: string;
+  readonly databases: SeenInstance['databases'] | null;
+};
 
 /**
  * The group's databases as facts. A database keeps the id it has: first by name and instance, else by its name alone when no other
@@ -84,17 +91,45 @@ export function memberDatabases(
   known: readonly GroupDatabase[],
   mintId: (name: string, serverName: string) => DatabaseId,
 ): GroupDatabase[] {
-  return named.flatMap(({ server, databaseName, role, inBackupJob }) => {
+  const members = new Map<DatabaseId, GroupDatabase>();
+  for (const { server, databaseName, role, inBackupJob } of named) {
     const instance = instances.find(({ name }) => sameName(name, server));
-    // On an instance that nobody confirmed nothing can be said about it.
-    if (instance === undefined) return [];
-    const seen = instance.seen.databases.find(({ name }) => sameName(name, databaseName));
+    // On an instance that nobody has seen nothing can be said about it.
+    if (instance === undefined) continue;
     const namesakes = known.filter(({ name }) => sameName(name, databaseName));
     const before =
       namesakes.find(({ instanceId }) => instanceId === instance.id) ??
       (namesakes.length === 1 ? namesakes[0] : undefined);
-    const id = before?.id ?? mintId(databaseName, instance.seen.serverName);
-    const { state = null, recoveryModel = null } = seen ?? {};
-    return [{ id, groupId, name: databaseName, role, instanceId: instance.id, inBackupJob, state, recoveryModel }];
+    const id = before?.id ?? mintId(databaseName, instance.serverName);
+    const { state, recoveryModel } = before?.instanceId === instance.id ? before : unseen;
+    const member = {
+      id,
+      groupId,
+      name: databaseName,
+      role,
+      instanceId: instance.id,
+      inBackupJob,
+      state,
+      recoveryModel,
+    };
+    const first = members.get(id);
+    // Two spellings of one server name one database (biztalk-dr.md §1.3): where a table places it, that one says its role.
+    if (first !== undefined) members.set(id, { ...first, inBackupJob: first.inBackupJob || inBackupJob });
+    else members.set(id, instance.databases === null ? member : withSeenStates(member, instance.databases));
+  }
+  return [...members.values()];
+}
+
+const unseen = { state: null, recoveryModel: null };
+
+/** What is known of the instances to which there was no way, by the databases that the tables place there. */
+export function awaitedInstances({ databases, awaited }: Pick<DiscoveredGroup, 'databases' | 'awaited'>) {
+  return awaited.map(({ name, problem }): AwaitedInstance => {
+    const there = databases.filter(({ server }) => sameName(server, name));
+    return {
+      name,
+      databaseNames: there.map(({ databaseName }) => databaseName),
+      problem: problem === null ? null : `${problem.instance}: ${problem.cause}`,
+    };
   });
 }

@@ -1,0 +1,90 @@
+import type { GroupId, InstanceId } from '@holdfast/domain';
+import { safeMessage } from '@holdfast/service';
+import type { RunnerDefinition } from '@holdfast/service/runner';
+import type { Transactor } from '@holdfast/store';
+import { databasesOf, replaceDatabases } from '../database/database-store.ts';
+import { withSeenStates } from '../database/database.ts';
+import { sameName, type SeenInstance } from '../estate/estate.ts';
+import { discoverInstance } from '../estate/estate-store.ts';
+import { factsDiffer } from '../group/group.ts';
+import { findGroup, groupsWith, listGroupInstances, updateGroup } from '../group/group-store.ts';
+import { type InventoryDependencies, publishGroup, saveSeenInstance } from '../registration/registration-commands.ts';
+import { findHolds } from '../source-hold/source-hold-store.ts';
+import type { InventoryTables } from '../tables.ts';
+import type { Instance } from './instance.ts';
+import { findInstance, groupInstancesBesideManagement, saveInstance } from './instance-store.ts';
+
+type Look = { readonly seen: SeenInstance; readonly observedAt: string };
+
+/**
+ * Keeps true what is known of the instances that hold a group's databases beside its Management database, each for itself: one that does
+ * not answer leaves the others' facts fresh and its own older by the minute, with the reason beside them. Invariant: a look is stored
+ * whole, with the version of each group raised only when something differs that others may act on. It only reads the estate, so it resumes
+ * by looking again; a look is stored only where nobody has looked since. While an execution holds one of its groups nothing is sent there.
+ */
+export function instanceRunner(
+  deps: InventoryDependencies,
+  observeEveryMs: number,
+): RunnerDefinition<InstanceId, Instance | undefined, Instance, Look> {
+  const { store, clock } = deps;
+  const isDue = ({ observedAt }: Instance, now: number) => Date.parse(observedAt) + observeEveryMs <= now;
+  return {
+    name: 'instance',
+    subjects: () => store.read(groupInstancesBesideManagement),
+    key: id => id,
+    observe: id =>
+      store.read(async db => {
+        const holds = await findHolds(db, await groupsWith(db, id));
+        return holds.length === 0 ? findInstance(db, id) : undefined;
+      }),
+    decide: (instance, now) => (instance !== undefined && isDue(instance, now) ? instance : undefined),
+    step: () => 'look',
+    async act({ address, serverName }) {
+      const look = await discoverInstance(deps, address);
+      if ('refused' in look) throw new Error(look.cause);
+      // An address that leads elsewhere by now must not mix two servers' facts.
+      if (!sameName(look.seen.serverName, serverName))
+        throw new Error(`The server at the address of ${serverName} calls itself ${look.seen.serverName}.`);
+      return look;
+    },
+    record: (before, look) => store.transaction(tx => recordInstance(deps, tx, before, look)),
+    failed: (id, error) =>
+      store.transaction(async tx => {
+        const current = await findInstance(tx, id);
+        // An error is news as long as the look is still to be done: another leader may have done it by now.
+        if (current !== undefined && isDue(current, clock()))
+          await saveInstance(tx, { ...current, observationError: safeMessage(error) });
+      }),
+  };
+}
+
+async function recordInstance(
+  deps: InventoryDependencies,
+  tx: Transactor<InventoryTables>,
+  before: Instance,
+  { seen, observedAt }: Look,
+): Promise<void> {
+  const current = await findInstance(tx, before.id);
+  if (current === undefined || current.observedAt !== before.observedAt) return;
+  await saveSeenInstance(deps, tx, { ...current, seen }, observedAt);
+  for (const groupId of await groupsWith(tx, current.id)) await recordInGroup(deps, tx, groupId, current.id, seen);
+}
+
+async function recordInGroup(
+  deps: InventoryDependencies,
+  tx: Transactor<InventoryTables>,
+  groupId: GroupId,
+  instanceId: InstanceId,
+  seen: SeenInstance,
+): Promise<void> {
+  const group = await findGroup(tx, groupId);
+  if (group === undefined) return;
+  const instances = await listGroupInstances(tx, groupId);
+  const known = await databasesOf(tx, groupId);
+  const databases = known.map(each => (each.instanceId === instanceId ? withSeenStates(each, seen.databases) : each));
+  if (!factsDiffer({ instances, databases: known }, { instances, databases })) return;
+  const changed = { ...group, version: group.version + 1 };
+  await updateGroup(tx, changed);
+  await replaceDatabases(tx, groupId, databases);
+  await publishGroup(deps, tx, changed, { instances, databases });
+}
