@@ -1,9 +1,13 @@
-import { groupObserved, instanceAddressed } from '@holdfast/events';
+import { executionChanged, groupObserved, instanceAddressed, standbyClaimed, standbyReleased } from '@holdfast/events';
 import { on, type Reaction } from '@holdfast/messaging';
 import { saveAddress, saveGroup } from './estate/estate-store.ts';
+import { beginHold, endHold, noteExecution } from './source-hold/source-hold-store.ts';
 import type { BackupTables } from './tables.ts';
 
 export const reactions: readonly Reaction<BackupTables>[] = [
   on(groupObserved, saveGroup),
   on(instanceAddressed, saveAddress),
+  on(executionChanged, noteExecution),
+  on(standbyClaimed, beginHold),
+  on(standbyReleased, endHold),
 ];

@@ -28,6 +28,8 @@ import { findLooks, type HistoryLook } from './backup-set/history-look-store.ts'
 import { findGroup } from './estate/estate-store.ts';
 import { judgedAs, type LedgerPoint, shownVerdict } from './recovery-point/recovery-point.ts';
 import { findPoints, pageOfPoints, pointCursor } from './recovery-point/recovery-point-store.ts';
+import { holdMessage, type SourceHold } from './source-hold/source-hold.ts';
+import { findHolds } from './source-hold/source-hold-store.ts';
 import type { BackupTables } from './tables.ts';
 
 type Dependencies = Pick<HostDependencies<BackupTables>, 'store' | 'clock'>;
@@ -44,6 +46,7 @@ export type BackupContext = OperationContext &
     readonly files: DataLoader<BackupFileId, LedgerFile | undefined>;
     readonly points: DataLoader<RecoveryPointId, LedgerPoint | undefined>;
     readonly looks: DataLoader<GroupId, HistoryLook | undefined>;
+    readonly holds: DataLoader<GroupId, SourceHold | undefined>;
   };
 
 export function backupContext(
@@ -79,6 +82,10 @@ export function backupContext(
     looks: loader(
       ids => store.read(db => findLooks(db, ids)),
       look => look.groupId,
+    ),
+    holds: loader(
+      ids => store.read(db => findHolds(db, ids)),
+      hold => hold.groupId,
     ),
   };
 }
@@ -186,10 +193,11 @@ async function shownAs(
 /** Of the group's source: a set is as old as the last look at the history that lists it. */
 async function observationIn(
   groupId: GroupId,
-  { looks, observeEveryMs, clock }: Pick<BackupContext, 'looks' | 'observeEveryMs' | 'clock'>,
+  { looks, holds, observeEveryMs, clock }: Pick<BackupContext, 'looks' | 'holds' | 'observeEveryMs' | 'clock'>,
 ): Promise<Observation> {
   const look = await looks.load(groupId);
-  const error = look?.observationError ?? look?.fileError ?? null;
+  const hold = await holds.load(groupId);
+  const error = hold === undefined ? (look?.observationError ?? look?.fileError ?? null) : holdMessage(hold);
   return observationOf({ observedAt: look?.observedAt ?? null, error }, observeEveryMs, clock());
 }
 

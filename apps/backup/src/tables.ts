@@ -62,6 +62,7 @@ type RecoveryPointTable = {
   databases: string;
   published_hash: string;
 };
+type SourceHoldTable = { execution_id: string; group_id: string; leaves_source: number; claimed_at: string | null };
 
 /** Rows as the migrations define them. */
 export type BackupTables = MessagingTables & {
@@ -71,4 +72,5 @@ export type BackupTables = MessagingTables & {
   backup_set: BackupSetTable;
   backup_file: BackupFileTable;
   recovery_point: RecoveryPointTable;
+  source_hold: SourceHoldTable;
 };

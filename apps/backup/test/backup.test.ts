@@ -51,7 +51,7 @@ suite(`the backup service at a source${reason === undefined ? '' : ` (skipped: $
     await source.logSet(2, firstMark);
     const bus = createEmbeddedBus();
     closers.push(() => bus.close());
-    const others = await startOthers(bus, source);
+    const others = await startOthers(bus, { group: source.group, addresses: [source.address] });
     closers.push(() => others.stop());
     const stateFolder = mkdtempSync(join(tmpdir(), 'holdfast-backup-'));
     closers.push(async () => rmSync(stateFolder, { recursive: true, force: true }));

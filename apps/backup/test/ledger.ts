@@ -150,6 +150,7 @@ export function setOf(number: number, type: 'FULL' | 'LOG'): LedgerSet {
       serverName: 'SQLALIAS',
       path: `${folder}\\${fileName(number, databaseName)}`,
       setComplete: true,
+      databaseId: databaseIds[databaseName] as DatabaseId,
     };
   });
   const listed = {
@@ -160,5 +161,5 @@ export function setOf(number: number, type: 'FULL' | 'LOG'): LedgerSet {
     rows,
   };
   const set = newSet(setId, groupId, listed, databaseNames);
-  return { ...set, files: databaseNames.map(name => fileOf(set, name)) };
+  return { ...set, rows, files: databaseNames.map(name => fileOf(set, name)) };
 }

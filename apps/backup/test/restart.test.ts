@@ -48,7 +48,7 @@ suite(`the backup service, stopped and started${reason === undefined ? '' : ` (s
   async function run(stops: boolean) {
     const stateFolder = mkdtempSync(join(tmpdir(), 'holdfast-backup-restart-'));
     const bus = createEmbeddedBus();
-    const others = await startOthers(bus, source);
+    const others = await startOthers(bus, { group: source.group, addresses: [source.address] });
     let incarnations = 0;
     try {
       for (let done = false; !done;) {

@@ -26,7 +26,8 @@ export type Source = {
   close(): Promise<void>;
 };
 
-const tables = [
+/** What the product reads of a Management database. */
+export const tables = [
   `CREATE TABLE dbo.adm_BackupHistory (BackupId bigint IDENTITY(1,1) NOT NULL PRIMARY KEY, BackupSetId bigint NOT NULL,
     MarkName nvarchar(32) NULL, DatabaseName nvarchar(128) NOT NULL, BackupFileName nvarchar(500) NOT NULL,
     BackupFileLocation nvarchar(3000) NOT NULL, BackupType char(2) NOT NULL, BackupDateTime datetime NOT NULL,

@@ -11,6 +11,7 @@ import {
   dateJudgement,
   judgedPayload,
   judgePoint,
+  judgePointByNewestFull,
   type LedgerPoint,
   markedAtOf,
 } from '../recovery-point/recovery-point.ts';
@@ -18,7 +19,11 @@ import { findPoints, savePoint } from '../recovery-point/recovery-point-store.ts
 import type { SeenFile, SeenHistory, SeenMarks } from '../source/source-store.ts';
 import type { BackupTables } from '../tables.ts';
 import {
+  type FinalSet,
+  type HistoryRow,
+  isFinal,
   judgeSets,
+  leftBehind,
   type LedgerSet,
   type ListedSet,
   listedSets,
@@ -27,7 +32,15 @@ import {
   qualifiedPayload,
   sortKeyOf,
 } from './backup-set.ts';
-import { findBrokenBefore, findFiles, findSets, saveSet, setsFrom } from './backup-set-store.ts';
+import {
+  findBrokenBefore,
+  findFiles,
+  findFullBefore,
+  findSets,
+  openSetsFrom,
+  saveSet,
+  setsFrom,
+} from './backup-set-store.ts';
 import { findLook, saveLook } from './history-look-store.ts';
 import { placeMark, placeStart } from './recorded-start.ts';
 
@@ -48,17 +61,37 @@ export async function recordHistory(
   if (group === undefined) return;
   const look = await findLook(tx, groupId);
   const now = deps.clock();
-  const known = await setsFrom(tx, groupId, numberPrefix(seen.fromSetId));
-  const covered = sameCoverage(look.coveredDatabases, seen.coveredDatabases) ? seen.coveredDatabases : null;
-  const listed = listedSets(seen.history).map(each => {
+  const listedNow = listedSets(seen.history).map(each => {
     const setId = discoveredId('backup-set', groupId, each.number, each.startedAtRecorded) as BackupSetId;
-    const before = known.find(set => set.setId === setId) ?? newSet(setId, groupId, each, covered);
+    return { setId, each };
+  });
+  const listedIds = new Set(listedNow.map(({ setId }) => setId));
+  const fromSortKey = numberPrefix(seen.fromSetId);
+  const ledger = await openSetsFrom(tx, groupId, fromSortKey);
+  // A final set that is not listed any more is told so, and one that is listed again as well; of the others their end is enough.
+  const moved = ledger
+    .filter(set => isFinal(set) && listedIds.has(set.setId) === (set.state === 'PURGED'))
+    .map(({ setId }) => setId);
+  const known = moved.length === 0 ? ledger : await openSetsFrom(tx, groupId, fromSortKey, moved);
+  const knownById = new Map(known.map(set => [set.setId, set]));
+  const covered = sameCoverage(look.coveredDatabases, seen.coveredDatabases) ? seen.coveredDatabases : null;
+  const listed = listedNow.map(({ setId, each }) => {
+    const before = knownById.get(setId) ?? newSet(setId, groupId, each, covered);
+    if (isFinal(before)) return before;
     return withMarks(withRows(before, each, group, now), seen.marks, now);
   });
   // Rows that were there and are not any more were purged, or belong to a history that a failover replaced.
   const vanished = known
-    .filter(set => !listed.some(({ setId }) => setId === set.setId))
-    .map(set => ({ ...set, rows: [] }));
+    .filter(set => !listedIds.has(set.setId))
+    .map(set =>
+      isFinal(set)
+        ? set
+        : {
+            ...set,
+            rows: [],
+            coveredDatabases: set.coveredDatabases ?? set.rows.map(({ databaseName }) => databaseName),
+          },
+    );
   const after = [...listed, ...vanished].toSorted((a, b) => (sortKeyOf(a) < sortKeyOf(b) ? -1 : 1));
   await judgeAndPublish(deps, tx, groupId, known, after);
   await saveLook(tx, {
@@ -91,9 +124,9 @@ export async function recordFiles(
   const touched = new Set(seen.map(({ file }) => file.setId));
   const [lowest] = (await findSets(tx, [...touched])).map(sortKeyOf).sort();
   if (lowest === undefined) return;
-  const known = await setsFrom(tx, groupId, lowest);
+  const known = await openSetsFrom(tx, groupId, lowest, [...touched]);
   const after = known.map(set => {
-    if (!touched.has(set.setId)) return set;
+    if (isFinal(set) || !touched.has(set.setId)) return set;
     const files = set.files.map(file => {
       const finding = seen.find(each => each.file.fileId === file.fileId)?.finding;
       return finding === undefined ? file : afterCheck(file, set.type, finding, when);
@@ -110,6 +143,7 @@ export async function recordFiles(
 function withRows(set: LedgerSet, { rows }: ListedSet, group: KnownGroup, now: number): LedgerSet {
   const at = new Date(now).toISOString();
   const files: LedgerFile[] = [];
+  const placed: HistoryRow[] = [];
   for (const [rowIndex, row] of rows.entries()) {
     const known = set.files.find(file => file.rowIndex === rowIndex);
     const place = known === undefined ? placeOf(group, row) : undefined;
@@ -117,8 +151,9 @@ function withRows(set: LedgerSet, { rows }: ListedSet, group: KnownGroup, now: n
     // Two spellings of one server give two rows of one database (biztalk-dr.md §1.3); its file is known by the first.
     else if (place !== undefined && !files.some(({ databaseId }) => databaseId === place.databaseId))
       files.push(newFile(set, { ...place, path: row.path, rowIndex, at }));
+    placed.push({ ...row, databaseId: (known ?? place)?.databaseId ?? null });
   }
-  return { ...set, rows, files };
+  return { ...set, rows: placed, files };
 }
 
 type NewFile = NonNullable<ReturnType<typeof placeOf>> & {
@@ -195,28 +230,38 @@ async function judgeAndPublish(
   deps: BackupDependencies,
   tx: Tx,
   groupId: GroupId,
-  before: readonly LedgerSet[],
-  after: readonly LedgerSet[],
+  before: readonly (LedgerSet | FinalSet)[],
+  after: readonly (LedgerSet | FinalSet)[],
 ): Promise<void> {
   const [lowest] = after;
   if (lowest === undefined) return;
+  const beforeById = new Map(before.map(set => [set.setId, set]));
   const now = new Date(deps.clock()).toISOString();
   const brokenLogSetBefore = await findBrokenBefore(tx, groupId, sortKeyOf(lowest));
-  const judged = judgeSets(after, brokenLogSetBefore, now);
+  const first = judgeSets(after, brokenLogSetBefore, now);
+  const behind = await findSets(
+    tx,
+    leftBehind(first, brokenLogSetBefore).map(({ setId }) => setId),
+  );
+  const behindById = new Map(behind.map(set => [set.setId, set]));
+  const judged =
+    behind.length === 0
+      ? first
+      : judgeSets(
+          first.map(set => behindById.get(set.setId) ?? set),
+          brokenLogSetBefore,
+          now,
+        );
   let firstChanged: string | undefined;
   for (const set of judged) {
+    if (isFinal(set)) continue;
     const hash = hashOf(qualifiedPayload(set));
     if (hash !== set.publishedHash) {
       const published = { ...set, version: set.version + 1, publishedHash: hash };
       await saveSet(tx, published);
       await deps.outbox.append(tx, setQualified, { ...qualifiedPayload(published), version: published.version });
       firstChanged ??= sortKeyOf(set);
-    } else if (
-      !isSame(
-        set,
-        before.find(({ setId }) => setId === set.setId),
-      )
-    ) {
+    } else if (!isSame(set, behindById.get(set.setId) ?? beforeById.get(set.setId))) {
       await saveSet(tx, set);
     }
   }
@@ -231,7 +276,8 @@ async function judgePoints(
   fromSortKey: string,
   now: string,
 ): Promise<void> {
-  const ledger = await setsFrom(tx, groupId, '');
+  const ledger = await setsFrom(tx, groupId, await findFullBefore(tx, groupId, fromSortKey));
+  let whole: readonly LedgerSet[] | undefined;
   for (const [index, set] of ledger.entries()) {
     const { markName } = set;
     if (set.type !== 'LOG' || markName === null || sortKeyOf(set) < fromSortKey) continue;
@@ -239,6 +285,11 @@ async function judgePoints(
     if (ledger.some((other, at) => at > index && other.markName === markName)) continue;
     const recoveryPointId = discoveredId('recovery-point', groupId, markName) as RecoveryPointId;
     const [before] = await findPoints(tx, [recoveryPointId]);
+    let judged = judgePointByNewestFull(set, ledger.slice(0, index + 1));
+    if (judged === undefined) {
+      whole ??= await setsFrom(tx, groupId, '');
+      judged = judgePoint(set, whole.slice(0, whole.findIndex(({ setId }) => setId === set.setId) + 1));
+    }
     const point: Omit<LedgerPoint, 'version' | 'publishedHash'> = {
       recoveryPointId,
       groupId,
@@ -246,7 +297,7 @@ async function judgePoints(
       sortKey: sortKeyOf(set),
       markName,
       markedAt: markedAtOf(set),
-      ...dateJudgement(judgePoint(set, ledger.slice(0, index + 1)), before, now),
+      ...dateJudgement(judged, before, now),
     };
     const payload = judgedPayload(point);
     const publishedHash = hashOf(payload);

@@ -1,14 +1,16 @@
 import type { GroupId, InstanceId, MarkName } from '@holdfast/domain';
 import { safeMessage } from '@holdfast/service';
-import type { RunnerDefinition } from '@holdfast/service/runner';
+import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
 import type { HistoryFact } from '@holdfast/sqlserver/management';
 import type { FileRequest } from '../backup-file/backup-file.ts';
 import { type KnownAddress, type KnownGroup, managementOf, placeOf } from '../estate/estate.ts';
 import { findAddresses, findGroup, knownGroupIds } from '../estate/estate-store.ts';
-import { readHeaders, readHistory, type SeenFile, type SeenHistory } from '../source/source-store.ts';
+import { readHeaders, readHistory, type SeenFile, type SeenHistory, SourceHeld } from '../source/source-store.ts';
+import { holdMessage } from '../source-hold/source-hold.ts';
+import { findHold } from '../source-hold/source-hold-store.ts';
 import { type BackupDependencies, recordFiles, recordHistory } from './backup-set-commands.ts';
-import { type LedgerSet, listedSets, numberPrefix } from './backup-set.ts';
-import { dueFiles, findLedgerEnd, type LedgerEnd, setsFrom } from './backup-set-store.ts';
+import { type FinalSet, isFinal, type LedgerSet, listedSets, numberPrefix } from './backup-set.ts';
+import { dueFiles, findLedgerEnd, type LedgerEnd, openSetsFrom } from './backup-set-store.ts';
 import { findLook, type HistoryLook, saveLook } from './history-look-store.ts';
 
 type Watched = {
@@ -17,15 +19,17 @@ type Watched = {
   readonly addresses: ReadonlyMap<InstanceId, KnownAddress>;
   readonly look: HistoryLook;
   readonly end: LedgerEnd;
-  /** The sets that the history is read for again. */
-  readonly open: readonly LedgerSet[];
+  /** The sets that the history is read for again, and how those between them ended; empty when no look is due. */
+  readonly open: readonly (LedgerSet | FinalSet)[];
   readonly due: readonly FileRequest[];
 };
 type Decision =
   { readonly kind: 'LOOK'; readonly watched: Watched } | { readonly kind: 'EXAMINE'; readonly watched: Watched };
 type Outcome =
   | { readonly kind: 'LOOK'; readonly seen: SeenHistory }
-  | { readonly kind: 'EXAMINE'; readonly seen: readonly SeenFile[] };
+  | { readonly kind: 'EXAMINE'; readonly seen: readonly SeenFile[] }
+  /** An execution claimed the source while we were asking. */
+  | { readonly kind: 'HELD' };
 
 /** Enough to be worth a connection, few enough that a new ledger of weeks shows its newest sets within moments. */
 const filesPerStep = 64;
@@ -35,7 +39,7 @@ const filesPerStep = 64;
  * is read from the lowest set about which another look may still teach something. It only reads the estate and remembers nothing outside the
  * store, so after a kill it looks again and finds the same; a look that fails leaves the facts as they were, older, with the reason beside
  * them. What a leader saw before it froze is stored only where nobody has looked since: an old history lacks the newest sets, which would
- * then pass for purged.
+ * then pass for purged. While an execution holds the source nothing is sent there: what is known ages, with that reason.
  */
 export function setRunner(deps: BackupDependencies): RunnerDefinition<GroupId, Watched | undefined, Decision, Outcome> {
   const { store, clock, env, observeEveryMs } = deps;
@@ -43,7 +47,7 @@ export function setRunner(deps: BackupDependencies): RunnerDefinition<GroupId, W
     name: 'set-runner',
     subjects: () => store.read(knownGroupIds),
     key: groupId => groupId,
-    observe: groupId => store.read(db => observeGroup(db, groupId, clock())),
+    observe: groupId => store.read(db => observeGroup(db, groupId, observeEveryMs, clock())),
     decide(watched, now) {
       if (watched === undefined) return undefined;
       // The history first: files whose source does not answer must not keep new sets unseen.
@@ -51,21 +55,18 @@ export function setRunner(deps: BackupDependencies): RunnerDefinition<GroupId, W
       return watched.due.length > 0 ? { kind: 'EXAMINE', watched } : undefined;
     },
     step: ({ kind }) => (kind === 'LOOK' ? 'look' : 'examine'),
-    async act({ kind, watched }, step) {
-      const { management, addresses, end, due } = watched;
-      const access = { addresses, clock, env, checkpoint: (name: string) => step.checkpoint(name) };
-      if (kind === 'EXAMINE') return { kind, seen: await readHeaders(access, due, step.signal) };
-      const seen = await readHistory(access, {
-        management,
-        fromSetId: end.readFrom?.number ?? '0',
-        anchor: end.newest?.number ?? null,
-        marksWanted: history => marksWanted(watched, history),
-      });
-      return { kind, seen };
+    async act(decision, step) {
+      try {
+        return await ask(decision, step);
+      } catch (error) {
+        if (error instanceof SourceHeld) return { kind: 'HELD' };
+        throw error;
+      }
     },
     record: ({ watched: { look } }, outcome) =>
       store.transaction(async tx => {
         const { groupId, lookedAt } = look;
+        if (outcome.kind === 'HELD') return;
         if (outcome.kind === 'EXAMINE') await recordFiles(deps, tx, groupId, outcome.seen);
         else if ((await findLook(tx, groupId)).lookedAt === lookedAt)
           await recordHistory(deps, tx, groupId, outcome.seen);
@@ -81,35 +82,62 @@ export function setRunner(deps: BackupDependencies): RunnerDefinition<GroupId, W
           await saveLook(tx, { ...look, fileError: message });
       }),
   };
+
+  async function ask({ kind, watched }: Decision, step: StepContext): Promise<Outcome> {
+    const { group, management, addresses, end, due } = watched;
+    const access = {
+      addresses,
+      serverNames: new Map(group.instances.map(each => [each.instanceId as InstanceId, each.serverName])),
+      clock,
+      env,
+      checkpoint: (name: string) => step.checkpoint(name),
+      ensureFree: async () => {
+        const hold = await store.read(db => findHold(db, watched.look.groupId));
+        if (hold !== undefined) throw new SourceHeld(holdMessage(hold));
+      },
+    };
+    if (kind === 'EXAMINE') return { kind, seen: await readHeaders(access, due, step.signal) };
+    const seen = await readHistory(access, {
+      management,
+      fromSetId: end.readFrom?.number ?? '0',
+      anchor: end.newest?.number ?? null,
+      marksWanted: history => marksWanted(watched, history),
+    });
+    return { kind, seen };
+  }
 }
 
 function isLookDue({ lookedAt }: HistoryLook, observeEveryMs: number, now: number): boolean {
   return lookedAt === null || Date.parse(lookedAt) + observeEveryMs <= now;
 }
 
-/** Undefined while inventory has not published the way to the group's Management database. */
+/** Undefined while the source is held, or inventory has not published the way to the group's Management database. */
 async function observeGroup(
   db: Parameters<typeof findGroup>[0],
   groupId: GroupId,
+  observeEveryMs: number,
   now: number,
 ): Promise<Watched | undefined> {
   const group = await findGroup(db, groupId);
   const management = group === undefined ? undefined : managementOf(group);
   if (group === undefined || management === undefined) return undefined;
+  if ((await findHold(db, groupId)) !== undefined) return undefined;
   const addresses = await findAddresses(
     db,
     group.instances.map(({ instanceId }) => instanceId as InstanceId),
   );
   if (!addresses.has(management.instanceId)) return undefined;
+  const look = await findLook(db, groupId);
+  const lookIsDue = isLookDue(look, observeEveryMs, now);
   const end = await findLedgerEnd(db, groupId);
   return {
     group,
     management,
     addresses,
-    look: await findLook(db, groupId),
+    look,
     end,
-    open: end.readFrom === null ? [] : await setsFrom(db, groupId, numberPrefix(end.readFrom.number)),
-    due: await dueFiles(db, groupId, new Date(now).toISOString(), filesPerStep),
+    open: lookIsDue && end.readFrom !== null ? await openSetsFrom(db, groupId, numberPrefix(end.readFrom.number)) : [],
+    due: lookIsDue ? [] : await dueFiles(db, groupId, new Date(now).toISOString(), filesPerStep),
   };
 }
 
@@ -122,6 +150,7 @@ function marksWanted(
   for (const { type, markName, number, startedAtRecorded, rows } of listedSets(history)) {
     if (type !== 'LOG' || markName === null) continue;
     const known = open.find(set => set.number === number && set.startedAtRecorded === startedAtRecorded);
+    if (known !== undefined && isFinal(known)) continue;
     const unproven = rows.flatMap((row, rowIndex) => {
       const file = known?.files.find(each => each.rowIndex === rowIndex);
       if (file !== undefined) return file.markLsn === null ? [file.sourceInstanceId] : [];

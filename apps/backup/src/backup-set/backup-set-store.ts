@@ -13,7 +13,7 @@ import type { CursorKey, Page } from '@holdfast/service/graphql';
 import type { Reader, Transactor } from '@holdfast/store';
 import type { FileRequest, LedgerFile, LedgerHeader } from '../backup-file/backup-file.ts';
 import type { BackupTables } from '../tables.ts';
-import { type HistoryRow, isSettled, type LedgerSet, sortKeyOf } from './backup-set.ts';
+import { type FinalSet, type HistoryRow, isSettled, type LedgerSet, sortKeyOf } from './backup-set.ts';
 
 type Db = Reader<BackupTables>;
 type Tx = Transactor<BackupTables>;
@@ -63,6 +63,50 @@ export async function setsFrom(db: Db, groupId: GroupId, sortKey: string): Promi
     .orderBy('backup_file.row_index')
     .execute();
   return assemble(rows, files);
+}
+
+/**
+ * The ledger from this set on, oldest first, with the files only of those sets that may still change: what is final costs a few columns. A
+ * final set is in full when it is in `also`, or ORPHANED, for what came before it may become whole.
+ */
+export async function openSetsFrom(
+  db: Db,
+  groupId: GroupId,
+  sortKey: string,
+  also: readonly BackupSetId[] = [],
+): Promise<(LedgerSet | FinalSet)[]> {
+  const ofGroup = db.selectFrom('backup_set').where('group_id', '=', groupId).where('sort_key', '>=', sortKey);
+  const finals = await ofGroup
+    .select(['id', 'number', 'sort_key', 'type', 'state', 'started_at_recorded'])
+    .where('settled', '=', 1)
+    .where('state', '<>', 'ORPHANED')
+    .execute();
+  const open = await ofGroup
+    .select('id')
+    .where(where => where.or([where('settled', '=', 0), where('state', '=', 'ORPHANED')]))
+    .execute();
+  const full = await findSets(db, [...new Set([...open.map(({ id }) => id as BackupSetId), ...also])]);
+  const inFull = new Set(full.map(({ setId }) => setId));
+  const rest = finals.flatMap(row => {
+    const setId = row.id as BackupSetId;
+    const { number, started_at_recorded: startedAtRecorded } = row;
+    if (inFull.has(setId)) return [];
+    const [type, state] = [row.type as LedgerSet['type'], row.state as BackupSetState];
+    return [{ setId, number, startedAtRecorded, type, state, isFinal: true as const }];
+  });
+  return [...full, ...rest].toSorted((a, b) => (sortKeyOf(a) < sortKeyOf(b) ? -1 : 1));
+}
+
+/** Where the newest full set before this one begins; '' when there is none. */
+export async function findFullBefore(db: Db, groupId: GroupId, sortKey: string): Promise<string> {
+  const fulls = db
+    .selectFrom('backup_set')
+    .select('sort_key')
+    .where('group_id', '=', groupId)
+    .where('type', '=', 'FULL')
+    .where('sort_key', '<', sortKey)
+    .orderBy('sort_key', 'desc');
+  return (await db.dialect.page(fulls, 1).executeTakeFirst())?.sort_key ?? '';
 }
 
 export type LedgerEnd = {
@@ -126,6 +170,7 @@ export async function saveSet(tx: Tx, set: LedgerSet): Promise<void> {
     'state',
     'reasons',
     'history_rows',
+    'covered_databases',
     'settled',
     'published_hash',
   ] as const;

@@ -1,7 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { header, history, lsnAt, markOf, setOf } from '../../test/ledger.ts';
 import { afterCheck } from '../backup-file/backup-file.ts';
-import { isSettled, judgeSets, type LedgerSet, listedSets, sizeOf, sortKeyOf } from './backup-set.ts';
+import {
+  isFinal,
+  isSettled,
+  judgeSets,
+  leftBehind,
+  type LedgerSet,
+  listedSets,
+  sizeOf,
+  sortKeyOf,
+} from './backup-set.ts';
 
 const now = '2026-11-21T11:00:00.000Z';
 const when = { now: Date.parse(now), observeEveryMs: 30_000 };
@@ -23,6 +32,23 @@ const running = (set: LedgerSet): LedgerSet => ({
   ...set,
   rows: set.rows.map(row => ({ ...row, setComplete: false })),
 });
+
+/** Its second database is known to nobody here. */
+const unplaced = (set: LedgerSet): LedgerSet => ({
+  ...set,
+  rows: set.rows.map((row, index) => (index === 1 ? { ...row, databaseId: null } : row)),
+  files: set.files.slice(0, 1),
+});
+/** Its first database has a second row, under another spelling of its server. */
+const doubled = (set: LedgerSet, setComplete = true): LedgerSet => ({
+  ...set,
+  rows: [...set.rows, { ...set.rows[0]!, serverName: 'SQLALIAS,1433', setComplete }],
+  coveredDatabases: [...(set.coveredDatabases ?? []), set.rows[0]!.databaseName],
+});
+
+/** These in full, as judged. */
+const judgedInFull = (sets: readonly LedgerSet[], broken: string | null, at: string) =>
+  judgeSets(sets, broken, at).flatMap(set => (isFinal(set) ? [] : [set]));
 
 describe('the history as sets', () => {
   it('are its rows by set, in the order of numbers and of writing', () => {
@@ -76,21 +102,51 @@ describe('the states of a ledger', () => {
       null,
       ['PARTIAL'],
     ],
+    [
+      'a server with two spellings has two rows of a database',
+      [doubled(proven(1, 'FULL')), doubled(running(proven(2, 'LOG')), true)],
+      null,
+      ['VERIFIED', 'RUNNING'],
+    ],
+    ['a database is unknown here', [unplaced(proven(1, 'FULL'))], null, ['COMPLETE']],
     ['the rows are gone', [{ ...proven(1, 'FULL'), rows: [] }, proven(2, 'LOG')], null, ['PURGED', 'VERIFIED']],
   ])('%s', (_what, sets, broken, states) => {
-    expect(judgeSets(sets, broken, now).map(({ state }) => state)).toEqual(states);
+    expect(judgedInFull(sets, broken, now).map(({ state }) => state)).toEqual(states);
   });
 
   it('keep the date of a reason while it stays', () => {
-    const first = judgeSets([setOf(1, 'FULL')], null, now);
-    const later = judgeSets(first, null, '2026-11-21T12:00:00.000Z');
+    const first = judgedInFull([setOf(1, 'FULL')], null, now);
+    const later = judgedInFull(first, null, '2026-11-21T12:00:00.000Z');
     expect(later[0]?.reasons[0]).toMatchObject({ code: 'FILE_NOT_VERIFIED', since: now });
     expect(later[0]?.files[0]?.reasons[0]).toMatchObject({ code: 'FILE_NOT_VERIFIED', since: now });
   });
 });
 
+describe('a final set among those that are judged', () => {
+  const final = (number: number, type: 'FULL' | 'LOG', state: LedgerSet['state']) => {
+    const { setId, startedAtRecorded } = setOf(number, type);
+    return { setId, number: String(number), startedAtRecorded, type, state, isFinal: true } as const;
+  };
+  const states = (...sets: Parameters<typeof judgeSets>[0]) => judgeSets(sets, null, now).map(({ state }) => state);
+
+  it('counts with how it ended', () => {
+    expect(states(final(2, 'LOG', 'PARTIAL'), proven(3, 'LOG'))).toEqual(['PARTIAL', 'ORPHANED']);
+    expect(states(lost(proven(2, 'LOG')), final(3, 'FULL', 'VERIFIED'), proven(4, 'LOG'))).toEqual([
+      'SUSPECT',
+      'VERIFIED',
+      'VERIFIED',
+    ]);
+    expect(states(running(setOf(2, 'LOG')), final(3, 'FULL', 'VERIFIED'))).toEqual(['PARTIAL', 'VERIFIED']);
+  });
+
+  it('is named when one before it is not whole any more', () => {
+    const sets = [lost(proven(2, 'LOG')), final(3, 'LOG', 'VERIFIED'), final(4, 'FULL', 'VERIFIED')];
+    expect(leftBehind(judgeSets([...sets, final(5, 'LOG', 'VERIFIED')], null, now), null)).toEqual([sets[1]]);
+  });
+});
+
 describe('a set is settled', () => {
-  const judged = (set: LedgerSet) => judgeSets([set], null, now)[0]!;
+  const judged = (set: LedgerSet) => judgedInFull([set], null, now)[0]!;
   it.each<[string, LedgerSet, boolean]>([
     ['when everything is proven', proven(1, 'LOG'), true],
     ['when its rows are gone', { ...setOf(1, 'LOG'), rows: [] }, true],
@@ -101,11 +157,8 @@ describe('a set is settled', () => {
       { ...proven(1, 'LOG'), files: proven(1, 'LOG').files.map(file => ({ ...file, markLsn: null })) },
       false,
     ],
-    [
-      'not while a row names a database that nobody has published',
-      { ...proven(1, 'FULL'), files: proven(1, 'FULL').files.slice(0, 1) },
-      false,
-    ],
+    ['not while a row names a database that nobody has published', unplaced(proven(1, 'FULL')), false],
+    ['though a server with two spellings has two rows of a database', doubled(proven(1, 'LOG')), true],
   ])('%s', (_what, set, settled) => {
     expect(isSettled(judged(set))).toBe(settled);
   });

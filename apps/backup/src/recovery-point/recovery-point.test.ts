@@ -1,9 +1,26 @@
 import { reason } from '@holdfast/domain';
 import { describe, expect, it } from '@jest/globals';
-import { judgedAs, shownVerdict } from './recovery-point.ts';
+import { setOf } from '../../test/ledger.ts';
+import { judgedAs, judgePoint, shownVerdict } from './recovery-point.ts';
 
 const verdicts = ['SOUND', 'DEGRADED', 'BROKEN', 'UNKNOWN'] as const;
 const observation = (expired: boolean) => ({ expired, observedAt: '2026-11-21T10:00:00.000Z' });
+
+describe('a point whose set has a database that is unknown here', () => {
+  const known = setOf(2, 'LOG');
+  const rows = known.rows.map((row, index) => (index === 1 ? { ...row, databaseId: null } : row));
+  it.each([
+    ['while the history lists it', { ...known, rows, files: known.files.slice(0, 1) }],
+    ['when the history has lost it', { ...known, rows: [], files: known.files.slice(0, 1) }],
+  ])('is unknown for it %s', (_when, set) => {
+    const { verdict, reasons } = judgePoint(set, [set]);
+    expect(verdict).toBe('UNKNOWN');
+    expect(reasons.at(-1)).toMatchObject({
+      code: 'FILE_NOT_VERIFIED',
+      message: expect.stringContaining('BizTalkMsgBoxDb'),
+    });
+  });
+});
 
 describe('a verdict whose evidence has expired', () => {
   it.each([

@@ -1,4 +1,4 @@
-import { type BackupSetId, dateReasons, type GroupId, type Reason } from '@holdfast/domain';
+import { type BackupSetId, dateReasons, type GroupId, reason, type Reason } from '@holdfast/domain';
 import {
   chainsTo,
   judgeRecoveryPoint,
@@ -9,7 +9,7 @@ import {
   type RecoveryVerdict,
 } from '@holdfast/domain/recovery-point';
 import type { PayloadOf, recoveryPointJudged } from '@holdfast/events';
-import type { LedgerSet } from '../backup-set/backup-set.ts';
+import { type LedgerSet, unplacedDatabases } from '../backup-set/backup-set.ts';
 
 /** One mark of one group, as the ledger judges it at the source. */
 export type LedgerPoint = RecoveryPoint & {
@@ -21,16 +21,35 @@ export type LedgerPoint = RecoveryPoint & {
   readonly publishedHash: string;
 };
 
-/**
- * The verdict on the mark of a log set. `history`: the whole ledger up to that set, oldest first. The newest full and what follows it are
- * tried first: when they are enough for every database, nothing older can be chosen, and the ledger of years is not searched.
- */
+/** The verdict on the mark of a log set. `history`: the whole ledger up to that set, oldest first. */
 export function judgePoint(set: LedgerSet, history: readonly LedgerSet[]): PointJudgement {
   const marks = marksOf(set);
-  const newestFull = history.findLastIndex(({ type }) => type === 'FULL');
-  const recent = chainsTo(set, marks, history.slice(Math.max(newestFull, 0)));
-  const enough = [...marks.keys()].every(databaseId => recent.get(databaseId)?.gap === null);
-  return judgeRecoveryPoint(set, marks, enough ? recent : chainsTo(set, marks, history));
+  return withUnplaced(set, judgeRecoveryPoint(set, marks, chainsTo(set, marks, history)));
+}
+
+/**
+ * The same from the newest full set on: when that is enough for every database, nothing older can be chosen. Undefined when it is not.
+ * `recent`: the ledger up to that set from some full set on.
+ */
+export function judgePointByNewestFull(set: LedgerSet, recent: readonly LedgerSet[]): PointJudgement | undefined {
+  const marks = marksOf(set);
+  const newestFull = recent.findLastIndex(({ type }) => type === 'FULL');
+  if (newestFull < 0) return undefined;
+  const chains = chainsTo(set, marks, recent.slice(newestFull));
+  const enough = [...marks.keys()].every(databaseId => chains.get(databaseId)?.gap === null);
+  return enough ? withUnplaced(set, judgeRecoveryPoint(set, marks, chains)) : undefined;
+}
+
+/** A database of which nothing is known here has no chain to be judged by, and the point without it is none. */
+function withUnplaced(set: LedgerSet, judged: PointJudgement): PointJudgement {
+  const unplaced = unplacedDatabases(set);
+  if (unplaced.length === 0) return judged;
+  const reasons = unplaced.map(databaseName => {
+    const path = set.rows.find(row => row.databaseName === databaseName)?.path ?? 'not looked at yet';
+    return reason('FILE_NOT_VERIFIED', { databaseName, path });
+  });
+  const verdict = judged.verdict === 'BROKEN' ? 'BROKEN' : 'UNKNOWN';
+  return { ...judged, verdict, reasons: [...judged.reasons, ...reasons] };
 }
 
 /** Commit time of the mark in UTC: the databases share one transaction, so the first that knows it speaks for all. */

@@ -11,6 +11,10 @@ export type SourceAccess = {
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly addresses: ReadonlyMap<InstanceId, KnownAddress>;
+  /** @@SERVERNAME of each: what people know it by. */
+  readonly serverNames: ReadonlyMap<InstanceId, string>;
+  /** Before anything is sent. @throws SourceHeld when the source is not ours to ask. */
+  ensureFree(): Promise<void>;
   /** A named place where the process may die with a connection open. */
   checkpoint(name: string): Promise<void>;
 };
@@ -62,8 +66,8 @@ export async function readHistory(access: SourceAccess, request: HistoryRequest)
     for (const [id, names] of request.marksWanted(history)) {
       const ask = (on: SqlServer) => readMarks(on, id, names);
       // One instance that hides its marks must not hide the history.
-      const seen = await orProblem(() => (id === instanceId ? ask(server) : withInstance(access, id, ask)));
-      if ('problem' in seen) problems.push(`marks: ${seen.problem}`);
+      const seen = await orProblem(access, id, () => (id === instanceId ? ask(server) : withInstance(access, id, ask)));
+      if ('problem' in seen) problems.push(`Marks of ${seen.problem}`);
       else marks.push(seen.answer);
     }
     const coveredDatabases = covered.map(({ databaseName }) => databaseName);
@@ -91,7 +95,7 @@ export async function readHeaders(
 ): Promise<readonly SeenFile[]> {
   const seen: SeenFile[] = [];
   for (const [instanceId, files] of bySource(requests)) {
-    const answer = await orProblem(() =>
+    const answer = await orProblem(access, instanceId, () =>
       withInstance(access, instanceId, server => readFilesOn(access, server, files, signal)),
     );
     if ('answer' in answer) seen.push(...answer.answer);
@@ -113,6 +117,7 @@ async function readFilesOn(
   const seen: SeenFile[] = [];
   for (const request of files) {
     signal.throwIfAborted();
+    await access.ensureFree();
     const { path } = request.file;
     const finding = await readFile(server, { path, majorVersion });
     seen.push({ ...request, finding, offsetMinutes });
@@ -142,13 +147,14 @@ async function readFile(
 }
 
 async function withInstance<Answer>(
-  { addresses, clock, env }: SourceAccess,
+  access: SourceAccess,
   instanceId: InstanceId,
   ask: (server: SqlServer) => Promise<Answer>,
 ): Promise<Answer> {
+  const { addresses, clock, env } = access;
   const known = addresses.get(instanceId);
-  if (known === undefined)
-    throw new SourceUnknown(`How to reach instance ${instanceId} has not been published by inventory yet.`);
+  if (known === undefined) throw new SourceUnknown('How to reach it has not been published by inventory yet.');
+  await access.ensureFree();
   const { userRef, passwordRef, ...address } = known.address;
   const credentials = {
     user: await resolveSecret(userRef, { env }),
@@ -167,14 +173,24 @@ export class SourceUnknown extends Error {
   override readonly name = 'SourceUnknown';
 }
 
+/** The source belongs to somebody else for now. */
+export class SourceHeld extends Error {
+  override readonly name = 'SourceHeld';
+}
+
+/** One instance that does not answer is a problem with its name, not the end of the look. */
 async function orProblem<Answer>(
+  { serverNames }: SourceAccess,
+  instanceId: InstanceId,
   ask: () => Promise<Answer>,
 ): Promise<{ readonly answer: Answer } | { readonly problem: string }> {
   try {
     return { answer: await ask() };
   } catch (error) {
-    if (error instanceof SourceUnknown || error instanceof SecretError) return { problem: error.message };
-    if (error instanceof SqlServerError) return { problem: `${error.message} ${error.hint}` };
+    const server = serverNames.get(instanceId) ?? instanceId;
+    if (error instanceof SourceUnknown || error instanceof SecretError)
+      return { problem: `${server}: ${error.message}` };
+    if (error instanceof SqlServerError) return { problem: `${server}: ${error.message} ${error.hint}` };
     throw error;
   }
 }
