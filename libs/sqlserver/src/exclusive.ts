@@ -102,8 +102,17 @@ const exclusiveOver = (
     beside: async () => {
       if (!holds()) throw new LockLost('open beside', lock.resource);
       const opened = await openBeside({ ...lock, holds });
-      if (!('refused' in opened)) beside.add(opened);
-      return opened;
+      if ('refused' in opened) return opened;
+      const own: Exclusive = {
+        ...opened,
+        // A lock may be held for the life of its service: what was opened beside it and closed again is not kept.
+        release: () => {
+          beside.delete(own);
+          return opened.release();
+        },
+      };
+      beside.add(own);
+      return own;
     },
     release: async () => {
       if (released) return;
