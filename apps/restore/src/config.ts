@@ -10,6 +10,8 @@ export const restoreSchema = z.strictObject({
   probeTimeoutMs: z.coerce.number().int().min(100).max(60_000).default(5_000),
   /** How often executions are looked at without being woken by a change. */
   lookEveryMs: z.coerce.number().int().min(100).max(60_000).default(2_000),
+  /** Databases of one standby instance that are restored, or opened, at the same time. */
+  parallelRestores: z.coerce.number().int().min(1).max(64).default(4),
 });
 
 export type RestoreConfig = z.infer<typeof restoreSchema>;

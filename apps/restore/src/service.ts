@@ -36,6 +36,7 @@ export function createRestore(config: RestoreConfig, overrides: HostOverrides = 
         clock,
         commands: executionCommands(dependencies),
         instances: instancesOf(dependencies),
+        parallelRestores: config.parallelRestores,
       });
       return [runs(runner, { intervalMs: config.lookEveryMs })];
     },

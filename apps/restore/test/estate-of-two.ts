@@ -4,7 +4,7 @@ import type { Caller } from '@holdfast/service';
 import { LockLost, SqlServerError, statements } from '@holdfast/sqlserver';
 import type { Estate, Member, SetView } from '../src/estate/estate.ts';
 import type { Seen } from '../src/execution/alignment.ts';
-import type { Instances, Probe } from '../src/execution/instance-runner.ts';
+import type { Instances, Locked, Probe } from '../src/execution/instance-runner.ts';
 import type { FailoverInput } from '../src/failover/failover.ts';
 
 const uuid = (kind: string, n: number) => `00000000-0000-4000-8000-${kind}${String(n).padStart(12 - kind.length, '0')}`;
@@ -18,6 +18,50 @@ export const databases = ['BizTalkMgmtDb', 'BizTalkMsgBoxDb'].map((name, index) 
   id: uuid('d', index + 1) as DatabaseId,
 }));
 export const marks = ['BTS_2026_11_21_04_00_00_123', 'BTS_2026_11_21_04_15_00_120', 'BTS_2026_11_21_04_30_00_117'];
+
+/** Where databases live and where they are restored. */
+export type Place = {
+  readonly sourceId: InstanceId;
+  readonly source: string;
+  readonly standbyInstanceId: InstanceId;
+  readonly standby: string;
+};
+export type Shape = {
+  readonly places: readonly Place[];
+  readonly databases: readonly { readonly name: string; readonly id: DatabaseId; readonly place: number }[];
+};
+
+export const onePlace: Shape = {
+  places: [{ sourceId, source: 'PRIMARY', standbyInstanceId, standby: 'STANDBY' }],
+  databases: databases.map(database => ({ ...database, place: 0 })),
+};
+
+/** The group of thirteen databases over two source instances and two standby instances. */
+export const twoPlaces: Shape = {
+  places: [1, 2].map(n => ({
+    sourceId: uuid('c', 10 + n) as InstanceId,
+    source: `BTSDB${String(n)}\\BTS`,
+    standbyInstanceId: uuid('c', 20 + n) as InstanceId,
+    standby: `DRDB${String(n)}\\BTS`,
+  })),
+  // As unsorted as a projection may be: the management database is not the first one.
+  databases: [
+    ...['BizTalkMsgBoxDb', 'BizTalkMgmtDb', 'BizTalkRuleEngineDb', 'SSODB', 'BAMPrimaryImport'].map(onPlace(0)),
+    ...['BAMAlertsApplication', 'BAMAlertsNSMain'].map(onPlace(0)),
+    ...['BizTalkMsgBoxDb2', 'BizTalkDTADb', 'EsbExceptionDb', 'EsbItineraryDb', 'Orders', 'Billing'].map(onPlace(1)),
+  ].map((database, index) => ({ ...database, id: uuid('d', 100 + index) as DatabaseId })),
+};
+
+/** Three of them: two on one instance move beside each other, one on the other instance. */
+export const twoSmallPlaces: Shape = {
+  ...twoPlaces,
+  databases: twoPlaces.databases.filter(({ name }) => ['BizTalkMgmtDb', 'SSODB', 'Orders'].includes(name)),
+};
+
+function onPlace(place: number) {
+  return (name: string) => ({ name, place });
+}
+
 const fork = uuid('f', 1);
 const observedAt = '2026-11-21T04:31:00.000Z';
 
@@ -28,7 +72,7 @@ export function lsns(database: number, set: number) {
 }
 
 /** Sets 0 (full) and 1…3 (logs, with marks[0…2]). */
-function setView(number: number): SetView {
+function setView(number: number, { databases: members, places }: Shape): SetView {
   const type = number === 0 ? 'FULL' : 'LOG';
   return {
     setId: uuid('5e', number),
@@ -42,20 +86,20 @@ function setView(number: number): SetView {
     startedAt: null,
     state: 'VERIFIED',
     reasons: [],
-    files: databases.map(({ name, id }, index) => {
+    files: members.map(({ name, id, place }, index) => {
       const { firstLsn, lastLsn, markLsn } = lsns(index, number);
       return {
-        fileId: uuid('e', number * 10 + index),
+        fileId: uuid('e', number * 100 + index),
         databaseId: id,
         databaseName: name,
-        sourceInstanceId: sourceId,
-        sourceInstance: 'PRIMARY',
+        sourceInstanceId: places[place]!.sourceId,
+        sourceInstance: places[place]!.source,
         path: `D:\\Backup\\${name}_${number}.bak`,
         position: 1,
         state: 'VERIFIED',
         reasons: [],
         header: {
-          backupSetUuid: uuid('9', number * 10 + index),
+          backupSetUuid: uuid('9', number * 100 + index),
           familyGuid: uuid('fa', index),
           firstForkGuid: fork,
           lastForkGuid: fork,
@@ -74,9 +118,10 @@ function setView(number: number): SetView {
   };
 }
 
-/** A group of two databases whose sets up to `copied` lie at the standby; both stand at the end of set `restored`. */
-export function estate({ copied = 3, restored = 1 } = {}): Estate {
-  const sets = [0, 1, 2, 3].map(setView);
+/** A group (of two databases) whose sets up to `copied` lie at the standby; all stand at the end of set `restored`. */
+export function estate({ copied = 3, restored = 1, shape = onePlace } = {}): Estate {
+  const { places, databases: members } = shape;
+  const sets = [0, 1, 2, 3].map(number => setView(number, shape));
   return {
     group: {
       groupId,
@@ -84,13 +129,18 @@ export function estate({ copied = 3, restored = 1 } = {}): Estate {
       name: 'Orders',
       site: 'Dublin',
       observedAt,
-      managementDatabaseId: databases[0]!.id,
-      instances: [{ instanceId: sourceId, name: 'PRIMARY', serverName: 'PRIMARY', productVersion: '16.0.4236.2' }],
-      databases: databases.map(({ name, id }) => ({
+      managementDatabaseId: members.find(({ name }) => name === 'BizTalkMgmtDb')!.id,
+      instances: places.map(({ sourceId: instanceId, source: name }) => ({
+        instanceId,
+        name,
+        serverName: name,
+        productVersion: '16.0.4236.2',
+      })),
+      databases: members.map(({ name, id, place }) => ({
         databaseId: id,
         name,
         role: 'OTHER',
-        instanceId: sourceId,
+        instanceId: places[place]!.sourceId,
         inBackupJob: true,
         state: 'ONLINE',
         recoveryModel: 'FULL',
@@ -106,12 +156,16 @@ export function estate({ copied = 3, restored = 1 } = {}): Estate {
       restAtMark: false,
       state: 'IN_SYNC',
       reasons: [],
-      instances: [{ instanceId: standbyInstanceId, instanceName: 'STANDBY', sourceInstances: ['PRIMARY'] }],
-      streams: databases.map(({ name, id }, index) => ({
+      instances: places.map(place => ({
+        instanceId: place.standbyInstanceId,
+        instanceName: place.standby,
+        sourceInstances: [place.source],
+      })),
+      streams: members.map(({ name, id, place }, index) => ({
         streamId: uuid('57', index),
         databaseId: id,
         databaseName: name,
-        instanceId: standbyInstanceId,
+        instanceId: places[place]!.standbyInstanceId,
       })),
       newestCommonMarkName: null,
       yieldedTo: null,
@@ -141,7 +195,7 @@ export function estate({ copied = 3, restored = 1 } = {}): Estate {
         fileId: file.fileId,
         setId: set.setId,
         databaseId: file.databaseId,
-        instanceId: standbyInstanceId,
+        instanceId: places.find(place => place.sourceId === file.sourceInstanceId)!.standbyInstanceId,
         path: file.path.replace('D:', 'E:'),
         position: 1,
         size: '1024',
@@ -152,12 +206,12 @@ export function estate({ copied = 3, restored = 1 } = {}): Estate {
         copiedAt: observedAt,
       })),
     ),
-    streams: databases.map(({ id }, index) => ({
+    streams: members.map(({ id, place }, index) => ({
       streamId: uuid('57', index),
       standbyId,
       groupId,
       databaseId: id,
-      instanceId: standbyInstanceId,
+      instanceId: places[place]!.standbyInstanceId,
       version: 1,
       state: 'IN_SYNC',
       position: lsns(index, restored).lastLsn,
@@ -204,15 +258,15 @@ export const silent: Probe = { answer: 'SILENT', evidence: 'Nobody listens at 12
 type Database = Seen & { readonly marks: readonly string[] };
 
 /** A standby in memory: it answers the RESTORE statements by the rules of sqlserver.md §2.6 and §3.6, and remembers what it was sent. */
-export function fakeStandby({ copies, sets }: Estate, restored = 1) {
+export function fakeStandby({ copies, sets, standby: { streams } }: Estate, restored = 1) {
   const files = copies.map(copy => ({
     ...copy,
     set: sets.find(({ setId }) => setId === copy.setId)!,
-    name: databases.find(({ id }) => id === copy.databaseId)!.name,
+    name: streams.find(({ databaseId }) => databaseId === copy.databaseId)!.databaseName,
   }));
   const state = new Map<string, Database>(
-    databases.map(({ name }, index) => [
-      name,
+    streams.map(({ databaseName }, index) => [
+      databaseName,
       {
         state: 'RESTORING',
         position: { lsn: requireLsn(lsns(index, restored).lastLsn), forkGuid: fork },
@@ -256,25 +310,26 @@ export function fakeStandby({ copies, sets }: Estate, restored = 1) {
   const instances: Instances = {
     probe: async () => silent,
     look,
+    inDoubtResolution: async () => 1,
     locked: async (_execution, _instance, _signal, work) => {
       let held = true;
       locks += 1;
       try {
-        return await work({
+        const line: Locked = {
           look,
           exclusive: {
             programName: 'fake',
             holds: () => held,
             release: async () => undefined,
-            beside: async () => {
-              throw new Error('Nothing is sent beside the lock.');
-            },
+            beside: async () => line.exclusive,
             run: async (statement, parameters) => {
               if (!held) throw new LockLost(statement.name, 'holdfast:fake');
               return run(statement, parameters);
             },
           },
-        });
+          beside: async () => line,
+        };
+        return await work(line);
       } finally {
         held = false;
       }

@@ -5,7 +5,7 @@ import { removePrepared, trial } from './execution-trial.ts';
 afterAll(removePrepared);
 
 const every = ['decided', 'acted', 'recorded'];
-const statement = ['decided', 'looked', 'begun', 'sent', 'answered', 'acted', 'recorded'];
+const statement = ['decided', 'looked', 'begun', 'sent', 'answered', 'noted', 'acted', 'recorded'];
 const question = ['decided', 'begun', 'acted', 'recorded'];
 
 describeInjuries({
@@ -21,10 +21,11 @@ describeInjuries({
     choose: question,
     restore: statement,
     arrive: every,
+    check: question,
     begin_recovery: every,
     recover: statement,
     begin_verification: every,
-    verify: question,
+    verify: ['decided', 'begun', 'noted', 'acted', 'recorded'],
     complete: every,
   }).flatMap(([step, places]) => places.map(place => `execution/${step}/${place}`)),
   // So counted, they meet all but a few of the places; what is left out is met by another injury of its step.

@@ -1,6 +1,6 @@
 /**
- * A failover of two databases on a real stand-in, for the injury harness: the store holds what the others published and the execution just
- * requested, the standby has both databases RESTORING two logs before the mark, the source is a port where nobody listens.
+ * A failover on real stand-ins, for the injury harness: the store holds what the others published and the execution just requested, the
+ * standby has all databases RESTORING two logs before the mark, the sources are a port where nobody listens.
  */
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,137 +22,172 @@ import type { ExecutionView } from '../src/execution/execution.ts';
 import { instances } from '../src/execution/instance-runner.ts';
 import { startFailover } from '../src/failover/failover-commands.ts';
 import type { RestoreTables } from '../src/tables.ts';
-import { address, databases, failoverInput, manager, silent, standbyInstanceId } from './estate-of-two.ts';
+import { address, failoverInput, manager, onePlace, type Shape, silent } from './estate-of-two.ts';
 import { commandDependencies, publishedEvents, restoreMigrations, saveEstate } from './open-store.ts';
-import { makeHistory } from './real-estate.ts';
-import { startInstance, startTwoServers } from './two-servers.ts';
+import { makeHistoryOf } from './real-estate.ts';
+import { backupFolder, startInstance } from './two-servers.ts';
 
 type World = {
   readonly folder: string;
   readonly executionId: ExecutionId;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
+  /** Of each standby instance, in the order of the shape's places. */
+  readonly standbys: readonly { readonly port: number; readonly user: string; readonly password: string }[];
 };
 
 // The statement log is a stand-in's, and its files are copied: a real server has no part in this.
 const { SQLSERVER_URL: _primary, SQLSERVER_STANDBY_URL: _standby, ...env } = process.env;
 const clock = Date.now;
-const servers = new Map<string, TestServer>();
-let template: Promise<{ readonly folder: string; readonly executionId: ExecutionId }> | undefined;
-let nextWorld: Promise<World> | undefined;
+const nameOf = (place: number) => (place === 0 ? 'standby' : `standby${String(place + 1)}`);
 
-export const trial: InjuryTrial<World> = {
-  prepare: async () => {
-    const world = await (nextWorld ?? makeWorld());
-    // Made while this one is in use: starting a server takes longer than most of what is done with it.
-    nextWorld = makeWorld();
-    // Read when somebody wants it.
-    nextWorld.catch(() => undefined);
-    return world;
-  },
+export const { trial, removePrepared } = executionTrial(onePlace);
 
-  start: async ({ folder, executionId, user, password }, { hook, fencingToken }) => {
-    const store = await openWorldStore(folder);
-    const runner = executionRunner({
-      store,
-      clock,
-      commands: executionCommands({ ...commandDependencies(store), fencingToken }),
-      instances: instances({
+/** The trial of a failover of this shape, and what removes what it made in advance once nothing is to be prepared any more. */
+export function executionTrial(shape: Shape): {
+  readonly trial: InjuryTrial<World>;
+  readonly removePrepared: () => Promise<void>;
+} {
+  const servers = new Map<string, readonly TestServer[]>();
+  let template: Promise<{ readonly folder: string; readonly executionId: ExecutionId }> | undefined;
+  let nextWorld: Promise<World> | undefined;
+
+  const trial: InjuryTrial<World> = {
+    prepare: async () => {
+      const world = await (nextWorld ?? makeWorld());
+      // Made while this one is in use: starting a server takes longer than most of what is done with it.
+      nextWorld = makeWorld();
+      // Read when somebody wants it.
+      nextWorld.catch(() => undefined);
+      return world;
+    },
+
+    start: async ({ folder, executionId, standbys }, { hook, fencingToken }) => {
+      const store = await openWorldStore(folder);
+      const runner = executionRunner({
+        parallelRestores: 4,
         store,
         clock,
-        env: { SQL_USER: user, SQL_PASSWORD: password },
-        fencingToken: String(fencingToken),
-        probeTimeoutMs: 2_000,
-      }),
-    });
-    const shipping = answerClaims(store, executionId);
-    const loop = startRunner(runner, {
-      clock,
-      logger: createLogger({ service: 'restore', level: 'silent' }),
-      intervalMs: 20,
-      backOffMs: { first: 5, longest: 50 },
-      wakeOn: listener => store.afterCommit(listener),
-      hook: onceSent(folder, hook),
-    });
-    return {
-      settled: async signal => {
-        while ((await executionOf(store, executionId)).finishedAt === null) {
-          signal.throwIfAborted();
-          await pause(5);
-        }
-      },
-      idle: () => loop.idle(),
-      failing: () => [...loop.failing().values()],
-      stop: async () => {
-        await loop.stop();
-        await shipping.stop();
-        await store.close();
-      },
-    };
-  },
+        commands: executionCommands({ ...commandDependencies(store), fencingToken }),
+        instances: instances({
+          store,
+          clock,
+          env: Object.fromEntries([
+            ['SQL_USER', 'nobody'],
+            ['SQL_PASSWORD', 'nobody'],
+            ...standbys.flatMap(({ user, password }, place) => [
+              [`${nameOf(place)}_USER`, user],
+              [`${nameOf(place)}_PASSWORD`, password],
+            ]),
+          ]) as Record<string, string>,
+          fencingToken: String(fencingToken),
+          probeTimeoutMs: 2_000,
+        }),
+      });
+      const shipping = answerClaims(store, executionId);
+      const loop = startRunner(runner, {
+        clock,
+        logger: createLogger({ service: 'restore', level: 'silent' }),
+        intervalMs: 20,
+        backOffMs: { first: 5, longest: 50 },
+        wakeOn: listener => store.afterCommit(listener),
+        hook: onceSent(() => restoresOf(shape, folder), hook),
+      });
+      return {
+        settled: async signal => {
+          while ((await executionOf(store, executionId)).finishedAt === null) {
+            signal.throwIfAborted();
+            await pause(5);
+          }
+        },
+        idle: () => loop.idle(),
+        failing: () => [...loop.failing().values()],
+        stop: async () => {
+          await loop.stop();
+          await shipping.stop();
+          await store.close();
+        },
+      };
+    },
 
-  endState: async world => {
-    const store = await openWorldStore(world.folder);
-    const execution = await executionOf(store, world.executionId);
-    const events = await publishedEvents(store);
+    endState: async world => {
+      const store = await openWorldStore(world.folder);
+      const execution = await executionOf(store, world.executionId);
+      const events = await publishedEvents(store);
+      await store.close();
+      return {
+        execution: executionEnd(execution),
+        events: eventsEnd(events),
+        databases: await databasesEnd(shape, world, execution),
+        carriedOut: await carriedOut(shape, world),
+      };
+    },
+
+    remove: async ({ folder }) => {
+      for (const server of servers.get(folder) ?? []) await server.close();
+      servers.delete(folder);
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+
+  async function removePrepared(): Promise<void> {
+    if (nextWorld !== undefined) await trial.remove(await nextWorld);
+    nextWorld = undefined;
+    const made = await template;
+    template = undefined;
+    if (made !== undefined) await rm(made.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  async function makeWorld(): Promise<World> {
+    template ??= makeTemplate(shape);
+    const { folder: made, executionId } = await template;
+    const folder = await mkdtemp(join(tmpdir(), 'holdfast-execution-'));
+    const names = shape.places.map((_, place) => nameOf(place));
+    for (const part of [...names.flatMap(name => [name, `${name}-files`]), 'restore.db'])
+      await cp(join(made, part), join(folder, part), { recursive: true });
+    const started = await Promise.all(
+      names.map(name => startInstance('standby', { folder, share: join(made, 'share'), env }, name)),
+    );
+    servers.set(folder, started);
+    const store = await openWorldStore(folder);
+    await store.transaction(async tx => {
+      for (const [place, server] of started.entries())
+        await saveAddress(tx, {
+          instanceId: shape.places[place]!.standbyInstanceId,
+          version: 1,
+          serverName: nameOf(place),
+          address: {
+            ...server.address,
+            userRef: `env:${nameOf(place)}_USER`,
+            passwordRef: `env:${nameOf(place)}_PASSWORD`,
+          },
+        });
+    });
     await store.close();
-    return {
-      execution: executionEnd(execution),
-      events: eventsEnd(events),
-      databases: await databasesEnd(world, execution),
-      carriedOut: await carriedOut(world),
-    };
-  },
+    const standbys = started.map(({ address: { port }, credentials }) => ({ port: port ?? 0, ...credentials }));
+    return { folder, executionId, standbys };
+  }
 
-  remove: async ({ folder }) => {
-    await servers.get(folder)?.close();
-    servers.delete(folder);
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  },
-};
-
-/** What `prepare` made in advance, once nothing is to be prepared any more. */
-export async function removePrepared(): Promise<void> {
-  if (nextWorld !== undefined) await trial.remove(await nextWorld);
-  nextWorld = undefined;
-  const made = await template;
-  template = undefined;
-  if (made !== undefined) await rm(made.folder, { recursive: true, force: true, maxRetries: 5 });
+  return { trial, removePrepared };
 }
 
-async function makeWorld(): Promise<World> {
-  template ??= makeTemplate();
-  const { folder: made, executionId } = await template;
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-execution-'));
-  for (const part of ['standby', 'standby-files', 'restore.db'])
-    await cp(join(made, part), join(folder, part), { recursive: true });
-  const standby = await startInstance('standby', { folder, share: join(made, 'share'), env });
-  servers.set(folder, standby);
-  const store = await openWorldStore(folder);
-  await store.transaction(tx =>
-    saveAddress(tx, {
-      instanceId: standbyInstanceId,
-      version: 1,
-      serverName: 'STANDBY',
-      address: { ...standby.address, userRef: 'env:SQL_USER', passwordRef: 'env:SQL_PASSWORD' },
-    }),
-  );
-  await store.close();
-  const { user, password } = standby.credentials;
-  return { folder, executionId, port: standby.address.port ?? 0, user, password };
-}
-
-async function makeTemplate() {
+async function makeTemplate(shape: Shape) {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-execution-template-'));
-  const two = await startTwoServers(folder, env);
-  const known = await makeHistory(two);
-  await two.primary.close();
-  await two.standby.close();
+  const place = { folder, share: join(folder, 'share'), env };
+  const start = (role: 'primary' | 'standby', name: (index: number) => string) =>
+    Promise.all(shape.places.map((_, index) => startInstance(role, place, name(index))));
+  const sources = await start('primary', index => `source${String(index)}`);
+  const standbys = await start('standby', nameOf);
+  const known = await makeHistoryOf(shape, { sources, standbys, backup: backupFolder(env) });
+  for (const server of [...sources, ...standbys]) await server.close();
   const store = await openWorldStore(folder);
   await saveEstate(store, known);
+  await store.transaction(async tx => {
+    // Nobody listens there.
+    for (const { sourceId: instanceId, source: serverName } of shape.places)
+      await saveAddress(tx, { ...address, instanceId, serverName });
+  });
   const dependencies = { ...commandDependencies(store), probe: async () => silent };
-  const started = await startFailover(failoverInput(), manager, dependencies);
+  const declaredUnreachable = shape.places.map(({ sourceId: instanceId }) => ({ instanceId, reason: 'gone' }));
+  const started = await startFailover(failoverInput({ declaredUnreachable }), manager, dependencies);
   if ('refused' in started) throw new Error(started.message);
   await store.close();
   return { folder, executionId: started.executionId };
@@ -222,23 +257,25 @@ function eventsEnd(events: Awaited<ReturnType<typeof publishedEvents>>) {
   });
 }
 
-async function databasesEnd({ port, user, password }: World, execution: ExecutionView) {
-  const server = await openServer({
-    address: { ...address.address, port },
-    credentials: { user, password },
-    applicationName: 'restore-test',
-    clock,
-  });
-  const seen = (await observeDatabases(server)).databases;
+async function databasesEnd(shape: Shape, { standbys }: World, execution: ExecutionView) {
   const ends = [];
-  for (const { name } of databases) {
-    const state = seen.find(database => database.name === name)?.state;
-    const mark = execution.chosen?.markName;
-    const log =
-      state === 'ONLINE' && mark !== undefined ? await observeMarkLog(server, { database: name, mark }) : undefined;
-    ends.push({ name, state, holdsMark: log?.holdsMark, marks: log?.newest });
+  for (const [place, { port, ...credentials }] of standbys.entries()) {
+    const server = await openServer({
+      address: { ...address.address, port },
+      credentials,
+      applicationName: 'restore-test',
+      clock,
+    });
+    const seen = (await observeDatabases(server)).databases;
+    for (const { name } of shape.databases.filter(database => database.place === place)) {
+      const state = seen.find(database => database.name === name)?.state;
+      const mark = execution.chosen?.markName;
+      const log =
+        state === 'ONLINE' && mark !== undefined ? await observeMarkLog(server, { database: name, mark }) : undefined;
+      ends.push({ name, state, holdsMark: log?.holdsMark, marks: log?.newest });
+    }
+    await server.close();
   }
-  await server.close();
   return ends;
 }
 
@@ -246,14 +283,20 @@ async function databasesEnd({ port, user, password }: World, execution: Executio
  * The driver writes a statement some turns after it was told to. What happens at `sent` waits until the server has begun the statement: a
  * process killed earlier would only be killed at `begun` once more.
  */
-function onceSent(folder: string, hook: CheckpointHook): CheckpointHook {
-  let before = 0;
-  const begun = async () => (await restoresOf(folder)).filter(({ outcome }) => outcome === 'started').length;
+function onceSent(restores: () => Promise<readonly Logged[]>, hook: CheckpointHook): CheckpointHook {
+  const begun = async () => (await restores()).filter(({ outcome }) => outcome === 'started').length;
+  let expected: Promise<number> | undefined;
   return async name => {
-    if (name.endsWith('/begun')) before = await begun();
-    // Bounded, because on a connection that was ended meanwhile it never begins.
-    for (const limit = clock() + 500; name.endsWith('/sent') && clock() < limit && (await begun()) === before;)
-      await pause(1);
+    if (name.endsWith('/begun')) {
+      // Counted from the first one on: several are sent side by side.
+      expected ??= begun();
+      await expected;
+    }
+    if (name.endsWith('/sent')) {
+      const atLeast = (expected = (expected ?? begun()).then(count => count + 1));
+      // Bounded, because on a connection that was ended meanwhile it never begins.
+      for (const limit = clock() + 500; clock() < limit && (await begun()) < (await atLeast);) await pause(1);
+    }
     return hook(name);
   };
 }
@@ -261,17 +304,18 @@ function onceSent(folder: string, hook: CheckpointHook): CheckpointHook {
 type Logged = { readonly program: string; readonly text: string; readonly outcome: string };
 
 /** What the execution sent to change a database, from the stand-in's statement log. */
-async function restoresOf(folder: string): Promise<readonly Logged[]> {
-  const lines = (await readFile(join(folder, 'standby', 'log', 'statements.jsonl'), 'utf8')).split('\n').slice(0, -1);
+async function restoresOf({ places }: Shape, folder: string): Promise<readonly Logged[]> {
+  const logs = places.map((_, place) => readFile(join(folder, nameOf(place), 'log', 'statements.jsonl'), 'utf8'));
+  const lines = (await Promise.all(logs)).flatMap(log => log.split('\n').slice(0, -1));
   return lines
     .map(line => JSON.parse(line) as Logged)
     .filter(({ program, text }) => program.startsWith('holdfast-restore ') && text.startsWith('RESTORE'));
 }
 
 /** How often each statement was carried out, by its text; throws when one must not be repeated and was. */
-async function carriedOut({ folder }: World): Promise<Readonly<Record<string, number>>> {
+async function carriedOut(shape: Shape, { folder }: World): Promise<Readonly<Record<string, number>>> {
   const counts: Record<string, number> = {};
-  for (const { text, outcome } of await restoresOf(folder))
+  for (const { text, outcome } of await restoresOf(shape, folder))
     if (outcome === 'ok') counts[text] = (counts[text] ?? 0) + 1;
   for (const [text, count] of Object.entries(counts))
     if (count > 1 && /STOPATMARK|^RESTORE DATABASE .* FROM /.test(text))

@@ -72,7 +72,7 @@ const skipped = whyNoTestServer(process.env);
         sources: [{ instanceName: 'PRIMARY', outcome: 'DECLARED_UNREACHABLE', by: 'alex' }],
       });
       expect((last['steps'] as { state: string }[]).map(({ state }) => state)).toEqual(
-        Array.from({ length: 11 }, () => 'SUCCEEDED'),
+        Array.from({ length: 12 }, () => 'SUCCEEDED'),
       );
       const { databases: found } = await observeDatabases(standby);
       for (const name of names) {

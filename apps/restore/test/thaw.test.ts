@@ -15,7 +15,7 @@ const places: readonly (readonly [title: string, first: Place, second: Place])[]
   ['about to look', { after: 'choose/recorded', at: 'observe/read' }, { at: 'recover/recorded' }],
   ['about to begin a restore', { at: 'restore/looked' }, { at: 'restore/answered' }],
   ['about to send a restore', { at: 'restore/begun' }, { at: 'recover/decided' }],
-  ['with a restore sent', { at: 'restore/sent' }, { after: 'restore/recorded', at: 'restore/sent' }],
+  ['with a restore sent', { at: 'restore/sent' }, { at: 'restore/noted' }],
   ['with a restore answered', { at: 'restore/answered' }, { at: 'recover/recorded' }],
   ['about to send a recovery', { at: 'recover/begun' }, { at: 'verify/decided' }],
 ];

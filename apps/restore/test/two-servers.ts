@@ -14,13 +14,14 @@ export function backupFolder(env: NodeJS.ProcessEnv): string {
 export function startInstance(
   role: 'primary' | 'standby',
   { folder, share, env }: { readonly folder: string; readonly share: string; readonly env: NodeJS.ProcessEnv },
+  name: string = role,
 ): Promise<TestServer> {
-  const dataFolder = join(folder, role);
-  const data = join(folder, `${role}-files`);
+  const dataFolder = join(folder, name);
+  const data = join(folder, `${name}-files`);
   for (const made of [share, dataFolder, data]) mkdirSync(made, { recursive: true });
   return startTestServer(
     role,
-    { name: role.toUpperCase(), dataFolder, maps: { [backupFolder(env)]: share, 'D:\\Data': data } },
+    { name: name.toUpperCase(), dataFolder, maps: { [backupFolder(env)]: share, 'D:\\Data': data } },
     env,
   );
 }
@@ -31,6 +32,18 @@ export async function startTwoServers(folder: string, env: NodeJS.ProcessEnv) {
   const primary = await startInstance('primary', place);
   const standby = await startInstance('standby', place);
   return { primary, standby, backup: backupFolder(env) };
+}
+
+/** Two sources and two standby instances, stand-ins all: no environment names so many real ones. */
+export async function startFourServers(folder: string, withoutUrls: NodeJS.ProcessEnv) {
+  const place = { folder, share: join(folder, 'share'), env: withoutUrls };
+  const [source1, source2, standby1, standby2] = await Promise.all([
+    startInstance('primary', place, 'btsdb1'),
+    startInstance('primary', place, 'btsdb2'),
+    startInstance('standby', place, 'drdb1'),
+    startInstance('standby', place, 'drdb2'),
+  ]);
+  return { sources: [source1, source2], standbys: [standby1, standby2], backup: backupFolder(withoutUrls) } as const;
 }
 
 export async function open({ address, credentials }: TestServer): Promise<SqlServer> {
@@ -66,6 +79,7 @@ export async function mark(server: SqlServer, names: readonly string[], markName
 
 export type Taken = {
   readonly name: string;
+  readonly number: number;
   readonly path: string;
   readonly markLsn: Lsn | null;
   readonly header: Awaited<ReturnType<typeof observeHeaders>>['headers'][number];
@@ -87,7 +101,7 @@ export async function backUp(
     const { headers } = await observeHeaders(server, { path, majorVersion: 16 });
     const { marks } = await observeMarks(server, markName === null ? [] : [markName]);
     const markLsn = marks.find(row => row.databaseName === name)?.lsn ?? null;
-    taken.push({ name, path, header: headers[0]!, markLsn });
+    taken.push({ name, number, path, header: headers[0]!, markLsn });
   }
   return taken;
 }

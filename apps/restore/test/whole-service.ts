@@ -22,6 +22,7 @@ import {
   on,
 } from '@holdfast/messaging';
 import { createLogger, newId, type Service } from '@holdfast/service';
+import type { InstanceId } from '@holdfast/domain';
 import type { CheckpointHook } from '@holdfast/service/runner';
 import { signedClient } from '@holdfast/service/testing';
 import { temporaryStore } from '@holdfast/store/testing';
@@ -32,6 +33,8 @@ import { createRestore } from '../src/service.ts';
 import { failoverInput, groupId, manager, marks, sourceId, standbyId, standbyInstanceId } from './estate-of-two.ts';
 
 type Servers = { readonly primary: TestServer; readonly standby: TestServer };
+/** An instance as it is known to the service, and what answers for it. */
+export type Known = { readonly instanceId: InstanceId; readonly name: string; readonly server: TestServer };
 type Client = ReturnType<typeof signedClient>;
 
 const key = Buffer.from('k'.repeat(32));
@@ -46,7 +49,7 @@ export const nobody: TestServer = {
 };
 
 /** The other three services, as far as restore sees them: they publish `known`, and shipping answers a claim. */
-export async function othersOn(bus: Bus, known: Estate, servers: Servers) {
+export async function othersOn(bus: Bus, known: Estate, servers: Servers | readonly Known[]) {
   const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
   const { store } = temporary;
   const clock = Date.now;
@@ -79,17 +82,13 @@ export async function othersOn(bus: Bus, known: Estate, servers: Servers) {
   await shipping.start();
   await store.transaction(async tx => {
     await outbox.append(tx, groupObserved, known.group);
-    for (const [instanceId, role] of [
-      [sourceId, 'primary'],
-      [standbyInstanceId, 'standby'],
-    ] as const) {
-      const { address } = servers[role];
-      const references = { userRef: `env:${role}_USER`, passwordRef: `env:${role}_PASSWORD` };
+    for (const { instanceId, name, server } of knownOf(servers)) {
+      const references = { userRef: `env:${name}_USER`, passwordRef: `env:${name}_PASSWORD` };
       await outbox.append(tx, instanceAddressed, {
         instanceId,
         version: 1,
-        serverName: role,
-        address: { ...address, ...references },
+        serverName: name,
+        address: { ...server.address, ...references },
       });
     }
     await outbox.append(tx, standbyChanged, known.standby);
@@ -109,13 +108,13 @@ export async function othersOn(bus: Bus, known: Estate, servers: Servers) {
 /** The service whole, with its state in `stateFolder`. */
 export async function startRestore(
   bus: Bus,
-  servers: Servers,
+  servers: Servers | readonly Known[],
   { stateFolder, hook }: { readonly stateFolder: string; readonly hook?: CheckpointHook },
 ): Promise<{ readonly service: Service; readonly url: string }> {
   const env = Object.fromEntries(
-    (['primary', 'standby'] as const).flatMap(role => [
-      [`${role}_USER`, servers[role].credentials.user],
-      [`${role}_PASSWORD`, servers[role].credentials.password],
+    knownOf(servers).flatMap(({ name, server: { credentials } }) => [
+      [`${name}_USER`, credentials.user],
+      [`${name}_PASSWORD`, credentials.password],
     ]),
   );
   const config = restoreSchema.parse({
@@ -130,6 +129,14 @@ export async function startRestore(
   return { service, url };
 }
 
+function knownOf(servers: Servers | readonly Known[]): readonly Known[] {
+  if (!('primary' in servers)) return servers;
+  return [
+    { instanceId: sourceId, name: 'primary', server: servers.primary },
+    { instanceId: standbyInstanceId, name: 'standby', server: servers.standby },
+  ];
+}
+
 export function clientOf(url: string): Client {
   return signedClient({ url, key, subgraph: 'restore', caller: manager });
 }
@@ -140,6 +147,7 @@ export type Answer = {
   readonly id?: string;
   readonly state?: string;
   readonly execution?: { readonly id: string };
+  readonly message?: string;
   readonly fix?: string;
 };
 

@@ -44,13 +44,33 @@ export type Member = {
   readonly instanceName: string;
 };
 
-export function membersOf({ standby }: Pick<Estate, 'standby'>): readonly Member[] {
-  return standby.streams.map(({ databaseId, databaseName, instanceId }) => ({
+/**
+ * Always in this order: the instance of the management database first, on it the management database, everything else by name. Databases of one
+ * instance are opened together, that one first (sqlserver.md §3.5, where the order has no source), and people find them in their place.
+ */
+export function membersOf({ group, standby }: Pick<Estate, 'group' | 'standby'>): readonly Member[] {
+  const { managementDatabaseId } = group;
+  const home = standby.streams.find(({ databaseId }) => databaseId === managementDatabaseId)?.instanceId;
+  const members = standby.streams.map(({ databaseId, databaseName, instanceId }) => ({
     databaseId: databaseId as DatabaseId,
     databaseName,
     instanceId: instanceId as InstanceId,
     instanceName: standby.instances.find(instance => instance.instanceId === instanceId)?.instanceName ?? instanceId,
   }));
+  const rank = ({ instanceId, instanceName, databaseId, databaseName }: Member) => [
+    instanceId === home ? '' : instanceName,
+    instanceId,
+    databaseId === managementDatabaseId ? '' : databaseName,
+  ];
+  return members
+    .map(member => ({ member, rank: rank(member) }))
+    .sort((a, b) => compareTexts(a.rank, b.rank))
+    .map(({ member }) => member);
+}
+
+function compareTexts(left: readonly string[], right: readonly string[]): number {
+  const at = left.findIndex((text, index) => text !== right[index]);
+  return at === -1 ? 0 : (left[at] ?? '') < (right[at] ?? '') ? -1 : 1;
 }
 
 /** Names of databases that the backup job covers and the standby does not have: without them a recovered group is torn. */

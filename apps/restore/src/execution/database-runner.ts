@@ -1,132 +1,236 @@
 /**
- * One statement to one database of the standby: a restore or its opening. Invariant: what is sent was decided from the position read under the
- * lock, on the connection that holds it; what was done is believed from the position read afterwards. So an attempt that was cut anywhere is
- * followed by one that first sees how far it came (sqlserver.md §8.4).
+ * Databases of the standby on their way: to the mark, then open. Invariant: what is sent was decided from a position read under the lock, on the
+ * connection that sends it; what was done is believed from the position read afterwards. So an attempt that was cut anywhere is followed
+ * by one that first sees how far it came (sqlserver.md §8.4).
+ *
+ * The locks of all instances are held for the whole of it; beside each, several databases move at once, one statement per connection.
  */
+import type { RestoreStep } from '@holdfast/domain/restore-plan';
 import type { StepContext } from '@holdfast/service/runner';
-import { membersOf } from '../estate/estate.ts';
-import { align, notAtMark, readiness, type Seen } from './alignment.ts';
-import type { AsOf, ExecutionCommands, Recorded } from './execution-commands.ts';
+import { type Member, membersOf } from '../estate/estate.ts';
+import { align, notAtMark, readiness, type Seen, type SeenDatabases } from './alignment.ts';
+import {
+  type Batch,
+  type BatchMeans,
+  type BatchOutcome,
+  openBatch,
+  StepFailed,
+  type StepsEnd,
+  type Stuck,
+} from './batch-runner.ts';
+import type { ExecutionCommands } from './execution-commands.ts';
 import { type ExecutionView, markTarget } from './execution.ts';
-import { type Instances, type Locked, sendRecover, sendRestore } from './instance-runner.ts';
+import { type Instances, type Locked, lockedAll, sendRecover, sendRestore } from './instance-runner.ts';
 import type { Action, Situation } from './next-action.ts';
-import type { Step, StepId, StepReason } from './step.ts';
+import { settled, sideBySide } from './side-by-side.ts';
+import type { Step, StepReason } from './step.ts';
 
-/** What was done and the execution's version that it rests on: beginning a step raises it. */
-export type Acted<Outcome> = { readonly asOf: AsOf; readonly outcome: Outcome };
+export type MoveMeans = BatchMeans & {
+  readonly instances: Instances;
+  /** Databases of one instance that move at the same time. */
+  readonly parallelRestores: number;
+};
 
-/** Records that a step is begun, before anything of it is sent. */
-export type Begin = (asOf: AsOf, stepId: StepId) => Promise<Recorded>;
+type MoveAction = Extract<Action, { kind: 'RESTORE' | 'RECOVER' }>;
 
-export type DatabaseOutcome =
-  | { readonly kind: 'DONE' }
-  /** The database or the execution had moved since it was looked at: nothing was sent. */
-  | { readonly kind: 'LOOK_AGAIN' }
-  | { readonly kind: 'STUCK'; readonly reason: StepReason };
+/** A database with the first of its steps that is not done. */
+type Move = { readonly step: Step; readonly member: Member };
 
-type Means = { readonly commands: ExecutionCommands; readonly instances: Instances; readonly begin: Begin };
+type Course = {
+  readonly execution: ExecutionView;
+  readonly batch: Batch;
+  readonly context: StepContext;
+  readonly means: MoveMeans;
+};
 
-type DatabaseAction = Extract<Action, { kind: 'RESTORE' | 'RECOVER' }>;
+type Work = (move: Move, line: Locked, course: Course) => Promise<StepsEnd>;
 
-export async function moveDatabase(
-  action: DatabaseAction,
+type Statement = {
+  /** Answers with what the server made of it, when that ends the execution. */
+  readonly send: (onPercent: (percent: number) => void) => Promise<StepReason | undefined>;
+  /** What is wrong with where it left the database. */
+  readonly arrived: (after: Seen) => StepReason | undefined;
+};
+
+export async function moveDatabases(
+  action: MoveAction,
   { execution, estate }: Situation,
   context: StepContext,
-  { commands, instances, begin }: Means,
-): Promise<Acted<DatabaseOutcome>> {
-  const { step, databaseId } = action;
-  const member = membersOf(estate).find(candidate => candidate.databaseId === databaseId);
-  if (member === undefined)
-    throw new Error(`The standby has no stream for ${step.databaseName ?? databaseId} any more.`);
-  return instances.locked(execution, member.instanceId, context.signal, async locked => {
-    const look = async () => {
-      const seen = (await locked.look([member])).get(databaseId);
-      if (seen === undefined) throw new Error(`${member.databaseName} was not looked at.`);
-      return seen;
-    };
-    const before = await look();
-    const send = action.kind === 'RESTORE' ? planned(execution, action, before) : opening(execution, action, before);
-    if (typeof send !== 'function') return { asOf: execution, outcome: send };
-    await context.checkpoint('looked');
-    const asOf = await begin(execution, step.stepId);
-    if (asOf === 'OVERTAKEN') return { asOf: execution, outcome: { kind: 'LOOK_AGAIN' } };
-    const progress = progressOf(commands, step);
-    await context.checkpoint('begun');
-    const sent = send(locked, member.databaseName, progress.note);
-    // Its failure is read below; between here and there it must not count as unhandled.
-    sent.catch(() => undefined);
-    await context.checkpoint('sent');
-    const answer = await sent;
-    await progress.saved();
-    await context.checkpoint('answered');
-    return { asOf, outcome: arrival(action, answer, await look()) };
+  means: MoveMeans,
+): Promise<BatchOutcome> {
+  const members = membersOf(estate);
+  const moves = action.steps.map((step): Move => {
+    const member = members.find(({ databaseId }) => databaseId === step.databaseId);
+    if (member === undefined)
+      throw new Error(`The standby has no stream for ${step.databaseName ?? 'this step'} any more.`);
+    return { step, member };
+  });
+  const byInstance = Map.groupBy(moves, ({ member }) => member.instanceId);
+  const batch = openBatch(action.kind === 'RESTORE', context, means);
+  const course = { execution, batch, context, means };
+  return lockedAll(means.instances, execution, [...byInstance.keys()], context.signal, async locks => {
+    const places = [...byInstance].map(([instanceId, own]) => {
+      const lock = locks.get(instanceId);
+      if (lock === undefined) throw new Error(`Instance ${instanceId} is not locked.`);
+      return { lock, own };
+    });
+    if (action.kind === 'RECOVER' && !execution.passedPointOfNoReturn) {
+      const torn = (await settled(places.map(({ lock, own }) => elsewhere(lock, own, execution)))).find(
+        stuck => stuck !== undefined,
+      );
+      if (torn !== undefined) return torn;
+    }
+    const work = action.kind === 'RESTORE' ? bringToMark : openOne;
+    await settled(places.map(({ lock, own }) => moveBeside(lock, own, course, work)));
+    return batch.outcome();
   });
 }
 
-type Send = (locked: Locked, database: string, onPercent: (percent: number) => void) => Promise<StepReason | undefined>;
-
-function planned(
-  execution: ExecutionView,
-  { step, databaseId }: Extract<Action, { kind: 'RESTORE' }>,
-  seen: Seen,
-): Send | DatabaseOutcome {
-  const alignment = align(databaseId, execution.steps, markTarget(execution), seen);
-  if (alignment.kind === 'STUCK') return alignment;
-  if (alignment.kind === 'ARRIVED' || alignment.step.stepId !== step.stepId) return { kind: 'LOOK_AGAIN' };
-  return async ({ exclusive }, database, onPercent) =>
-    (await sendRestore(exclusive, database, alignment, onPercent)) === 'DONE'
-      ? undefined
-      : {
-          code: 'MARK_NOT_REACHED',
-          message: `${database} was rolled to the end of the file: the mark was not in it (4329).`,
-          fix: 'The proof of this mark was wrong. Nothing was opened; choose a later mark, or seed this database again.',
-          evidence: alignment.restore.file.path,
-          since: null,
-        };
+/** All once more, on both sides under the lock, before the first one is opened: recovery begins together or not at all. */
+async function elsewhere(lock: Locked, own: readonly Move[], execution: ExecutionView): Promise<Stuck | undefined> {
+  const all = await lock.look(own.map(({ member }) => member));
+  for (const { step, member } of own) {
+    const reason = unready({ step, member }, seenOf(all, member), execution);
+    if (reason !== undefined) return { kind: 'STUCK', stepId: step.stepId, reason };
+  }
+  return undefined;
 }
 
-function opening(
-  execution: ExecutionView,
-  { step, databaseId }: Extract<Action, { kind: 'RECOVER' }>,
+async function moveBeside(lock: Locked, own: readonly Move[], course: Course, work: Work): Promise<void> {
+  const { batch, means } = course;
+  await sideBySide(own, means.parallelRestores, async next => {
+    // The lock's own connection sends none of it: a statement that ends its connection must not take the lock from the others.
+    let line: Locked | undefined;
+    for (let move = next(); move !== undefined && !batch.over(); move = next()) {
+      const { step, member } = move;
+      await batch.attempt(step, async () => {
+        if (line?.exclusive.holds() !== true) line = await lock.beside();
+        return work({ step, member }, line, course);
+      });
+    }
+  });
+}
+
+/** All the way, file by file: a small database does not wait for the files of a large one. */
+async function bringToMark({ step, member }: Move, line: Locked, course: Course): Promise<StepsEnd> {
+  const { execution, batch } = course;
+  const { databaseId, databaseName } = member;
+  let seen = seenOf(await line.look([member]), member);
+  while (!batch.over()) {
+    const alignment = align(databaseId, execution.steps, markTarget(execution), seen);
+    if (alignment.kind === 'ARRIVED') break;
+    if (alignment.kind === 'STUCK') return { kind: 'STUCK', stepId: step.stepId, reason: alignment.reason };
+    const { restore } = alignment;
+    const end = await carryOut({ step: alignment.step, member }, line, course, {
+      send: async onPercent =>
+        (await sendRestore(line.exclusive, databaseName, alignment, onPercent)) === 'DONE'
+          ? undefined
+          : missed(databaseName, restore.file.path),
+      arrived: after => (after.position?.lsn === restore.reaches ? undefined : astray(databaseName, restore, after)),
+    });
+    if (end.kind !== 'DONE') return end;
+    ({ seen } = end);
+  }
+  return { kind: 'DONE' };
+}
+
+async function openOne({ step, member }: Move, line: Locked, course: Course): Promise<StepsEnd> {
+  const { databaseName } = member;
+  const seen = seenOf(await line.look([member]), member);
+  const reason = unready({ step, member }, seen, course.execution);
+  if (reason !== undefined) return { kind: 'STUCK', stepId: step.stepId, reason };
+  if (seen.state === 'ONLINE') {
+    // An attempt before this one got through; whether it is the right database is what the verification asks.
+    const { commands, journal } = course.means;
+    return { kind: (await journal.note(asOf => commands.succeed(asOf, [step.stepId]))) ? 'DONE' : 'OVERTAKEN' };
+  }
+  return carryOut({ step, member }, line, course, {
+    send: async onPercent => {
+      await sendRecover(line.exclusive, databaseName, onPercent);
+      return undefined;
+    },
+    arrived: ({ state }) => {
+      if (state === 'ONLINE') return undefined;
+      throw new Error(`${databaseName} is ${state ?? 'absent'} after its recovery was answered.`);
+    },
+  });
+}
+
+/** Why it must not be opened. @throws Error while the server itself is still opening it. */
+function unready(
+  { step, member: { databaseId, databaseName } }: Move,
   seen: Seen,
-): Send | DatabaseOutcome {
+  execution: ExecutionView,
+): StepReason | undefined {
   const target = markTarget(execution);
   switch (readiness(databaseId, target, seen)) {
+    case 'AT_MARK':
     case 'OPEN':
-      // An attempt before this one got through; whether it is the right database is what the verification asks.
-      return { kind: 'DONE' };
+      return undefined;
     case 'OPENING':
       // Nothing was given up here, so nothing is: it ends ONLINE or in a state that says more.
-      throw new Error(`${step.databaseName ?? databaseId} is RECOVERING: the server is still opening it.`);
+      throw new StepFailed(step, new Error(`${databaseName} is RECOVERING: the server is still opening it.`));
     case 'ELSEWHERE':
-      return { kind: 'STUCK', reason: notAtMark(step.databaseName ?? databaseId, target.mark, seen) };
-    case 'AT_MARK':
-      return async ({ exclusive }, database, onPercent) => {
-        await sendRecover(exclusive, database, onPercent);
-        return undefined;
-      };
+      return notAtMark(databaseName, target.mark, seen);
   }
+}
+
+/** One statement: begun in the record, sent, and judged by the position that it left. */
+async function carryOut(
+  { step, member }: Move,
+  line: Locked,
+  { context, means: { commands, journal } }: Course,
+  { send, arrived }: Statement,
+): Promise<Extract<StepsEnd, { kind: 'OVERTAKEN' | 'STUCK' }> | { readonly kind: 'DONE'; readonly seen: Seen }> {
+  const { stepId } = step;
+  try {
+    await context.checkpoint('looked');
+    if (!(await journal.note(asOf => commands.startStep(asOf, stepId)))) return { kind: 'OVERTAKEN' };
+    const progress = progressOf(commands, step);
+    await context.checkpoint('begun');
+    const sent = send(progress.note);
+    // Its failure is read below; between here and there it must not count as unhandled.
+    sent.catch(() => undefined);
+    await context.checkpoint('sent');
+    const refused = await sent;
+    await progress.saved();
+    await context.checkpoint('answered');
+    const seen = seenOf(await line.look([member]), member);
+    const reason = refused ?? arrived(seen);
+    if (reason !== undefined) return { kind: 'STUCK', stepId, reason };
+    if (!(await journal.note(asOf => commands.succeed(asOf, [stepId])))) return { kind: 'OVERTAKEN' };
+    await context.checkpoint('noted');
+    return { kind: 'DONE', seen };
+  } catch (error) {
+    throw new StepFailed(step, error);
+  }
+}
+
+function seenOf(all: SeenDatabases, { databaseId, databaseName }: Member): Seen {
+  const seen = all.get(databaseId);
+  if (seen === undefined) throw new Error(`${databaseName} was not looked at.`);
+  return seen;
+}
+
+function missed(databaseName: string, path: string): StepReason {
+  return {
+    code: 'MARK_NOT_REACHED',
+    message: `${databaseName} was rolled to the end of the file: the mark was not in it (4329).`,
+    fix: 'The proof of this mark was wrong. Nothing was opened; choose a later mark, or seed this database again.',
+    evidence: path,
+    since: null,
+  };
 }
 
 /** The position decides, not the answer. */
-function arrival(action: DatabaseAction, refused: StepReason | undefined, after: Seen): DatabaseOutcome {
-  if (refused !== undefined) return { kind: 'STUCK', reason: refused };
-  const { step } = action;
-  const databaseName = step.databaseName ?? action.databaseId;
-  if (step.work.kind !== 'RESTORE') {
-    if (after.state === 'ONLINE') return { kind: 'DONE' };
-    throw new Error(`${databaseName} is ${after.state ?? 'absent'} after its recovery was answered.`);
-  }
-  const { reaches } = step.work.restore;
-  if (after.position?.lsn === reaches) return { kind: 'DONE' };
-  const reason = {
+function astray(databaseName: string, { reaches }: RestoreStep, { state, position }: Seen): StepReason {
+  return {
     code: 'STEP_DID_NOT_ARRIVE',
     message: `${databaseName} is not where this file should have brought it.`,
     fix: 'Nothing was opened. Compare the header of the file with what is recorded for it, then fail over again.',
-    evidence: `expected ${reaches}, found ${after.position?.lsn ?? `none (${after.state ?? 'absent'})`}`,
+    evidence: `expected ${reaches}, found ${position?.lsn ?? `none (${state ?? 'absent'})`}`,
     since: null,
   };
-  return { kind: 'STUCK', reason };
 }
 
 /** Percents come while the statement runs and are saved one after the other. */

@@ -153,17 +153,21 @@ function stepCommands(apply: Apply) {
         };
       }),
 
-    succeed: (asOf: AsOf, stepIds: readonly StepId[]) =>
+    /** `reasons`: what stays to be known about steps that have succeeded all the same. */
+    succeed: (asOf: AsOf, stepIds: readonly StepId[], reasons: readonly StepReason[] = []) =>
       apply(asOf, (view, now) => ({
         execution: { ...view, version: view.version + 1 },
-        steps: stepIds.map(stepId => succeeded(stepOf(view, stepId), now)),
+        steps: stepIds.map(stepId => ({
+          ...succeeded(stepOf(view, stepId), now),
+          reasons: reasons.map(reason => ({ ...reason, since: now })),
+        })),
       })),
 
-    /** A step that will be tried again says why it did not work; the same message again is no news. */
+    /** A step that will be tried again says why it did not work; the same message again is no news, and a step that is over has no problem. */
     noteProblem: (asOf: AsOf, stepId: StepId, reason: StepReason) =>
       apply(asOf, (view, now) => {
         const step = stepOf(view, stepId);
-        if (step.reasons[0]?.message === reason.message) return undefined;
+        if (step.state === 'SUCCEEDED' || step.reasons[0]?.message === reason.message) return undefined;
         return {
           execution: { ...view, version: view.version + 1 },
           steps: [{ ...step, reasons: [{ ...reason, since: now }] }],

@@ -1,76 +1,20 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { ExecutionId } from '@holdfast/domain';
-import { type CheckpointHook, runOneStep } from '@holdfast/service/runner';
-import {
-  databases,
-  estate,
-  failoverInput,
-  fakeStandby,
-  manager,
-  marks,
-  serverError,
-  standbyId,
-} from '../../test/estate-of-two.ts';
-import { openRestoreStore, publishedEvents } from '../../test/open-store.ts';
-import { saveYield } from '../estate/estate-store.ts';
-import type { Estate } from '../estate/estate.ts';
-import { startFailover } from '../failover/failover-commands.ts';
+import { databases, marks, serverError } from '../../test/estate-of-two.ts';
+import { type Failover, type FailoverOptions, openFailover, releases } from '../../test/open-failover.ts';
+import { publishedEvents } from '../../test/open-store.ts';
 import { executionCommands } from './execution-commands.ts';
-import { executionRunner } from './execution-runner.ts';
-import { findExecution } from './execution-store.ts';
 import type { Instances } from './instance-runner.ts';
 
-let remove: (() => Promise<void>) | undefined;
+let opened: Failover | undefined;
 afterEach(async () => {
-  await remove?.();
-  remove = undefined;
+  await opened?.remove();
+  opened = undefined;
 });
 
-async function failover(
-  options: {
-    known?: Estate;
-    instances?: (own: Instances) => Instances;
-    input?: Parameters<typeof failoverInput>[0];
-  } = {},
-) {
-  const known = options.known ?? estate();
-  const opened = await openRestoreStore(known);
-  remove = opened.remove;
-  const { store, dependencies } = opened;
-  const standby = fakeStandby(known);
-  const started = await startFailover(failoverInput(options.input), manager, dependencies);
-  if ('refused' in started) throw new Error(started.message);
-  const id: ExecutionId = started.executionId;
-  const instances = options.instances?.(standby.instances) ?? standby.instances;
-  const runner = executionRunner({
-    store,
-    clock: Date.now,
-    commands: executionCommands({ ...dependencies, fencingToken: 1 }),
-    instances,
-  });
-  const view = async () => (await store.read(db => findExecution(db, id)))!;
-
-  /** Until nothing is left to do; a step that fails is reported and tried again, as the loop does. Shipping answers when asked. */
-  const run = async (hook: CheckpointHook = () => undefined, limit = 80) => {
-    const signal = new AbortController().signal;
-    for (let passes = 0; passes < limit; passes += 1) {
-      try {
-        if (await runOneStep(runner, id, { signal, clock: Date.now, hook })) continue;
-      } catch (error) {
-        await runner.failed?.(id, error);
-        continue;
-      }
-      if ((await view()).state !== 'DRAINING') return;
-      const yieldedAt = new Date().toISOString();
-      await store.transaction(tx => saveYield(tx, { executionId: id, standbyId, yieldedAt }));
-    }
-    throw new Error(`still ${(await view()).state} after ${String(limit)} passes`);
-  };
-  return { ...opened, standby, id, view, run, runner };
+async function failover(options: FailoverOptions = {}): Promise<Failover> {
+  await opened?.remove();
+  return (opened = await openFailover(options));
 }
-
-const releases = async (store: Parameters<typeof publishedEvents>[0]) =>
-  (await publishedEvents(store)).filter(({ type }) => type === 'standby.released').map(({ data }) => data['outcome']);
 
 describe('the execution runner', () => {
   it('brings every database to the mark, opens and verifies them, and tells everybody', async () => {
@@ -142,7 +86,6 @@ describe('the execution runner', () => {
     });
     expect(shown.slice(0, 2)).toEqual([undefined, 'SQL_TRANSIENT']);
     expect(await first.view()).toMatchObject({ state: 'COMPLETED' });
-    await remove?.();
 
     const second = await failover();
     second.standby.faults.failNext = serverError(3241, 'media');
@@ -156,11 +99,10 @@ describe('the execution runner', () => {
   });
 
   it('gives up nothing once a database is open', async () => {
-    const { standby, run, view } = await failover();
+    const { standby, run, view } = await failover({ parallelRestores: 1 });
     await run(name => {
-      if (name === 'execution/recover/decided' && standby.sent.length === 5)
-        standby.faults.failNext ??= serverError(824, 'fatal');
-      if (standby.sent.length > 6) standby.faults.failNext = undefined;
+      if (name === 'execution/recover/begun' && standby.sent.length === 5)
+        standby.faults.failNext = serverError(824, 'fatal');
     });
     expect(await view()).toMatchObject({ state: 'COMPLETED' });
     expect((await view()).steps.filter(({ work }) => work.kind === 'RECOVER').map(({ attempts }) => attempts)).toEqual([

@@ -1,5 +1,5 @@
 /**
- * Drives every execution that has not ended, one step at a time (design.md §5, "A failover").
+ * Drives every execution that has not ended (design.md §5, "A failover"): one step at a time, but what is done to databases side by side.
  *
  * Invariants: nothing is sent to a standby before shipping has yielded it to this execution; a database is only moved towards the mark, and
  * opened only when all of them stand on it; what is about to be sent is recorded before, what was done is believed from the position read
@@ -14,47 +14,46 @@
  * did, because positions that bind are read on the connection that it lost.
  */
 import type { ExecutionId } from '@holdfast/domain';
-import { safeMessage } from '@holdfast/service';
 import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
-import { SqlServerError } from '@holdfast/sqlserver';
 import type { Store } from '@holdfast/store';
 import { findEstate, hasYielded } from '../estate/estate-store.ts';
 import { membersOf } from '../estate/estate.ts';
 import type { RestoreTables } from '../tables.ts';
 import type { SeenDatabases } from './alignment.ts';
-import { type Acted, type Begin, type DatabaseOutcome, moveDatabase } from './database-runner.ts';
+import { moveDatabases, type MoveMeans } from './database-runner.ts';
 import type { SourceRecord } from './execution.ts';
 import { type AsOf, type ExecutionCommands, type Recorded, Superseded } from './execution-commands.ts';
 import { findExecution, listRunning } from './execution-store.ts';
+import { failureReason, isHopeless, StepFailed } from './batch-runner.ts';
 import { commandTexts, type Instances } from './instance-runner.ts';
-import { chooseMark, confirmFailure, type MarkOutcome, verify } from './mark-runner.ts';
+import { type Journal, openJournal } from './journal.ts';
+import { checkInDoubt, chooseMark, confirmFailure, type MarkOutcome, verifyAll } from './mark-runner.ts';
 import { type Action, nextAction, type Situation } from './next-action.ts';
-import { closingSteps, type Step, type StepReason } from './step.ts';
+import { closingSteps, type Step } from './step.ts';
 
 type Decision = { readonly situation: Situation; readonly action: Action };
 
-type Outcome = DatabaseOutcome | MarkOutcome | { readonly kind: 'ACCOUNTED'; readonly source: SourceRecord };
+type Outcome =
+  /** What is recorded is all there is to do. */
+  { readonly kind: 'DONE' } | MarkOutcome | { readonly kind: 'ACCOUNTED'; readonly source: SourceRecord };
+/** What was done and the execution's version that it rests on: beginning a step raises it. */
+type Acted = { readonly asOf: AsOf; readonly outcome: Outcome };
 
 export type RunnerOptions = {
   readonly store: Store<RestoreTables>;
   readonly commands: ExecutionCommands;
   readonly instances: Instances;
   readonly clock: () => number;
+  /** Databases of one standby instance that are restored, or opened, at the same time. */
+  readonly parallelRestores: number;
 };
 
-type Means = RunnerOptions & { readonly begin: Begin };
+type Means = RunnerOptions & MoveMeans;
 
-export function executionRunner(
-  options: RunnerOptions,
-): RunnerDefinition<ExecutionId, Situation, Decision, Acted<Outcome>> {
+export function executionRunner(options: RunnerOptions): RunnerDefinition<ExecutionId, Situation, Decision, Acted> {
   const { store, commands } = options;
   // The version that the pass under way rests on: who complains must not speak for somebody who has gone on meanwhile.
   const restsOn = new Map<ExecutionId, AsOf>();
-  const begin: Begin = async (asOf, stepId) => {
-    const begun = await commands.startStep(asOf, stepId);
-    if (begun !== 'OVERTAKEN') restsOn.set(begun.executionId, begun);
-    return begun;
-  };
   return {
     name: 'execution',
     subjects: async () => {
@@ -74,7 +73,10 @@ export function executionRunner(
       return action && { situation, action };
     },
     step: ({ action }) => action.kind.toLowerCase(),
-    act: (decision, context) => act(decision, context, { ...options, begin }),
+    act: (decision, context) => {
+      const journal = openJournal(decision.situation.execution, asOf => restsOn.set(asOf.executionId, asOf));
+      return act(decision, context, { ...options, journal });
+    },
     // Overtaken, there is nothing to record: the next pass sees what the other one has made of it.
     record: async (decision, acted) => {
       await record(decision, acted, commands);
@@ -82,12 +84,15 @@ export function executionRunner(
     failed: async (executionId, error) => {
       if (error instanceof Superseded) return;
       const view = await store.read(db => findExecution(db, executionId));
-      const step = view?.steps.find(({ state }) => state === 'RUNNING' || state === 'WAITING');
+      const { step, cause } =
+        error instanceof StepFailed
+          ? error
+          : { step: view?.steps.find(({ state }) => state === 'RUNNING' || state === 'WAITING'), cause: error };
       // Moved since by somebody else: it was no failure of what is being done now.
       if (view === undefined || step === undefined || view.version !== restsOn.get(executionId)?.version) return;
-      const reason = failureReason(error);
+      const reason = failureReason(cause);
       // Before the first database is open, what cannot succeed by repeating gives the standby back to shipping. After it nothing is given up.
-      if (isHopeless(error) && !view.passedPointOfNoReturn) await commands.fail(view, step.stepId, reason);
+      if (isHopeless(cause) && !view.passedPointOfNoReturn) await commands.fail(view, step.stepId, reason);
       else await commands.noteProblem(view, step.stepId, reason);
     },
   };
@@ -112,21 +117,28 @@ async function look(
   return looks ? instances.look(membersOf(estate)) : new Map();
 }
 
-async function act(decision: Decision, context: StepContext, means: Means): Promise<Acted<Outcome>> {
+async function act(decision: Decision, context: StepContext, means: Means): Promise<Acted> {
   const { situation, action } = decision;
-  const { execution } = situation;
+  const outcome = await outcomeOf(action, situation, context, means);
+  return { asOf: means.journal.asOf(), outcome };
+}
+
+function outcomeOf(action: Action, situation: Situation, context: StepContext, means: Means): Promise<Outcome> {
+  const begun = (step: Step, work: () => Promise<Outcome>) => begin(step, context, means, work);
   switch (action.kind) {
     case 'PROBE':
-      return begun(decision, action.step, context, means, () => probe(action, situation, means));
+      return begun(action.step, () => probe(action, situation, means));
     case 'CHOOSE':
-      return begun(decision, action.step, context, means, () => chooseMark(situation, context, means));
+      return begun(action.step, () => chooseMark(action, situation, context, means));
     case 'RESTORE':
     case 'RECOVER':
-      return moveDatabase(action, situation, context, means);
+      return moveDatabases(action, situation, context, means);
+    case 'CHECK':
+      return begun(action.step, () => checkInDoubt(situation, means));
     case 'VERIFY':
-      return begun(decision, action.step, context, means, () => verify(action, situation, means));
+      return verifyAll(action, situation, context, means);
     case 'FAIL':
-      return { asOf: execution, outcome: await confirmFailure(situation, action, context, means) };
+      return confirmFailure(action, situation, context, means);
     case 'BEGIN_FENCING':
     case 'CLAIM':
     case 'TAKE_OVER':
@@ -135,23 +147,20 @@ async function act(decision: Decision, context: StepContext, means: Means): Prom
     case 'BEGIN_RECOVERY':
     case 'BEGIN_VERIFICATION':
     case 'COMPLETE':
-      // What is recorded is all there is to do.
-      return { asOf: execution, outcome: { kind: 'DONE' } };
+      return Promise.resolve({ kind: 'DONE' });
   }
 }
 
 /** Begins the step in the record, then does its work; nothing is done for an execution that somebody else has moved since. */
-async function begun(
-  { situation: { execution } }: Decision,
+async function begin(
   { stepId }: Step,
   context: StepContext,
-  { begin }: Means,
+  { commands, journal }: { readonly commands: ExecutionCommands; readonly journal: Journal },
   work: () => Promise<Outcome>,
-): Promise<Acted<Outcome>> {
-  const asOf = await begin(execution, stepId);
-  if (asOf === 'OVERTAKEN') return { asOf: execution, outcome: { kind: 'LOOK_AGAIN' } };
+): Promise<Outcome> {
+  if (!(await journal.note(asOf => commands.startStep(asOf, stepId)))) return { kind: 'LOOK_AGAIN' };
   await context.checkpoint('begun');
-  return { asOf, outcome: await work() };
+  return work();
 }
 
 async function probe(
@@ -169,7 +178,7 @@ async function probe(
       evidence,
       since: null,
     };
-    return { kind: 'STUCK', reason };
+    return { kind: 'STUCK', stepId: step.stepId, reason };
   }
   return {
     kind: 'ACCOUNTED',
@@ -184,16 +193,9 @@ async function probe(
   };
 }
 
-async function record(
-  { action }: Decision,
-  { asOf, outcome }: Acted<Outcome>,
-  commands: ExecutionCommands,
-): Promise<Recorded> {
+async function record({ action }: Decision, { asOf, outcome }: Acted, commands: ExecutionCommands): Promise<Recorded> {
   if (outcome.kind === 'LOOK_AGAIN') return asOf;
-  if (outcome.kind === 'STUCK') {
-    if (!('step' in action)) throw new Error(`${action.kind} cannot be stuck.`);
-    return commands.fail(asOf, action.step.stepId, outcome.reason);
-  }
+  if (outcome.kind === 'STUCK') return commands.fail(asOf, outcome.stepId, outcome.reason);
   switch (action.kind) {
     case 'BEGIN_FENCING':
       return commands.beginFencing(asOf);
@@ -215,10 +217,13 @@ async function record(
         asOf,
         action.steps.map(({ stepId }) => stepId),
       );
+    case 'CHECK':
+      if (outcome.kind !== 'CHECKED') throw new Error(`A check cannot end ${outcome.kind}.`);
+      return commands.succeed(asOf, [action.step.stepId], outcome.reasons);
     case 'RESTORE':
     case 'RECOVER':
     case 'VERIFY':
-      return commands.succeed(asOf, [action.step.stepId]);
+      throw new Error(`${action.kind} records what it does itself.`);
     case 'ARRIVE':
       return commands.arrive(asOf);
     case 'BEGIN_RECOVERY':
@@ -230,19 +235,4 @@ async function record(
     case 'FAIL':
       throw new Error('A failure is recorded as its reason.');
   }
-}
-
-function isHopeless(error: unknown): boolean {
-  return error instanceof SqlServerError && ['media', 'chain', 'fatal'].includes(error.errorClass);
-}
-
-function failureReason(error: unknown): StepReason {
-  const known = error instanceof SqlServerError;
-  return {
-    code: known ? `SQL_${error.errorClass.toUpperCase()}` : 'STEP_FAILED',
-    message: safeMessage(error),
-    fix: known ? error.hint : 'It is tried again by itself; if this stays, look at the log of the restore service.',
-    evidence: known && error.number !== null ? `error ${String(error.number)}` : null,
-    since: null,
-  };
 }

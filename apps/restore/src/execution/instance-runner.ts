@@ -1,16 +1,17 @@
 /**
- * The SQL Server work of an execution. Invariant: whatever may change a database is sent on a connection of its own that holds the group's
- * lock on that instance, after the position was read again under that lock; the connection lives for one statement. Killed anywhere, the
- * server ends the statement with the connection, and the next attempt begins by reading where the database stands.
+ * The SQL Server work of an execution. Invariant: whatever may change a database is sent on a connection of its own under the group's lock on
+ * that instance, after the position was read again on that connection. Killed anywhere, the server ends the statement with the
+ * connection, and the next attempt begins by reading where the database stands.
  */
 import { connect } from 'node:net';
-import type { DatabaseId, InstanceId } from '@holdfast/domain';
+import type { InstanceId } from '@holdfast/domain';
 import type { MarkName } from '@holdfast/domain/mark';
 import type { RestoreStep } from '@holdfast/domain/restore-plan';
 import { resolveSecret, safeMessage } from '@holdfast/service';
 import {
   type Address,
   type Exclusive,
+  type ExclusiveRefusal,
   openExclusive,
   openServer,
   recover,
@@ -23,13 +24,14 @@ import {
   SqlServerError,
   statements,
 } from '@holdfast/sqlserver';
-import { type DatabaseFacts, observeDatabases, observeMarkLog } from '@holdfast/sqlserver/observe';
+import { type DatabaseFacts, observeDatabases, observeMarkLog, observeServer } from '@holdfast/sqlserver/observe';
 import type { Store } from '@holdfast/store';
 import { findAddress } from '../estate/estate-store.ts';
 import type { AddressView, Member } from '../estate/estate.ts';
 import type { RestoreTables } from '../tables.ts';
 import type { Seen, SeenDatabases } from './alignment.ts';
 import type { Execution } from './execution.ts';
+import { settled } from './side-by-side.ts';
 import type { CommandTexts } from './step.ts';
 
 export type InstanceOptions = {
@@ -45,10 +47,12 @@ export type InstanceOptions = {
 /** Whether somebody is there. UNKNOWN: it could not be tried. */
 export type Probe = { readonly answer: 'ANSWERS' | 'SILENT' | 'UNKNOWN'; readonly evidence: string };
 
-/** The group's lock on one instance. Looking is done on the connection that holds it: who has lost the lock sees nothing. */
+/** A connection under the group's lock on one instance. Looking is done on it: who has lost the lock sees nothing. */
 export type Locked = {
   readonly exclusive: Exclusive;
   look(members: readonly Member[]): Promise<SeenDatabases>;
+  /** Another connection under the same lock, with which it ends. Throws when a newer leader is there. */
+  beside(): Promise<Locked>;
 };
 
 export type Instances = {
@@ -62,12 +66,18 @@ export type Instances = {
     signal: AbortSignal,
     work: (locked: Locked) => Promise<Result>,
   ): Promise<Result>;
+  /** The option 'in-doubt xact resolution' there: 0 none, 1 presume commit, 2 presume abort; null when it could not be read. */
+  inDoubtResolution(instanceId: InstanceId): Promise<number | null>;
   marks(member: Member, mark: MarkName): Promise<{ readonly holdsMark: boolean; readonly newest: readonly string[] }>;
 };
 
 /** Somebody else holds the lock of the group: nothing was sent. */
 class LockRefused extends Error {
   override readonly name = 'LockRefused';
+
+  constructor({ label }: SqlServer, { refused, message }: ExclusiveRefusal) {
+    super(`${refused} at ${label}: ${message}`);
+  }
 }
 
 export function instances(options: InstanceOptions): Instances {
@@ -85,18 +95,17 @@ export function instances(options: InstanceOptions): Instances {
   return {
     probe: async instanceId => probe(await store.read(db => findAddress(db, instanceId)), options),
     look: async members => {
-      const seen = new Map<DatabaseId, Seen>();
-      for (const [instanceId, own] of byInstance(members)) {
-        const there = await withServer(instanceId, server => lookAt(server, own));
-        for (const [databaseId, database] of there) seen.set(databaseId, database);
-      }
-      return seen;
+      const byInstance = [...Map.groupBy(members, ({ instanceId }) => instanceId)];
+      const looks = byInstance.map(([instanceId, own]) => withServer(instanceId, server => lookAt(server, own)));
+      return together(await settled(looks));
     },
+    inDoubtResolution: instanceId =>
+      withServer(instanceId, async server => (await observeServer(server)).inDoubtResolution),
     locked: ({ executionId, groupId }, instanceId, signal, work) =>
       withServer(instanceId, async server => {
         const purpose = { service: 'restore', operation: executionId };
         const exclusive = await openExclusive(server, { group: groupId, fencingToken, purpose });
-        if ('refused' in exclusive) throw new LockRefused(`${exclusive.refused}: ${exclusive.message}`);
+        if ('refused' in exclusive) throw new LockRefused(server, exclusive);
         let aborted: Promise<void> | undefined;
         const cut = () => {
           aborted = exclusive.release();
@@ -106,7 +115,7 @@ export function instances(options: InstanceOptions): Instances {
         signal.addEventListener('abort', cut, { once: true });
         try {
           signal.throwIfAborted();
-          return await work({ exclusive, look: members => lookAt(through(server, exclusive), members) });
+          return await work(under(server, exclusive));
         } finally {
           signal.removeEventListener('abort', cut);
           await (aborted ?? exclusive.release());
@@ -115,11 +124,6 @@ export function instances(options: InstanceOptions): Instances {
     marks: ({ instanceId, databaseName: database }, mark) =>
       withServer(instanceId, server => observeMarkLog(server, { database, mark })),
   };
-
-  async function lookAt(server: SqlServer, members: readonly Member[]): Promise<SeenDatabases> {
-    const { databases } = await observeDatabases(server);
-    return new Map(members.map(member => [member.databaseId, seenOf(databases, member.databaseName)]));
-  }
 
   async function open(
     { address }: AddressView,
@@ -155,6 +159,23 @@ export function instances(options: InstanceOptions): Instances {
       return { answer: 'SILENT', evidence: error.message };
     }
   }
+}
+
+function under(server: SqlServer, exclusive: Exclusive): Locked {
+  return {
+    exclusive,
+    look: members => lookAt(through(server, exclusive), members),
+    beside: async () => {
+      const opened = await exclusive.beside();
+      if ('refused' in opened) throw new LockRefused(server, opened);
+      return under(server, opened);
+    },
+  };
+}
+
+async function lookAt(server: SqlServer, members: readonly Member[]): Promise<SeenDatabases> {
+  const { databases } = await observeDatabases(server);
+  return new Map(members.map(member => [member.databaseId, seenOf(databases, member.databaseName)]));
 }
 
 /** The statements as they are sent, for step records. */
@@ -223,8 +244,22 @@ function seenOf(databases: readonly DatabaseFacts[], name: string): Seen {
   return { state, position: redoStartLsn === null ? null : { lsn: redoStartLsn, forkGuid: redoStartForkGuid } };
 }
 
-function byInstance(members: readonly Member[]): ReadonlyMap<InstanceId, readonly Member[]> {
-  return Map.groupBy(members, ({ instanceId }) => instanceId);
+/** Does the work while the locks of all these instances are held, taken in this order. */
+export function lockedAll<Result>(
+  instances: Instances,
+  execution: Pick<Execution, 'executionId' | 'groupId'>,
+  [first, ...rest]: readonly InstanceId[],
+  signal: AbortSignal,
+  work: (locks: ReadonlyMap<InstanceId, Locked>) => Promise<Result>,
+): Promise<Result> {
+  if (first === undefined) return work(new Map());
+  return instances.locked(execution, first, signal, lock =>
+    lockedAll(instances, execution, rest, signal, locks => work(new Map([[first, lock], ...locks]))),
+  );
+}
+
+export function together(looks: readonly SeenDatabases[]): SeenDatabases {
+  return new Map(looks.flatMap(look => [...look]));
 }
 
 function plain({ server, port, instanceName, encrypt, trustServerCertificate }: AddressView['address']): Address {

@@ -4,69 +4,100 @@
  * group's lock. Without it a look may fall into a statement that a killed or frozen leader of ours had sent and the server still runs or takes
  * back. (An open database has no position and nobody of ours changes it: its verification needs no lock.)
  */
+import type { InstanceId } from '@holdfast/domain';
 import type { StepContext } from '@holdfast/service/runner';
 import { membersOf } from '../estate/estate.ts';
 import { type SeenDatabases, verifyMarks } from './alignment.ts';
+import { type BatchOutcome, openBatch, type StepsEnd } from './batch-runner.ts';
 import { type Choice, choose } from './choice.ts';
+import type { MoveMeans } from './database-runner.ts';
 import { markTarget } from './execution.ts';
-import type { Instances } from './instance-runner.ts';
+import { inDoubtReasons } from './in-doubt.ts';
+import { type Instances, lockedAll, together } from './instance-runner.ts';
 import { type Action, nextAction, type Situation } from './next-action.ts';
-import type { StepReason } from './step.ts';
+import { settled, sideBySide } from './side-by-side.ts';
+import type { Step, StepReason } from './step.ts';
 
 export type MarkOutcome =
-  | { readonly kind: 'DONE' }
-  | { readonly kind: 'LOOK_AGAIN' }
-  | { readonly kind: 'STUCK'; readonly reason: StepReason }
-  | { readonly kind: 'CHOSEN'; readonly choice: Extract<Choice, { kind: 'CHOSEN' }> };
+  | BatchOutcome
+  | { readonly kind: 'CHOSEN'; readonly choice: Extract<Choice, { kind: 'CHOSEN' }> }
+  | { readonly kind: 'CHECKED'; readonly reasons: readonly StepReason[] };
 
 type Means = { readonly instances: Instances };
 
 export async function chooseMark(
+  { step }: Extract<Action, { kind: 'CHOOSE' }>,
   situation: Situation,
   { signal }: StepContext,
   { instances }: Means,
 ): Promise<MarkOutcome> {
   const { execution, estate } = situation;
   const choice = choose(execution, estate, await lookLocked(situation, signal, instances));
-  return choice.kind === 'CHOSEN' ? { kind: 'CHOSEN', choice } : { kind: 'STUCK', reason: choice.reason };
+  return choice.kind === 'CHOSEN'
+    ? { kind: 'CHOSEN', choice }
+    : { kind: 'STUCK', stepId: step.stepId, reason: choice.reason };
 }
 
 /** An execution is given up only for what is seen under the lock as well. */
 export async function confirmFailure(
-  situation: Situation,
   { step }: Extract<Action, { kind: 'FAIL' }>,
+  situation: Situation,
   { signal }: StepContext,
   { instances }: Means,
 ): Promise<MarkOutcome> {
   const again = nextAction({ ...situation, seen: await lookLocked(situation, signal, instances) });
   return again?.kind === 'FAIL' && again.step.stepId === step.stepId
-    ? { kind: 'STUCK', reason: again.reason }
+    ? { kind: 'STUCK', stepId: step.stepId, reason: again.reason }
     : { kind: 'LOOK_AGAIN' };
 }
 
-export async function verify(
-  { step, databaseId }: Extract<Action, { kind: 'VERIFY' }>,
-  { execution, estate }: Situation,
-  { instances }: Means,
-): Promise<MarkOutcome> {
-  const member = membersOf(estate).find(candidate => candidate.databaseId === databaseId);
-  if (member === undefined)
-    throw new Error(`The standby has no stream for ${step.databaseName ?? databaseId} any more.`);
-  const { mark } = markTarget(execution);
-  const reason = verifyMarks(member.databaseName, mark, await instances.marks(member, mark));
-  return reason === undefined ? { kind: 'DONE' } : { kind: 'STUCK', reason };
+/** What each standby instance presumes of a distributed transaction that it finds prepared. */
+export async function checkInDoubt({ estate: { standby } }: Situation, { instances }: Means): Promise<MarkOutcome> {
+  const asked = standby.instances.map(async ({ instanceId, instanceName }) => ({
+    instanceName,
+    resolution: await instances.inDoubtResolution(instanceId as InstanceId),
+  }));
+  return { kind: 'CHECKED', reasons: inDoubtReasons(await settled(asked)) };
 }
 
-/** Under the lock of every instance, one after the other: nobody of ours restores there while positions are read. */
+export async function verifyAll(
+  { steps }: Extract<Action, { kind: 'VERIFY' }>,
+  { execution, estate }: Situation,
+  context: StepContext,
+  { instances, parallelRestores, ...record }: MoveMeans,
+): Promise<BatchOutcome> {
+  const { commands, journal } = record;
+  const members = membersOf(estate);
+  const { mark } = markTarget(execution);
+  const batch = openBatch(false, context, record);
+  const verify = async ({ stepId, databaseId, databaseName }: Step): Promise<StepsEnd> => {
+    const member = members.find(candidate => candidate.databaseId === databaseId);
+    if (member === undefined) throw new Error(`The standby has no stream for ${databaseName ?? 'this step'} any more.`);
+    if (!(await journal.note(asOf => commands.startStep(asOf, stepId)))) return { kind: 'OVERTAKEN' };
+    await context.checkpoint('begun');
+    const reason = verifyMarks(member.databaseName, mark, await instances.marks(member, mark));
+    if (reason !== undefined) return { kind: 'STUCK', stepId, reason };
+    if (!(await journal.note(asOf => commands.succeed(asOf, [stepId])))) return { kind: 'OVERTAKEN' };
+    await context.checkpoint('noted');
+    return { kind: 'DONE' };
+  };
+  await sideBySide(steps, parallelRestores, async next => {
+    for (let step = next(); step !== undefined && !batch.over(); step = next()) {
+      const current = step;
+      await batch.attempt(current, () => verify(current));
+    }
+  });
+  return batch.outcome();
+}
+
+/** Under the locks of all instances at once: nobody of ours restores on any of them while positions are read. */
 async function lookLocked(
   { execution, estate }: Situation,
   signal: AbortSignal,
   instances: Instances,
 ): Promise<SeenDatabases> {
-  const seen = new Map<Parameters<SeenDatabases['get']>[0], NonNullable<ReturnType<SeenDatabases['get']>>>();
-  for (const [instanceId, members] of Map.groupBy(membersOf(estate), member => member.instanceId)) {
-    const there = await instances.locked(execution, instanceId, signal, locked => locked.look(members));
-    for (const [databaseId, database] of there) seen.set(databaseId, database);
-  }
-  return seen;
+  const byInstance = Map.groupBy(membersOf(estate), ({ instanceId }) => instanceId);
+  return lockedAll(instances, execution, [...byInstance.keys()], signal, async locks =>
+    together(await settled([...locks].map(([instanceId, lock]) => lock.look(byInstance.get(instanceId) ?? [])))),
+  );
 }

@@ -75,10 +75,11 @@ describe('choose', () => {
     expect(choice).toMatchObject({ chosen: { markName: marks[2] } });
     expect(closing.map(({ work, databaseName }) => `${work.kind} ${databaseName ?? ''}`)).toEqual([
       ...databases.flatMap(({ name }) => [`RESTORE ${name}`, `RESTORE ${name}`]),
+      'CHECK ',
       ...databases.map(({ name }) => `RECOVER ${name}`),
       ...databases.map(({ name }) => `VERIFY ${name}`),
     ]);
-    expect(closing.map(({ position }) => position)).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(closing.map(({ position }) => position)).toEqual([4, 5, 6, 7, 8, 9, 10, 11, 12]);
   });
 
   it('refuses an open database, a mark other than the expected one, and a group of which a database is not there', () => {
@@ -133,7 +134,7 @@ describe('nextAction', () => {
   it('restores the log that applies at the position, notes what has arrived, and goes on when all stand at the mark', () => {
     expect(nextAction(situation('ALIGNING', { seen: standing }))).toMatchObject({
       kind: 'RESTORE',
-      step: { position: 4 },
+      steps: [{ position: 4 }, { position: 6 }],
     });
     const first = new Map([
       ...standing,
@@ -171,7 +172,8 @@ describe('nextAction', () => {
   });
 
   it('opens none unless all stand at the mark', () => {
-    expect(kinds('AT_MARK', { seen: atMark })).toBe('BEGIN_RECOVERY');
+    expect(kinds('AT_MARK', { seen: atMark })).toBe('CHECK');
+    expect(kinds('AT_MARK', { seen: atMark, done: ['CHECK'] })).toBe('BEGIN_RECOVERY');
     const moved = new Map([...atMark, [databases[1]!.id, standing.get(databases[1]!.id)!] as const]);
     expect(nextAction(situation('AT_MARK', { seen: moved }))).toMatchObject({
       kind: 'FAIL',

@@ -21,12 +21,14 @@ export type Action =
   | { readonly kind: 'TAKE_OVER' }
   | { readonly kind: 'CHOOSE'; readonly step: Step }
   | { readonly kind: 'NOTE_ARRIVED'; readonly steps: readonly Step[] }
-  | { readonly kind: 'RESTORE'; readonly step: Step; readonly databaseId: DatabaseId }
+  /** The next step of every database that has not arrived. */
+  | { readonly kind: 'RESTORE'; readonly steps: readonly Step[] }
   | { readonly kind: 'ARRIVE' }
+  | { readonly kind: 'CHECK'; readonly step: Step }
   | { readonly kind: 'BEGIN_RECOVERY' }
-  | { readonly kind: 'RECOVER'; readonly step: Step; readonly databaseId: DatabaseId }
+  | { readonly kind: 'RECOVER'; readonly steps: readonly Step[] }
   | { readonly kind: 'BEGIN_VERIFICATION' }
-  | { readonly kind: 'VERIFY'; readonly step: Step; readonly databaseId: DatabaseId }
+  | { readonly kind: 'VERIFY'; readonly steps: readonly Step[] }
   | { readonly kind: 'COMPLETE' }
   | { readonly kind: 'FAIL'; readonly step: Step; readonly reason: StepReason };
 
@@ -49,14 +51,12 @@ export function nextAction({ execution, yielded, seen }: Situation): Action | un
     case 'AT_MARK':
       return confirmArrival(execution, seen);
     case 'RECOVERING': {
-      const recover = open(execution, 'RECOVER');
-      if (recover?.work.kind !== 'RECOVER') return { kind: 'BEGIN_VERIFICATION' };
-      return { kind: 'RECOVER', step: recover, databaseId: recover.work.databaseId };
+      const steps = allOpen(execution, 'RECOVER');
+      return steps.length > 0 ? { kind: 'RECOVER', steps } : { kind: 'BEGIN_VERIFICATION' };
     }
     case 'VERIFYING': {
-      const verify = open(execution, 'VERIFY');
-      if (verify?.work.kind !== 'VERIFY') return { kind: 'COMPLETE' };
-      return { kind: 'VERIFY', step: verify, databaseId: verify.work.databaseId };
+      const steps = allOpen(execution, 'VERIFY');
+      return steps.length > 0 ? { kind: 'VERIFY', steps } : { kind: 'COMPLETE' };
     }
     case 'COMPLETED':
     case 'FAILED':
@@ -67,16 +67,16 @@ export function nextAction({ execution, yielded, seen }: Situation): Action | un
 function nextRestore(execution: ExecutionView, seen: SeenDatabases): Action {
   const arrived = arrivedSteps(execution.steps, seen);
   const target = markTarget(execution);
-  let next: Action | undefined;
+  const next: Step[] = [];
   for (const step of recoverSteps(execution)) {
     const alignment = align(step.databaseId, execution.steps, target, seenOf(seen, step.databaseId));
     // Stuck decides first: it must not wait behind hours of restores of the other databases.
     if (alignment.kind === 'STUCK')
       return { kind: 'FAIL', step: openRestore(execution, step), reason: alignment.reason };
-    if (alignment.kind === 'RESTORE') next ??= { kind: 'RESTORE', step: alignment.step, databaseId: step.databaseId };
+    if (alignment.kind === 'RESTORE') next.push(alignment.step);
   }
   if (arrived.length > 0) return { kind: 'NOTE_ARRIVED', steps: arrived };
-  return next ?? { kind: 'ARRIVE' };
+  return next.length > 0 ? { kind: 'RESTORE', steps: next } : { kind: 'ARRIVE' };
 }
 
 /** All of them once more, before the first one is opened: recovery begins together or not at all. */
@@ -87,7 +87,8 @@ function confirmArrival(execution: ExecutionView, seen: SeenDatabases): Action {
     if (readiness(step.databaseId, target, database) !== 'AT_MARK')
       return { kind: 'FAIL', step, reason: notAtMark(step.databaseName ?? step.databaseId, target.mark, database) };
   }
-  return { kind: 'BEGIN_RECOVERY' };
+  const check = open(execution, 'CHECK');
+  return check === undefined ? { kind: 'BEGIN_RECOVERY' } : { kind: 'CHECK', step: check };
 }
 
 /** The failure is shown at the restore that could not be done; when all are done, at the recovery that will not come. */
@@ -107,8 +108,12 @@ function seenOf(seen: SeenDatabases, databaseId: DatabaseId) {
   return database;
 }
 
-function open({ steps }: ExecutionView, kind: Step['work']['kind']): Step | undefined {
-  return steps.find(step => step.work.kind === kind && step.state !== 'SUCCEEDED');
+function open(execution: ExecutionView, kind: Step['work']['kind']): Step | undefined {
+  return allOpen(execution, kind)[0];
+}
+
+function allOpen({ steps }: ExecutionView, kind: Step['work']['kind']): readonly Step[] {
+  return steps.filter(step => step.work.kind === kind && step.state !== 'SUCCEEDED');
 }
 
 function the({ steps }: ExecutionView, kind: Step['work']['kind']): Step {

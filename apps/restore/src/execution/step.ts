@@ -27,6 +27,7 @@ export type Work =
       /** Only where the header says that the file holds checksums (3187 otherwise). */
       readonly checksum: boolean;
     }
+  | { readonly kind: 'CHECK' }
   | { readonly kind: 'RECOVER'; readonly databaseId: DatabaseId }
   | { readonly kind: 'VERIFY'; readonly databaseId: DatabaseId };
 
@@ -135,6 +136,7 @@ export function closingSteps(
 ): readonly StepText[] {
   return [
     ...databases.flatMap(database => database.steps.map(step => restoreText(database, step, texts))),
+    checkText(databases),
     ...databases.map((database): StepText => ({
       work: { kind: 'RECOVER', databaseId: database.databaseId },
       name: `Open ${database.databaseName}`,
@@ -156,6 +158,19 @@ export function closingSteps(
       database,
     })),
   ];
+}
+
+function checkText(databases: readonly PlannedDatabase[]): StepText {
+  return {
+    work: { kind: 'CHECK' },
+    name: 'Compare what the standby presumes of in-doubt transactions',
+    where: [...new Set(databases.map(({ instanceName }) => instanceName))].join(', '),
+    why: 'A distributed transaction that is found prepared has no coordinator here: the option of each instance decides, and one that decides otherwise tears the group.',
+    command: "Read 'in-doubt xact resolution' in sys.configurations; nothing is changed.",
+    expected:
+      '1 or 2, the same on all instances. Anything else is shown here, and the databases are opened all the same.',
+    undo: null,
+  };
 }
 
 function restoreText(

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { ExecutionId } from '@holdfast/domain';
 import { openStore } from '@holdfast/store';
-import { estate, failoverInput, groupId, manager, marks, sourceId } from '../../test/estate-of-two.ts';
+import { estate, failoverInput, groupId, manager, marks, sourceId, twoPlaces } from '../../test/estate-of-two.ts';
 import { openRestoreStore, publishedEvents } from '../../test/open-store.ts';
 import type { Estate } from '../estate/estate.ts';
 import { executionCommands } from '../execution/execution-commands.ts';
@@ -177,6 +177,28 @@ describe('startFailover', () => {
       instance: 'PRIMARY',
     });
     expect(await publishedEvents(store)).toEqual([]);
+  });
+
+  it('wants every source instance accounted for, and names the one that is not', async () => {
+    const known = estate({ shape: twoPlaces });
+    const [first, second] = twoPlaces.places.map(({ sourceId: instanceId }) => ({ instanceId, reason: 'gone' }));
+    const { dependencies } = await opened(known);
+    const refusedAs = { refused: 'SourceNotAccountedFor', instance: String.raw`BTSDB2\BTS` };
+    const one = failoverInput({ declaredUnreachable: [first!] });
+    expect(await startFailover(one, manager, dependencies)).toMatchObject(refusedAs);
+    const both = failoverInput({ declaredUnreachable: [first!, second!] });
+    const probe: typeof dependencies.probe = async instanceId => ({
+      answer: instanceId === second!.instanceId ? 'ANSWERS' : 'SILENT',
+      evidence: 'because',
+    });
+    expect(await startFailover(both, manager, { ...dependencies, probe })).toMatchObject(refusedAs);
+    const started = await startFailover(both, manager, dependencies);
+    expect('steps' in started && started.steps.map(({ name }) => name)).toEqual([
+      String.raw`Probe source instance BTSDB1\BTS`,
+      String.raw`Probe source instance BTSDB2\BTS`,
+      'Take the standby over from shipping',
+      'Choose the mark',
+    ]);
   });
 
   it('is not for viewers, and shows no group out of scope', async () => {
