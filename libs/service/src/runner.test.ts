@@ -136,4 +136,31 @@ describe('the loop', () => {
     );
     expect(most).toBeLessThanOrEqual(2);
   });
+
+  it('gives each of many subjects its turn, and looks at none again without a cause', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `subject-${index}`);
+    const looks: string[] = [];
+    const runner: RunnerDefinition<string, undefined, never, void> = {
+      name: 'many',
+      subjects: async () => names,
+      key: subject => subject,
+      observe: async subject => {
+        await new Promise(resolve => setImmediate(resolve));
+        looks.push(subject);
+        return undefined;
+      },
+      decide: () => undefined,
+      step: () => 'nothing',
+      act: async () => undefined,
+      record: async () => undefined,
+    };
+    await withLoop(
+      () => startRunner(runner, { ...options, parallel: 2 }),
+      async loop => {
+        await until(() => looks.includes('subject-19'));
+        await loop.idle();
+      },
+    );
+    expect(looks.toSorted()).toEqual(names.toSorted());
+  });
 });

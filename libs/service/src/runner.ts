@@ -110,6 +110,8 @@ class Loop<Subject, Observation, Decision, Outcome> implements RunnerLoop {
   readonly #options: typeof defaults & RunnerLoopOptions;
   readonly #stopping = new AbortController();
   readonly #busy = new Map<string, Promise<void>>();
+  /** Due and without a place yet, the longest waiting first. */
+  #waiting = new Map<string, Subject>();
   /** Woken while at work: look again before going idle, the change may have come after the observation. */
   readonly #again = new Set<string>();
   readonly #failures = new Map<string, { message: string; count: number; notBefore: number }>();
@@ -165,14 +167,26 @@ class Loop<Subject, Observation, Decision, Outcome> implements RunnerLoop {
     const subjects = new Map((await this.#runner.subjects()).map(subject => [this.#runner.key(subject), subject]));
     for (const key of this.#failures.keys()) if (!subjects.has(key)) this.#failures.delete(key);
     const now = this.#options.clock();
-    for (const [key, subject] of subjects) {
-      if (this.#busy.size >= this.#options.parallel) return;
-      if (this.#busy.has(key) || (this.#failures.get(key)?.notBefore ?? 0) > now) continue;
+    const isDue = (key: string): boolean => !this.#busy.has(key) && (this.#failures.get(key)?.notBefore ?? 0) <= now;
+    // Who has waited longest stays first, or frequent wakes would keep the last of many from ever having a turn.
+    const order = new Set([...this.#waiting.keys(), ...subjects.keys()]);
+    this.#waiting = new Map(
+      [...order].flatMap(key => {
+        const subject = subjects.get(key);
+        return subject !== undefined && isDue(key) ? [[key, subject] as const] : [];
+      }),
+    );
+    this.#fillPlaces();
+  }
+
+  /** A place that becomes free goes to one that waits, not to a new look at all: with more subjects than places that would never end. */
+  #fillPlaces(): void {
+    for (const [key, subject] of this.#waiting) {
+      if (this.#stopping.signal.aborted || this.#busy.size >= this.#options.parallel) return;
+      this.#waiting.delete(key);
       const work = this.#workOn(subject, key).finally(() => {
-        const wasFull = this.#busy.size >= this.#options.parallel;
         this.#busy.delete(key);
-        // A subject that found no place gets this one.
-        if (wasFull) this.wake();
+        this.#fillPlaces();
       });
       this.#busy.set(key, work);
     }
