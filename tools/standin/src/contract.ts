@@ -282,12 +282,30 @@ export interface Engine {
     readonly mode: string;
     readonly status: 'GRANT' | 'WAIT';
   }[];
-  /** Server-wide options (sys.configurations): name → value in use. */
-  readonly configuration: Map<string, number>;
+  readonly serverOptions: ServerOptions;
   logins(): readonly Login[];
   /** The folder of this machine behind a path of the instance (`D:\Data\x.mdf`, `\\share\bts\f.bak`); undefined: no map covers it (OS error 3). */
   hostPath(path: string): string | undefined;
   close(): Promise<void>;
+}
+
+export type ServerOption = {
+  readonly name: string;
+  readonly initial: number;
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly advanced: boolean;
+};
+
+/** sys.configurations. Values are those of `known`; asking for another name throws. */
+export interface ServerOptions {
+  readonly known: readonly ServerOption[];
+  find(name: string): ServerOption | undefined;
+  inUse(name: string): number;
+  configured(name: string): number;
+  configure(name: string, value: number): Promise<void>;
+  /** What is configured is in use from now on. */
+  reconfigure(): void;
 }
 
 // ---------------------------------------------------------------- objects that are computed rather than stored

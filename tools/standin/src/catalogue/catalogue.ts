@@ -2,6 +2,7 @@ import { activityViews } from './activity-views.ts';
 import { databaseViews } from './database-views.ts';
 import { linkedServerProcedures, linkedServerViews } from './linked-servers.ts';
 import { objectViews } from './object-views.ts';
+import { serverOptionProcedures, serverOptionViews } from './server-options.ts';
 import { serverFunctions, serverViews } from './server-views.ts';
 import { systemProcedures } from './system-procedures.ts';
 import type { CatalogueRegistry } from './catalogue-registry.ts';
@@ -17,8 +18,9 @@ export function registerCatalogue(registry: CatalogueRegistry, engine: Engine): 
     ...objectViews(registry),
     ...serverViews(engine),
     ...linkedServerViews(engine),
+    ...serverOptionViews(engine),
   ];
   for (const view of views) registry.virtualTable(view);
   for (const fn of serverFunctions(engine)) registry.virtualFunction(fn);
-  for (const procedure of [...systemProcedures, ...linkedServerProcedures]) registry.procedure(procedure);
+  for (const procedure of [...systemProcedures, ...linkedServerProcedures, ...serverOptionProcedures]) registry.procedure(procedure);
 }

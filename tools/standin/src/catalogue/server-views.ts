@@ -9,23 +9,6 @@ import { moment, shape, view } from './view.ts';
 export function serverViews(engine: Engine): readonly VirtualTable[] {
   return [
     view(
-      'sys.configurations',
-      `configuration_id int not null, name nvarchar(35) not null, value int, minimum int, maximum int, value_in_use int,
-       description nvarchar(255) not null, is_dynamic bit not null, is_advanced bit not null`,
-      () =>
-        [...engine.configuration].map(([name, value], index) => ({
-          configuration_id: BigInt(100 + index),
-          name,
-          value: BigInt(value),
-          minimum: 0n,
-          maximum: 2_147_483_647n,
-          value_in_use: BigInt(value),
-          description: name,
-          is_dynamic: true,
-          is_advanced: false,
-        })),
-    ),
-    view(
       'sys.server_principals',
       `name sysname, principal_id int not null, sid varbinary(85), type char(1) not null, type_desc nvarchar(60), is_disabled bit,
        create_date datetime not null, modify_date datetime not null`,

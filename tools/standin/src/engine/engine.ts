@@ -30,7 +30,7 @@ export async function createEngine(options: EngineOptions): Promise<LocalEngine>
     random: options.random,
     linked,
     branches: instance.branches,
-    configuration: instance.configuration,
+    serverOptions: instance.serverOptions,
     defaultBackupPath: defaultPaths.backup,
     database: name => instance.find(name),
     databaseById: id => [...instance.databases.values()].find(database => database.id === id),

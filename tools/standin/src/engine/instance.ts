@@ -13,6 +13,7 @@ import { createHostPaths, type HostPaths } from './host-paths.ts';
 import { InstanceFile, type InstanceState } from './instance-file.ts';
 import { MarkGate } from './mark-gate.ts';
 import { Outcomes } from './outcomes.ts';
+import { StoredServerOptions } from './server-options.ts';
 import { StoredDatabase } from './stored-database.ts';
 import { StoredTable } from './stored-table.ts';
 import { toDatetimePrecision } from './times.ts';
@@ -30,6 +31,13 @@ const reservedTransactions = 1_000_000n;
 
 export const defaultPaths = { data: 'C:\\MSSQL\\DATA', log: 'C:\\MSSQL\\DATA', backup: 'C:\\MSSQL\\Backup' } as const;
 
+/** What the instance keeps on disk beside its databases and their list. */
+type Kept = {
+  readonly disk: Disk;
+  readonly journal: CommitJournal;
+  readonly serverOptions: StoredServerOptions;
+};
+
 export class Instance implements CommitHost {
   readonly options: EngineOptions;
   readonly disk: Disk;
@@ -45,7 +53,7 @@ export class Instance implements CommitHost {
   readonly sessions = new Map<Session, LockOwner>();
   /** Host paths of backup devices being written: opening one again is a sharing violation (32). */
   readonly devicesInUse = new Set<string>();
-  readonly configuration: Map<string, number>;
+  readonly serverOptions: StoredServerOptions;
   /** See InstanceState: saved before a file is made for a database to come, and when the one it belonged to goes. */
   readonly strayFiles: Set<string>;
   readonly #file: InstanceFile;
@@ -55,7 +63,7 @@ export class Instance implements CommitHost {
   readonly #checkpointedBytes = new WeakMap<StoredDatabase, number>();
   #backgroundFailure: Error | undefined;
 
-  private constructor(options: EngineOptions, disk: Disk, state: InstanceState, journal: CommitJournal) {
+  private constructor(options: EngineOptions, { disk, journal, serverOptions }: Kept, state: InstanceState) {
     this.options = options;
     this.disk = disk;
     this.journal = journal;
@@ -71,7 +79,7 @@ export class Instance implements CommitHost {
       [defaultPaths.backup]: join(options.dataFolder, 'Backup'),
       ...options.pathMap,
     });
-    this.configuration = initialConfiguration();
+    this.serverOptions = serverOptions;
     this.#nextDatabaseId = state.nextDatabaseId;
     this.#nextTransactionId = state.nextTransactionId;
     this.strayFiles = new Set(state.strayFiles);
@@ -90,6 +98,7 @@ export class Instance implements CommitHost {
     const state = await InstanceFile.load(instancePath(options));
     const disk = new Disk(options.passed);
     const journal = await CommitJournal.open(disk, join(options.dataFolder, 'commit.journal'));
+    const serverOptions = await StoredServerOptions.open(disk, options.dataFolder);
     const fresh: InstanceState = {
       instanceId: newGuid(options.random),
       nextDatabaseId: 5,
@@ -97,7 +106,7 @@ export class Instance implements CommitHost {
       databases: [],
       strayFiles: [],
     };
-    return { instance: new Instance(options, disk, state ?? fresh, journal), state };
+    return { instance: new Instance(options, { disk, journal, serverOptions }, state ?? fresh), state };
   }
 
   get serverName(): string {
@@ -309,18 +318,4 @@ function instancePath(options: EngineOptions): string {
 /** Files show a size that holds their content, growing by 64 MB at a time (the growth of a new database since 2016: unverified). */
 function grow(file: DatabaseFile, usedBytes: number): void {
   while (file.sizeBytes < BigInt(usedBytes)) file.sizeBytes += 67_108_864n;
-}
-
-/** Server-wide options that products read or the recovery layer obeys, with the defaults of a new instance (sqlserver.md §1.1, §3.5). */
-function initialConfiguration(): Map<string, number> {
-  return new Map([
-    ['show advanced options', 0],
-    ['backup compression default', 0],
-    ['backup checksum default', 0],
-    ['in-doubt xact resolution', 0],
-    ['remote access', 1],
-    ['remote query timeout (s)', 600],
-    ['xp_cmdshell', 0],
-    ['Agent XPs', 0],
-  ]);
 }

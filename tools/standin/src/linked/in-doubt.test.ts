@@ -46,13 +46,14 @@ async function restored(...logs: readonly string[]): Promise<string> {
   return name;
 }
 
-function presume(outcome: 0 | 1 | 2): void {
-  standby.engine.configuration.set('in-doubt xact resolution', outcome);
+async function presume(outcome: 0 | 1 | 2): Promise<void> {
+  await standby.rows("EXEC sp_configure 'show advanced options', 1; RECONFIGURE");
+  await standby.rows(`EXEC sp_configure 'in-doubt xact resolution', ${outcome}; RECONFIGURE`);
 }
 
 describe('recovery of a prepared transaction', () => {
   it('undoes it under presumption 2', async () => {
-    presume(2);
+    await presume(2);
     const name = await restored('prepared.trn');
     await standby.rows(`RESTORE DATABASE ${name} WITH RECOVERY`);
     expect(await standby.rows(`SELECT id, v FROM ${name}.dbo.t`)).toEqual([
@@ -62,7 +63,7 @@ describe('recovery of a prepared transaction', () => {
   });
 
   it('commits it under presumption 1, mark and all', async () => {
-    presume(1);
+    await presume(1);
     const name = await restored('prepared.trn');
     await standby.rows(`RESTORE DATABASE ${name} WITH RECOVERY`);
     expect(await standby.rows(`SELECT id, v FROM ${name}.dbo.t`)).toEqual([[1, 1]]);
@@ -71,20 +72,20 @@ describe('recovery of a prepared transaction', () => {
   });
 
   it('fails under presumption 0 and leaves the database SUSPECT, until it is set ONLINE with another', async () => {
-    presume(0);
+    await presume(0);
     const name = await restored('prepared.trn');
     expect(await standby.errors(`RESTORE DATABASE ${name} WITH RECOVERY`, standby.session())).toEqual(
       expect.arrayContaining([3437, 3431, 3414]),
     );
     expect(await standby.rows(`SELECT state_desc FROM sys.databases WHERE name = '${name}'`)).toEqual([['SUSPECT']]);
     expect(await standby.errors(`SELECT 1 FROM ${name}.dbo.t`, standby.session())).toEqual([926]);
-    presume(2);
+    await presume(2);
     await standby.rows(`ALTER DATABASE ${name} SET ONLINE`);
     expect(await standby.rows(`SELECT v FROM ${name}.dbo.t WHERE id = 1`)).toEqual([[0]]);
   });
 
   it('needs no presumption when the log holds the outcome', async () => {
-    presume(0);
+    await presume(0);
     const name = await restored('prepared.trn', 'decided.trn');
     await standby.rows(`RESTORE DATABASE ${name} WITH RECOVERY`);
     expect(await standby.rows(`SELECT id, v FROM ${name}.dbo.t`)).toEqual([[1, 1]]);

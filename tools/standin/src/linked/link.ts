@@ -49,7 +49,7 @@ export class Link implements RemoteBranch {
 
   /** The session's own signal, or the server option `remote query timeout (s)`; 0 waits for ever. */
   #timer(): { readonly signal: AbortSignal; expired(): boolean; end(): void } {
-    const seconds = this.#instance.configuration.get('remote query timeout (s)') ?? 0;
+    const seconds = this.#instance.serverOptions.inUse('remote query timeout (s)');
     const expiry = new AbortController();
     const timer = seconds > 0 ? setTimeout(() => expiry.abort('timeout'), seconds * 1000) : undefined;
     return {

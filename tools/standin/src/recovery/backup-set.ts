@@ -121,7 +121,7 @@ export function beginHeader(
     recoveryModel: database.recoveryModel,
     isReadOnly: database.readOnly,
     isSingleUser: database.userAccess === 'SINGLE_USER',
-    hasBackupChecksums: options.checksum ?? instance.configuration.get('backup checksum default') === 1,
+    hasBackupChecksums: options.checksum ?? instance.serverOptions.inUse('backup checksum default') === 1,
     beginsLogChain: isLog && description.chainBegins,
     isForceOffline: isLog && options.noRecovery === true,
     // A differential ignores COPY_ONLY; a NO_TRUNCATE log is one (sqlserver.md §1.1).

@@ -45,7 +45,7 @@ async function openWriter(
 ): Promise<{ readonly writer: MediaWriter; readonly media: MediaHeader; readonly position: number }> {
   const { options } = statement;
   const { disk } = instance;
-  const compression = options.compression ?? instance.configuration.get('backup compression default') === 1;
+  const compression = options.compression ?? instance.serverOptions.inUse('backup compression default') === 1;
   const fresh: MediaHeader = {
     mediaSetId: instance.newGuid(),
     mediaFamilyId: instance.newGuid(),

@@ -61,7 +61,7 @@ async function resolveInDoubt(
   instance: Instance,
   database: StoredDatabase,
 ): Promise<readonly (readonly [bigint, OpenTransaction])[]> {
-  const presumption = instance.configuration.get('in-doubt xact resolution') ?? 0;
+  const presumption = instance.serverOptions.inUse('in-doubt xact resolution');
   const committed: (readonly [bigint, OpenTransaction])[] = [];
   for (const [transaction, open] of database.open) {
     if (open.prepared === undefined || open.decision === undefined) continue;

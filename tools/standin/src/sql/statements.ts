@@ -117,6 +117,8 @@ async function act(run: Run, statement: Statement): Promise<void> {
     case 'restore information':
       return recover(run, statement);
     case 'reconfigure':
+      if (run.session.transaction !== undefined) throw fail(574, 'CONFIG');
+      run.engine.serverOptions.reconfigure();
       return;
     default:
       throw new Error(`${statement.kind} is not a statement of this kind`);

@@ -1,0 +1,80 @@
+/** sys.configurations and sp_configure (learn.microsoft.com: sys.configurations, sp_configure, RECONFIGURE). */
+import { parseResultColumns } from '../engine/table-text.ts';
+import { fail, message } from '../messages.ts';
+import type { Engine, NativeProcedure, ProcedureContext, ServerOption, VirtualTable } from '../contract.ts';
+import { view } from './view.ts';
+
+export function serverOptionViews({ serverOptions }: Engine): readonly VirtualTable[] {
+  return [
+    view(
+      'sys.configurations',
+      `configuration_id int not null, name nvarchar(35) not null, value int, minimum int, maximum int, value_in_use int,
+       description nvarchar(255) not null, is_dynamic bit not null, is_advanced bit not null`,
+      () =>
+        serverOptions.known.map(({ name, minimum, maximum, advanced }, index) => ({
+          configuration_id: BigInt(100 + index),
+          name,
+          value: BigInt(serverOptions.configured(name)),
+          minimum: BigInt(minimum),
+          maximum: BigInt(maximum),
+          value_in_use: BigInt(serverOptions.inUse(name)),
+          description: name,
+          is_dynamic: true,
+          is_advanced: advanced,
+        })),
+    ),
+  ];
+}
+
+export const serverOptionProcedures: readonly NativeProcedure[] = [
+  {
+    schema: 'sys',
+    name: 'sp_configure',
+    parameters: [
+      { name: '@configname', type: { name: 'nvarchar', length: 35 }, default: null },
+      { name: '@configvalue', type: { name: 'int' }, default: null },
+    ],
+    run: configure,
+  },
+];
+
+const columns = parseResultColumns('name nvarchar(35), minimum int, maximum int, config_value int, run_value int');
+/** CurCmd of a SELECT (unverified). */
+const selectCommand = 193;
+
+async function configure(context: ProcedureContext): Promise<number> {
+  const { serverOptions } = context.engine;
+  const [name, value] = [context.argument('@configname'), context.argument('@configvalue')];
+  const shown = serverOptions.known.filter(isShown(context.engine));
+  if (typeof name !== 'string') {
+    show(context, shown);
+    return 0;
+  }
+  const option = serverOptions.find(name);
+  if (option === undefined || !shown.includes(option)) throw fail(15123, name);
+  if (typeof value !== 'bigint') {
+    show(context, [option]);
+    return 0;
+  }
+  if (value < BigInt(option.minimum) || value > BigInt(option.maximum)) throw fail(15129, String(value), option.name);
+  const before = serverOptions.configured(option.name);
+  await serverOptions.configure(option.name, Number(value));
+  context.sink.info(message(15457, option.name, before, Number(value)));
+  return 0;
+}
+
+/** Advanced options are there once 'show advanced options' is in use. */
+function isShown({ serverOptions }: Engine): (option: ServerOption) => boolean {
+  const all = serverOptions.inUse('show advanced options') === 1;
+  return ({ advanced }) => all || !advanced;
+}
+
+function show({ sink, engine }: ProcedureContext, options: readonly ServerOption[]): void {
+  sink.columns(columns);
+  for (const { name, minimum, maximum } of options.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const { serverOptions } = engine;
+    const values = [minimum, maximum, serverOptions.configured(name), serverOptions.inUse(name)];
+    sink.row([name, ...values.map(BigInt)]);
+  }
+  sink.done({ command: selectCommand, rowCount: BigInt(options.length) });
+}
