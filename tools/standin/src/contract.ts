@@ -37,6 +37,8 @@ export interface SqlFailure extends Error {
   readonly messages: readonly Message[];
   /** What the failure does beyond its statement: nothing, end the batch, doom or roll back the transaction, close the connection. */
   readonly scope: 'statement' | 'batch' | 'transaction' | 'connection';
+  /** Return status of the procedure that raised it, when it is not that of any failed call. */
+  readonly status?: number;
 }
 
 export type ResultColumn = { readonly name: string; readonly type: SqlType; readonly nullable: boolean };

@@ -58,7 +58,10 @@ export async function startService(config: Config, report: (error: unknown) => v
   const agent = new Agent({ engine, running: config.agentRuns, report: reportBroken });
   registerAgent(registry, agent);
   const executor = createExecutor(engine, registry, log);
-  await agent.start(executor);
+  const agentStarted = agent.start(executor);
+  // A mark in doubt holds back every commit here, the Agent's own too, until its coordinator can be asked: the instance serves meanwhile.
+  if (engine.branches.inDoubt().length === 0) await agentStarted;
+  else agentStarted.catch(reportBroken);
   const server = new StandInServer({
     engine,
     executor,

@@ -2,6 +2,7 @@
  * SQL Server Agent: looks at the schedules every second, starts what is due or asked for, and keeps what runs now. All that must outlive it is
  * in msdb; what is in memory (requests, the next due times) is gone with the instance, as with the real service.
  */
+import { RequestAborted } from '../engine/request-aborted.ts';
 import { toDatetimePrecision } from '../engine/times.ts';
 import { fail } from '../messages.ts';
 import type { Engine, Executor } from '../contract.ts';
@@ -34,6 +35,7 @@ export class Agent {
   readonly #sleepers = new Set<Sleeper>();
   #host: RunHost | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #starting: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   #closing = false;
 
@@ -43,7 +45,14 @@ export class Agent {
   }
 
   /** Makes the tables; then, if it runs at all, opens a session of the Agent: runs of earlier ones do not count as running any more. */
-  async start(executor: Executor): Promise<void> {
+  start(executor: Executor): Promise<void> {
+    this.#starting = this.#start(executor).catch((failure: unknown) => {
+      if (!this.#closing || !(failure instanceof RequestAborted)) throw failure;
+    });
+    return this.#starting;
+  }
+
+  async #start(executor: Executor): Promise<void> {
     const { engine, running, report } = this.#options;
     const row = await this.#sessions.transact(async transaction => {
       await installJobTables(engine, transaction);
@@ -52,7 +61,7 @@ export class Agent {
       return insert(transaction, jobTable(engine, 'syssessions'), started);
     });
     const sessionId = row?.['session_id'];
-    if (typeof sessionId !== 'bigint') return;
+    if (typeof sessionId !== 'bigint' || this.#closing) return;
     this.#host = {
       engine,
       executor,
@@ -187,6 +196,8 @@ export class Agent {
     clearInterval(this.#timer);
     for (const { run } of this.#runs.values()) run.interrupt();
     this.#sessions.abortAll('shutdown');
+    // A failure is told to whoever started it.
+    await Promise.allSettled([this.#starting]);
     await this.#looking?.catch(this.#options.report);
     await this.idle();
   }

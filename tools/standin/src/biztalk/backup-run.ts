@@ -1,44 +1,63 @@
-/** sp_BackupAllFull and sp_MarkAll: one backup set over all covered databases (biztalk-dr.md §2.3, §2.4). */
-import { compareText } from '../engine/compare.ts';
-import { fail, SqlError, unsupported } from '../messages.ts';
-import { complaint, failedIn, flagOf, quoted, stringOf, textOf, typedBigint, typedText } from './group-context.ts';
+/** sp_BackupAllFull and sp_MarkAll: one backup set over all covered databases of all instances (biztalk-dr.md §2.3, §2.4). */
+import { SqlError, fail } from '../messages.ts';
+import { coveredDatabases, procedureAt, type Covered } from './covered-databases.ts';
+import { linkIfMissing } from './group-servers.ts';
+import { complaint, failedIn, flagOf, momentOf, stringOf, textOf, typedBigint, typedText } from './group-context.ts';
 import { fullMarkName } from './names.ts';
 import type { ProcedureContext } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 
 export const writerLock = 'BTS_BackupJob_Lock';
 
-type Covered = { readonly server: string; readonly database: string };
-
 /**
  * History rows are inserted one by one without a transaction: a failure half way leaves a partial set with SetComplete = 0. The set id is burned
- * in any case. On failure the writer lock stays with the session, as it does there.
+ * in any case. On failure the writer lock stays with the session, as it does there. Only this step links servers.
  */
 export async function backupAllFull(context: ProcedureContext): Promise<number> {
+  const procedure = 'sp_BackupAllFull';
   const run = await beginRun(context);
-  try {
-    const databases = await coveredDatabases(context);
-    for (const covered of databases) await backupOne(context, run, covered, 'Full');
-    await completeSet(context, run, databases.length);
-  } catch (failure) {
-    throw failedIn('sp_BackupAllFull', 'BACKUP of one or more databases failed in sp_BackupAllFull.', failure);
+  const databases = await coveredDatabases(context);
+  for (const covered of databases) {
+    try {
+      await linkIfMissing(context, covered.server);
+      await backupOne(context, run, covered, 'Full');
+    } catch (failure) {
+      throw failedIn(procedure, `Failed running the backup on ${covered.server}.${covered.database}`, failure);
+    }
   }
+  await completeSet(context, run, databases.length, procedure);
   await releaseWriterLock(context);
   return 0;
 }
 
+/** The return code is the lock's, whatever happened before: only the raised error tells a failure (biztalk-dr.md §2.4). */
 export async function markAll(context: ProcedureContext): Promise<number> {
   const run = await beginRun(context);
   try {
-    const databases = await coveredDatabases(context);
-    await context.execute('EXEC dbo.sp_MarkBTSLogs @MarkName = @mark', { mark: typedText(run.mark, 128) });
-    for (const covered of databases) await backupOne(context, run, covered, 'Log');
-    await completeSet(context, run, databases.length);
+    await markAndBackupLogs(context, run);
   } catch (failure) {
-    throw failedIn('sp_MarkAll', 'The mark or the log backup of one or more databases failed in sp_MarkAll.', failure);
+    const status = await releaseWriterLock(context);
+    throw failure instanceof SqlError ? Object.assign(failure, { status }) : failure;
   }
-  // The return code is the lock's, whatever happened before (biztalk-dr.md §2.4).
   return releaseWriterLock(context);
+}
+
+async function markAndBackupLogs(context: ProcedureContext, run: Run): Promise<void> {
+  const procedure = 'sp_MarkAll';
+  try {
+    await context.execute('EXEC dbo.sp_MarkBTSLogs @MarkName = @mark', { mark: typedText(run.mark, 32) });
+  } catch (failure) {
+    throw failedIn(procedure, 'sp_MarkAll failed running sp_MarkBTSLogs', failure);
+  }
+  const databases = await coveredDatabases(context);
+  for (const covered of databases) {
+    try {
+      await backupOne(context, run, covered, 'Log');
+    } catch (failure) {
+      throw failedIn(procedure, `Failed running the log backup on ${covered.server}.${covered.database}`, failure);
+    }
+  }
+  await completeSet(context, run, databases.length, procedure);
 }
 
 type Run = {
@@ -51,7 +70,7 @@ type Run = {
 
 async function beginRun(context: ProcedureContext): Promise<Run> {
   const setId = await nextBackupSetId(context);
-  const startedAt = context.engine.clock();
+  const startedAt = await momentOf(context, flagOf(context, '@UseLocalTime'));
   const mark = fullMarkName(textOf(context, '@MarkName'), startedAt);
   await acquireWriterLock(context);
   const [settings] = await context.query('SELECT UseCompression FROM dbo.adm_BackupSettings');
@@ -94,28 +113,27 @@ export function releaseWriterLock(context: ProcedureContext): Promise<number> {
   return Promise.resolve(engine.releaseApplock(session, { resource: writerLock, owner: 'Session', database }));
 }
 
-/** Ordered by server, as the marking needs them. Databases of another instance need linked servers. */
-export async function coveredDatabases(context: ProcedureContext): Promise<readonly Covered[]> {
-  const rows = await context.query(
-    'SELECT ServerName, DatabaseName FROM dbo.admv_BackupDatabases ORDER BY ServerName, DatabaseName',
-  );
-  const covered = rows.map(row => ({ server: stringOf(row['ServerName']), database: stringOf(row['DatabaseName']) }));
-  const remote = covered.find(({ server }) => compareText(server, context.engine.serverName) !== 0);
-  if (remote !== undefined) throw unsupported(`a BizTalk database on another instance (${remote.server})`);
-  return covered;
-}
-
+/** The worker's status counts as much as its errors; what it gives back is the file's whole path. */
 async function backupOne(context: ProcedureContext, run: Run, covered: Covered, kind: 'Full' | 'Log'): Promise<void> {
-  const target = context.engine.database(covered.database);
-  const compression =
-    run.compress && target?.table('dbo', 'SSOX_GlobalInfo') === undefined ? ', @bCompression = 1' : '';
+  const compression = run.compress && !(await isSso(context, covered)) ? ', @bCompression = 1' : '';
   const [row] = await context.query(
-    `DECLARE @file nvarchar(4000);
-     EXEC ${quoted(covered.database)}.dbo.sp_BackupBizTalk${kind} @seq = @mark, @path = @folder, @BackupLocation = @file OUTPUT${compression};
-     SELECT @file AS name;`,
+    `DECLARE @file nvarchar(4000), @status int;
+     EXEC @status = ${procedureAt(context, covered, `sp_BackupBizTalk${kind}`)}
+       @seq = @mark, @path = @folder, @BackupLocation = @file OUTPUT${compression};
+     SELECT @file AS path, @status AS status;`,
     { mark: typedText(run.mark, 128), folder: typedText(run.path, 3000) },
   );
-  await insertHistory(context, run, covered, kind, stringOf(row?.['name']));
+  if (row?.['status'] !== 0n) throw new SqlError([], 'statement');
+  await insertHistory(context, run, covered, kind, stringOf(row['path']).replace(/^.*[\\/]/, ''));
+}
+
+/** By the row that covers it, not by what is in the database (biztalk-dr.md §1.2). */
+async function isSso(context: ProcedureContext, { server, database }: Covered): Promise<boolean> {
+  const rows = await context.query(
+    "SELECT 1 AS sso FROM dbo.adm_OtherBackupDatabases WHERE DefaultDatabaseName = N'SSO' AND DatabaseName = @database AND ServerName = @server",
+    { database: typedText(database, 128), server: typedText(server, 128) },
+  );
+  return rows.length > 0;
 }
 
 async function insertHistory(
@@ -142,35 +160,15 @@ async function insertHistory(
   );
 }
 
-async function completeSet(context: ProcedureContext, run: Run, expected: number): Promise<void> {
+async function completeSet(
+  context: ProcedureContext,
+  run: Run,
+  expected: number,
+  procedure: 'sp_BackupAllFull' | 'sp_MarkAll',
+): Promise<void> {
   const set = { set: typedBigint(run.setId) };
   await context.query('UPDATE dbo.adm_BackupHistory SET SetComplete = 1 WHERE BackupSetId = @set', set);
   const [row] = await context.query('SELECT COUNT(*) AS n FROM dbo.adm_BackupHistory WHERE BackupSetId = @set', set);
-  if (Number(row?.['n']) !== expected) {
-    throw new SqlError(
-      [complaint('The number of backed up databases is not the number of databases to back up.', 'sp_BackupAllFull')],
-      'statement',
-    );
-  }
-}
-
-/** One marked transaction that writes the mark's name into every covered database (biztalk-dr.md §2.5). */
-export async function markLogs(context: ProcedureContext): Promise<number> {
-  const mark = textOf(context, '@MarkName');
-  const databases = await coveredDatabases(context);
-  const marks = databases.map(({ database }) => `EXEC ${quoted(database)}.dbo.sp_SetMark @mark;`).join('\n');
-  const description = mark.replaceAll("'", "''");
-  try {
-    await context.execute(`BEGIN TRANSACTION @mark WITH MARK N'${description}';\n${marks}\nCOMMIT TRANSACTION;`, {
-      mark: typedText(mark, 32),
-    });
-  } catch (failure) {
-    if (context.session.nesting > 0) await context.execute('ROLLBACK TRANSACTION');
-    throw failure;
-  }
-  return 0;
-}
-
-export function forceAfterPartial(context: ProcedureContext): boolean {
-  return flagOf(context, '@ForceFullBackupAfterPartialSetFailure');
+  if (Number(row?.['n']) !== expected)
+    throw new SqlError([complaint('Failed backing up the databases', procedure)], 'statement');
 }

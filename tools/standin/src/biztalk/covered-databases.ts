@@ -1,8 +1,25 @@
 /** admv_BackupDatabases: exactly what the job covers, as a union of six sources (biztalk-dr.md §1.3). */
 import { parseResultColumns } from '../engine/table-text.ts';
-import { isManagement } from './group-context.ts';
-import type { Database, Engine, Row, Session, Transaction, VirtualTable } from '../contract.ts';
+import { isManagement, isServer, quoted, stringOf } from './group-context.ts';
+import type { Database, Engine, ProcedureContext, Row, Session, Transaction, VirtualTable } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
+
+/** `server`: as configured, which may be an alias. */
+export type Covered = { readonly server: string; readonly database: string };
+
+/** A database that is listed under two spellings of its server is there twice (biztalk-dr.md §1.3). */
+export async function coveredDatabases(context: ProcedureContext): Promise<readonly Covered[]> {
+  const rows = await context.query(
+    'SELECT ServerName, DatabaseName FROM dbo.admv_BackupDatabases ORDER BY ServerName, DatabaseName',
+  );
+  return rows.map(row => ({ server: stringOf(row['ServerName']), database: stringOf(row['DatabaseName']) }));
+}
+
+/** Called at the server of the database; one of this instance without going through a linked server. */
+export function procedureAt({ engine }: ProcedureContext, { server, database }: Covered, procedure: string): string {
+  const within = [database, 'dbo', procedure];
+  return (isServer(engine, server) ? within : [server, ...within]).map(quoted).join('.');
+}
 
 export function coveredDatabasesView(engine: Engine): VirtualTable {
   return {

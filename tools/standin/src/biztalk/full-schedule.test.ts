@@ -2,13 +2,19 @@ import { describe, expect, it } from '@jest/globals';
 import { isFullDue, parseFrequency, type ScheduleFacts } from './full-schedule.ts';
 import { backupFileName, fullMarkName } from './names.ts';
 
-const quiet: ScheduleFacts = {
+const quiet = {
   forceFull: false,
   forceAfterPartial: false,
   partialOpen: false,
   newestFullAt: undefined,
 };
 const at = (text: string): Date => new Date(`${text}Z`);
+const facts = (now: Date, part: Partial<ScheduleFacts> = {}): ScheduleFacts => ({
+  now,
+  localNow: now,
+  ...quiet,
+  ...part,
+});
 
 /** Rows: frequency, hour, newest full, now, due. The order of biztalk-dr.md §2.2. */
 const table = [
@@ -27,16 +33,24 @@ const table = [
 
 describe('a full backup', () => {
   it.each(table)('%s at hour %s, newest %s, now %s: due %s', (frequency, hour, newest, now, due) => {
-    expect(isFullDue(frequency, hour, at(now), { ...quiet, newestFullAt: at(newest) })).toBe(due);
+    expect(isFullDue(frequency, hour, facts(at(now), { newestFullAt: at(newest) }))).toBe(due);
   });
 
   it('is due when none was ever taken, when forced, and after a partial set only if asked', () => {
     const now = at('2026-03-01T10:00');
-    const today = { ...quiet, newestFullAt: now };
-    expect(isFullDue('d', 23, now, quiet)).toBe(true);
-    expect(isFullDue('d', undefined, now, { ...today, forceFull: true })).toBe(true);
-    expect(isFullDue('d', undefined, now, { ...today, partialOpen: true })).toBe(false);
-    expect(isFullDue('d', undefined, now, { ...today, partialOpen: true, forceAfterPartial: true })).toBe(true);
+    const today = (part: Partial<ScheduleFacts>): ScheduleFacts => facts(now, { newestFullAt: now, ...part });
+    expect(isFullDue('d', 23, facts(now))).toBe(true);
+    expect(isFullDue('d', undefined, today({ forceFull: true }))).toBe(true);
+    expect(isFullDue('d', undefined, today({ partialOpen: true }))).toBe(false);
+    expect(isFullDue('d', undefined, today({ partialOpen: true, forceAfterPartial: true }))).toBe(true);
+  });
+
+  it('goes by the period of the chosen clock and by the hour of the local one', () => {
+    const [utc, local] = [at('2026-03-01T23:30'), at('2026-03-02T09:30')];
+    const newestFullAt = at('2026-03-01T01:00');
+    expect(isFullDue('d', 9, { ...facts(utc), localNow: local, newestFullAt })).toBe(false);
+    expect(isFullDue('d', 9, { ...facts(local), localNow: local, newestFullAt })).toBe(true);
+    expect(isFullDue('d', 23, { ...facts(local), localNow: local, newestFullAt })).toBe(false);
   });
 
   it('knows five frequencies in either case', () => {

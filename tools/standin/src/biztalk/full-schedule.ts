@@ -1,8 +1,11 @@
-/** When sp_BackupAllFull_Schedule runs a full backup: the decision order of biztalk-dr.md §2.2. Moments are local time, which is UTC here. */
+/** When sp_BackupAllFull_Schedule runs a full backup: the decision order of biztalk-dr.md §2.2. */
 
 export type Frequency = 'h' | 'd' | 'w' | 'm' | 'y';
 
 export type ScheduleFacts = {
+  /** By the clock that @UseLocalTime chooses, as `newestFullAt` was taken. */
+  readonly now: Date;
+  readonly localNow: Date;
   readonly forceFull: boolean;
   readonly forceAfterPartial: boolean;
   /** The highest set with SetComplete = 0 has no later complete full. */
@@ -17,19 +20,15 @@ export function parseFrequency(text: string): Frequency | undefined {
   return letter === 'h' || letter === 'd' || letter === 'w' || letter === 'm' || letter === 'y' ? letter : undefined;
 }
 
-export function isFullDue(
-  frequency: Frequency,
-  backupHour: number | undefined,
-  now: Date,
-  facts: ScheduleFacts,
-): boolean {
+export function isFullDue(frequency: Frequency, backupHour: number | undefined, facts: ScheduleFacts): boolean {
   if (facts.forceFull) return true;
   if (facts.forceAfterPartial && facts.partialOpen) return true;
   if (facts.newestFullAt === undefined) return true;
-  if (period(frequency, facts.newestFullAt) === period(frequency, now)) return false;
+  if (period(frequency, facts.newestFullAt) === period(frequency, facts.now)) return false;
   if (backupHour === undefined || frequency === 'h') return true;
   const hour = backupHour >= 0 && backupHour <= 23 ? backupHour : 0;
-  return now.getUTCHours() === hour;
+  // The local hour, whatever clock the periods go by.
+  return facts.localNow.getUTCHours() === hour;
 }
 
 function period(frequency: Frequency, moment: Date): string {

@@ -1,6 +1,8 @@
 /** What the BizTalk procedures share: which databases they exist in, how they read and write the group's tables. */
+import { compareText } from '../engine/compare.ts';
+import { toDate } from '../engine/times.ts';
 import { SqlError } from '../messages.ts';
-import type { Database, Message, ProcedureContext, ProcedureParameter, SqlFailure } from '../contract.ts';
+import type { Database, Engine, Message, ProcedureContext, ProcedureParameter, SqlFailure } from '../contract.ts';
 import type { SqlType, SqlValue, TypedValue } from '../values.ts';
 
 export function isManagement(database: Database): boolean {
@@ -13,6 +15,15 @@ export function isCovered(database: Database): boolean {
 
 export function isSso(database: Database): boolean {
   return database.table('dbo', 'SSOX_GlobalInfo') !== undefined;
+}
+
+export function isTracking(database: Database): boolean {
+  return database.table('dbo', 'TDDS_StreamStatus') !== undefined;
+}
+
+/** Whether it is this instance's own name; aliases of it are other names. */
+export function isServer(engine: Engine, name: string): boolean {
+  return compareText(name, engine.serverName) === 0;
 }
 
 export const bit: SqlType = { name: 'bit' };
@@ -43,6 +54,17 @@ export function flagOf(context: ProcedureContext, name: string): boolean {
 export function numberOf(context: ProcedureContext, name: string): number | undefined {
   const value = context.argument(name);
   return typeof value === 'bigint' ? Number(value) : undefined;
+}
+
+/** The instance's clock in the steps of datetime: its local time or UTC (@UseLocalTime; biztalk-dr.md §2.2). */
+export async function momentOf(context: ProcedureContext, local: boolean): Promise<Date> {
+  const [row] = await context.query(`SELECT CONVERT(nvarchar(30), ${local ? 'GETDATE' : 'GETUTCDATE'}(), 126) AS at`);
+  return new Date(`${stringOf(row?.['at'])}Z`);
+}
+
+/** undefined for NULL. */
+export function dateOf(value: SqlValue | undefined): Date | undefined {
+  return typeof value === 'object' && value !== null && 'ticks' in value ? toDate(value) : undefined;
 }
 
 export function typedText(value: string, length: number | 'max' = 4000): TypedValue {

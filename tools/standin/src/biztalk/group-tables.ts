@@ -36,10 +36,28 @@ export const managementTables: readonly TableDefinition[] = [
 ];
 
 /** In every database that the job covers. */
-export const markLog = tableOf('MarkLog', 'MarkName nvarchar(128) not null');
+const markLog = tableOf('MarkLog', 'MarkName nvarchar(128) not null');
 
 /** Tells an SSO database from the others: its backups are never compressed (biztalk-dr.md §2.8). */
-export const ssoTable = tableOf(
+const ssoTable = tableOf(
   'SSOX_GlobalInfo',
   'gi_SecretServer nvarchar(256), gi_SSOAdminGroup nvarchar(256), gi_AffiliateAppMgrGroup nvarchar(256)',
 );
+
+/** What the marking locks in the tracking database (biztalk-dr.md §2.5; its columns: unverified). */
+const streamStatus = tableOf(
+  'TDDS_StreamStatus',
+  `serverName nvarchar(128) not null, destinationId tinyint not null, partitionId tinyint not null, lastSeqNum bigint not null, eventIdx int`,
+  { primary: ['serverName', 'destinationId', 'partitionId'] },
+);
+
+/** What a database needs to be covered, by its role in the group. */
+export const roleTables = new Map<string, readonly TableDefinition[]>([
+  ['messageBox', [markLog]],
+  ['tracking', [markLog, streamStatus]],
+  ['sso', [markLog, ssoTable]],
+  ['ruleEngine', [markLog]],
+  ['bamPrimaryImport', [markLog]],
+  ['bamAlerts', [markLog]],
+  ['custom', [markLog]],
+]);

@@ -1,23 +1,18 @@
 /** Procedures of the Management database (biztalk-dr.md §2.2–§2.7). */
 import { SqlError } from '../messages.ts';
-import { toDate } from '../engine/times.ts';
-import {
-  acquireWriterLock,
-  backupAllFull,
-  forceAfterPartial,
-  markAll,
-  markLogs,
-  nextBackupSetId,
-  releaseWriterLock,
-} from './backup-run.ts';
+import { acquireWriterLock, backupAllFull, markAll, nextBackupSetId, releaseWriterLock } from './backup-run.ts';
 import { isFullDue, parseFrequency } from './full-schedule.ts';
+import { linkIfMissing, realServerName } from './group-servers.ts';
+import { blockTracking, markLogs } from './mark-run.ts';
 import {
   bigint,
   bit,
   complaint,
+  dateOf,
   flagOf,
   int,
   isManagement,
+  momentOf,
   numberOf,
   nvarchar,
   parameter,
@@ -26,7 +21,6 @@ import {
   typedText,
 } from './group-context.ts';
 import type { NativeProcedure, ProcedureContext, ProcedureParameter } from '../contract.ts';
-import type { SqlValue } from '../values.ts';
 
 const runParameters = [
   parameter('@MarkName', nvarchar(8)),
@@ -41,13 +35,30 @@ const scheduleParameters = [
   parameter('@BackupHour', int, null),
   parameter('@UseLocalTime', bit, false),
 ];
+const sysname = nvarchar(128);
+/** Names of arguments: unverified, here and of bts_SafeAddLinkedServer. */
+const remoteNameParameters = [
+  parameter('@ServerName', nvarchar(256)),
+  parameter('@DatabaseName', sysname),
+  { name: '@RemoteServerName', type: sysname, output: true, default: null },
+];
 const deleteParameters = [parameter('@DaysToKeep', { name: 'smallint' }, null), parameter('@UseLocalTime', bit, false)];
 
 export const managementProcedures: readonly NativeProcedure[] = [
   procedure('sp_BackupAllFull_Schedule', scheduleParameters, backupAllFullOnSchedule),
   procedure('sp_BackupAllFull', runParameters, backupAllFull),
   procedure('sp_MarkAll', runParameters, markAll),
-  procedure('sp_MarkBTSLogs', [parameter('@MarkName', nvarchar(128))], markLogs),
+  procedure('sp_MarkBTSLogs', [parameter('@MarkName', nvarchar(32))], markLogs),
+  procedure('sp_BlockTDDS', [], blockTracking),
+  procedure('bts_SafeAddLinkedServer', [parameter('@linkedServer', sysname)], async context => {
+    await linkIfMissing(context, textOf(context, '@linkedServer'));
+    return 0;
+  }),
+  procedure('sp_GetRemoteServerName', remoteNameParameters, async context => {
+    const place = { server: textOf(context, '@ServerName'), database: textOf(context, '@DatabaseName') };
+    context.output('@RemoteServerName', await realServerName(context, place));
+    return 0;
+  }),
   procedure('sp_GetNextBackupSetId', [], async context => Number(await nextBackupSetId(context))),
   procedure('sp_ForceFullBackup', [], async context => {
     await context.query('UPDATE dbo.adm_BackupSettings SET ForceFull = 1');
@@ -80,9 +91,12 @@ async function backupAllFullOnSchedule(context: ProcedureContext): Promise<numbe
   }
   const [settings] = await context.query('SELECT ForceFull FROM dbo.adm_BackupSettings');
   const forceFull = settings?.['ForceFull'] === true;
-  const due = isFullDue(frequency, numberOf(context, '@BackupHour'), context.engine.clock(), {
+  const local = flagOf(context, '@UseLocalTime');
+  const due = isFullDue(frequency, numberOf(context, '@BackupHour'), {
+    now: await momentOf(context, local),
+    localNow: await momentOf(context, true),
     forceFull,
-    forceAfterPartial: forceAfterPartial(context),
+    forceAfterPartial: flagOf(context, '@ForceFullBackupAfterPartialSetFailure'),
     partialOpen: await hasOpenPartialSet(context),
     newestFullAt: await newestFullAt(context),
   });
@@ -91,7 +105,7 @@ async function backupAllFullOnSchedule(context: ProcedureContext): Promise<numbe
   await context.execute('EXEC dbo.sp_BackupAllFull @MarkName = @mark, @BackupPath = @path, @UseLocalTime = @local', {
     mark: typedText(textOf(context, '@MarkName').slice(0, 8), 8),
     path: typedText(path, 128),
-    local: { type: bit, value: flagOf(context, '@UseLocalTime') },
+    local: { type: bit, value: local },
   });
   // Only after success: a request for a full survives its failure.
   if (forceFull) await context.query('UPDATE dbo.adm_BackupSettings SET ForceFull = 0');
@@ -130,7 +144,8 @@ async function getBackupHistory(context: ProcedureContext): Promise<number> {
 async function deleteBackupHistory(context: ProcedureContext): Promise<number> {
   const days = numberOf(context, '@DaysToKeep');
   if (days === undefined || days <= 0) return 0;
-  const limitMs = context.engine.clock().getTime() - days * 86_400_000;
+  const now = await momentOf(context, flagOf(context, '@UseLocalTime'));
+  const limitMs = now.getTime() - days * 86_400_000;
   const rows = await context.query('SELECT BackupSetId, BackupType, BackupDateTime FROM dbo.adm_BackupHistory');
   const sets = new Map<bigint, boolean>();
   let newestFull = -1n;
@@ -146,8 +161,4 @@ async function deleteBackupHistory(context: ProcedureContext): Promise<number> {
       await context.query('DELETE FROM dbo.adm_BackupHistory WHERE BackupSetId = @set', { set: typedBigint(id) });
   }
   return 0;
-}
-
-function dateOf(value: SqlValue | undefined): Date | undefined {
-  return typeof value === 'object' && value !== null && 'ticks' in value ? toDate(value) : undefined;
 }

@@ -1,120 +1,197 @@
 /**
- * Turns databases of this instance into those of a BizTalk group. Not part of BizTalk: what its configuration program does on a real server.
- * Names that are NULL are left out; every named database must exist. Each procedure is one transaction (the caller's, if there is one): a
- * group that was half set up could be neither used nor set up again.
+ * Turns databases into those of a BizTalk group. Not part of BizTalk: what its configuration program does on a real server. Names that are NULL
+ * are left out; every database of this instance must exist, one of another instance is prepared there. Each procedure is one transaction (the
+ * caller's, if there is one): a group that was half set up could be neither used nor set up again.
  */
 import { newGuid } from '../engine/guid.ts';
-import { fail } from '../messages.ts';
-import { managementTables, markLog, ssoTable } from './group-tables.ts';
-import { nvarchar, parameter, quoted, textOf, typedText } from './group-context.ts';
+import { fail, unsupported } from '../messages.ts';
+import { backupJobParameters, createBackupJob } from './backup-job.ts';
+import { managementTables, roleTables } from './group-tables.ts';
+import { isServer, nvarchar, parameter, quoted, textOf, typedText } from './group-context.ts';
 import type { Database, NativeProcedure, ProcedureContext, TableDefinition, Transaction } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 
+/** Argument, and the role of its database. `@<role>Server` says where it lies. */
+const singleDatabases = ['messageBox', 'tracking', 'sso', 'ruleEngine', 'bamPrimaryImport'] as const;
+type Single = (typeof singleDatabases)[number];
+/** NULL for a database that the group does not have. */
+type Place = { readonly server: string | null; readonly database: string | null };
+
+const name = nvarchar(128);
+/** As wide as the columns of adm_Group. */
+const server = nvarchar(80);
+
 export const setupProcedures: readonly NativeProcedure[] = [
-  {
-    schema: 'sys',
-    name: 'sp_standin_setup_biztalk',
-    parameters: [
-      parameter('@management', nvarchar(128)),
+  procedure(
+    'sp_standin_setup_biztalk',
+    [
+      parameter('@management', name),
       parameter('@group', nvarchar(256), 'BizTalk Group'),
-      parameter('@messageBox', nvarchar(128), null),
-      parameter('@tracking', nvarchar(128), null),
-      parameter('@sso', nvarchar(128), null),
-      parameter('@ruleEngine', nvarchar(128), null),
-      parameter('@bamPrimaryImport', nvarchar(128), null),
+      ...singleDatabases.map(each => parameter(`@${each}`, name, null)),
+      ...singleDatabases.map(each => parameter(`@${each}Server`, server, null)),
     ],
-    run: context => inOneTransaction(context, setUpGroup),
-  },
-  {
-    schema: 'sys',
-    name: 'sp_standin_cover_database',
-    parameters: [parameter('@management', nvarchar(128)), parameter('@database', nvarchar(128))],
-    run: context => inOneTransaction(context, coverDatabase),
-  },
+    setUpGroup,
+  ),
+  procedure('sp_standin_prepare_database', [parameter('@database', name), parameter('@role', nvarchar(30))], prepare),
+  procedure(
+    'sp_standin_add_message_box',
+    [parameter('@management', name), parameter('@database', name), parameter('@server', server, null)],
+    addMessageBox,
+  ),
+  procedure(
+    'sp_standin_cover_database',
+    [
+      parameter('@management', name),
+      parameter('@database', name),
+      parameter('@server', server, null),
+      parameter('@default', name, null),
+    ],
+    coverDatabase,
+  ),
+  procedure('sp_standin_create_backup_job', backupJobParameters, createBackupJob),
 ];
 
+function procedure(
+  procedureName: string,
+  parameters: NativeProcedure['parameters'],
+  work: (context: ProcedureContext, transaction: Transaction) => Promise<number>,
+): NativeProcedure {
+  return { schema: 'sys', name: procedureName, parameters, run: context => inOneTransaction(context, work) };
+}
+
 async function setUpGroup(context: ProcedureContext, transaction: Transaction): Promise<number> {
-  const { engine } = context;
-  const management = existing(context, '@management');
-  if (management === undefined) throw fail(911, '');
-  const [messageBox, tracking, sso, ruleEngine, bam] = [
-    existing(context, '@messageBox'),
-    existing(context, '@tracking'),
-    existing(context, '@sso'),
-    existing(context, '@ruleEngine'),
-    existing(context, '@bamPrimaryImport'),
-  ];
-  await makeTables(transaction, management, [...managementTables, markLog]);
-  for (const database of [messageBox, tracking, ruleEngine, bam]) {
-    if (database !== undefined) await makeTables(transaction, database, [markLog]);
-  }
-  if (sso !== undefined) await makeTables(transaction, sso, [markLog, ssoTable]);
+  const management = existing(context, textOf(context, '@management'));
+  await makeTables(transaction, management, managementTables);
+  await prepareAs(transaction, management, 'custom');
+  const places = new Map<Single, Place>();
+  for (const role of singleDatabases) places.set(role, await placeOf(context, transaction, role));
+  const place = (role: Single): Place => places.get(role) ?? { server: null, database: null };
+  await insertGroup(context, management, place);
+  const [box, sso] = [place('messageBox'), place('sso')];
+  if (box.database !== null && box.server !== null)
+    await insertMessageBox(context, management, box.server, box.database, true);
+  if (sso.database !== null && sso.server !== null)
+    await insertOther(context, management, { fallback: 'SSO', server: sso.server, database: sso.database });
   const within = quoted(management.name);
-  const server = (database: Database | undefined): TypedValue =>
-    text(database === undefined ? null : engine.serverName, 80);
-  const name = (database: Database | undefined): TypedValue => text(database?.name ?? null, 128);
-  await context.query(
-    `INSERT INTO ${within}.dbo.adm_Group (Name, TrackingDBServerName, TrackingDBName, SubscriptionDBServerName, SubscriptionDBName, BamDBServerName, BamDBName,
-       RuleEngineDBServerName, RuleEngineDBName, SSOServerName, UUID)
-     VALUES (@group, @trackingServer, @tracking, @boxServer, @box, @bamServer, @bam, @rulesServer, @rules, @ssoServer, @id)`,
-    {
-      group: typedText(textOf(context, '@group'), 256),
-      trackingServer: server(tracking),
-      tracking: name(tracking),
-      boxServer: server(messageBox),
-      box: name(messageBox),
-      bamServer: server(bam),
-      bam: name(bam),
-      rulesServer: server(ruleEngine),
-      rules: name(ruleEngine),
-      ssoServer: server(sso),
-      id: guid(context),
-    },
-  );
-  if (messageBox !== undefined) {
-    await context.query(
-      `INSERT INTO ${within}.dbo.adm_MessageBox (GroupId, DBServerName, DBName, IsMasterMsgBox, UniqueId) VALUES (1, @server, @name, 1, @id)`,
-      { server: server(messageBox), name: name(messageBox), id: guid(context) },
-    );
-  }
-  if (sso !== undefined) await insertOther(context, management, 'SSO', sso.name);
   await context.query(`INSERT INTO ${within}.dbo.adm_BackupSettings (UseCompression, ForceFull) VALUES (0, 0)`);
   await context.query(`INSERT INTO ${within}.dbo.adm_BackupSetId (NextBackupSetId) VALUES (1)`);
   return 0;
 }
 
-async function coverDatabase(context: ProcedureContext, transaction: Transaction): Promise<number> {
-  const [management, database] = [existing(context, '@management'), existing(context, '@database')];
-  if (management === undefined || database === undefined) throw fail(911, '');
-  await makeTables(transaction, database, [markLog]);
-  await insertOther(context, management, database.name, database.name);
+/** A database of this instance gets its tables; of one elsewhere the group only knows the name. */
+async function placeOf(context: ProcedureContext, transaction: Transaction, role: Single): Promise<Place> {
+  const [database, given] = [textOf(context, `@${role}`), textOf(context, `@${role}Server`)];
+  if (database === '') {
+    if (given !== '') throw unsupported(`@${role}Server without @${role}`);
+    return { server: null, database: null };
+  }
+  return { server: await claim(context, transaction, { server: given, database, role }), database };
+}
+
+type Claim = { readonly server: string; readonly database: string; readonly role: string };
+
+/** @returns the server's name as the group's tables will have it: as given, this instance without one */
+async function claim(context: ProcedureContext, transaction: Transaction, wanted: Claim): Promise<string> {
+  const { engine } = context;
+  if (wanted.server !== '' && !isServer(engine, wanted.server)) return wanted.server;
+  await prepareAs(transaction, existing(context, wanted.database), wanted.role);
+  return wanted.server === '' ? engine.serverName : wanted.server;
+}
+
+async function prepare(context: ProcedureContext, transaction: Transaction): Promise<number> {
+  await prepareAs(transaction, existing(context, textOf(context, '@database')), textOf(context, '@role'));
   return 0;
 }
 
-function insertOther(
+/** Tables that are there already stay: a database may have two roles. */
+async function prepareAs(transaction: Transaction, database: Database, role: string): Promise<void> {
+  const tables = roleTables.get(role);
+  if (tables === undefined) throw unsupported(`the role ${role} (known are ${[...roleTables.keys()].join(', ')})`);
+  const missing = tables.filter(({ schema, name: table }) => database.table(schema, table) === undefined);
+  await makeTables(transaction, database, missing);
+}
+
+async function addMessageBox(context: ProcedureContext, transaction: Transaction): Promise<number> {
+  const management = existing(context, textOf(context, '@management'));
+  const database = textOf(context, '@database');
+  const place = await claim(context, transaction, { server: textOf(context, '@server'), database, role: 'messageBox' });
+  await insertMessageBox(context, management, place, database, false);
+  return 0;
+}
+
+async function coverDatabase(context: ProcedureContext, transaction: Transaction): Promise<number> {
+  const management = existing(context, textOf(context, '@management'));
+  const [database, given] = [textOf(context, '@database'), textOf(context, '@server')];
+  const fallback = textOf(context, '@default');
+  const place = await claim(context, transaction, { server: given, database, role: roleOf(fallback) });
+  await insertOther(context, management, { fallback: fallback === '' ? database : fallback, server: place, database });
+  return 0;
+}
+
+/** By the names under which BizTalk covers its own databases (biztalk-dr.md §1.2). */
+function roleOf(fallback: string): string {
+  if (fallback === 'SSO') return 'sso';
+  return fallback.startsWith('BAM Alerts ') ? 'bamAlerts' : 'custom';
+}
+
+async function insertGroup(
   context: ProcedureContext,
   management: Database,
-  defaultName: string,
-  name: string,
-): Promise<unknown> {
-  return context.query(
-    `INSERT INTO ${quoted(management.name)}.dbo.adm_OtherBackupDatabases (DefaultDatabaseName, DatabaseName, ServerName, BTSServerName)
-     VALUES (@default, @name, @server, @host)`,
+  place: (role: Single) => Place,
+): Promise<void> {
+  const columns = (role: Single): Readonly<Record<string, TypedValue>> => ({
+    [`${role}Server`]: { type: server, value: place(role).server },
+    [role]: { type: name, value: place(role).database },
+  });
+  await context.query(
+    `INSERT INTO ${quoted(management.name)}.dbo.adm_Group (Name, TrackingDBServerName, TrackingDBName, SubscriptionDBServerName, SubscriptionDBName,
+       BamDBServerName, BamDBName, RuleEngineDBServerName, RuleEngineDBName, SSOServerName, UUID)
+     VALUES (@group, @trackingServer, @tracking, @messageBoxServer, @messageBox, @bamPrimaryImportServer, @bamPrimaryImport,
+       @ruleEngineServer, @ruleEngine, @ssoServer, @id)`,
     {
-      default: typedText(defaultName, 128),
-      name: typedText(name, 128),
-      server: typedText(context.engine.serverName, 80),
-      host: typedText(context.engine.serverName.split('\\')[0] ?? context.engine.serverName, 80),
+      group: typedText(textOf(context, '@group'), 256),
+      ...columns('tracking'),
+      ...columns('messageBox'),
+      ...columns('bamPrimaryImport'),
+      ...columns('ruleEngine'),
+      ssoServer: { type: server, value: place('sso').server },
+      id: guid(context),
     },
   );
 }
 
-/** The named database; undefined for NULL, 911 for one that does not exist. */
-function existing(context: ProcedureContext, argument: string): Database | undefined {
-  const name = textOf(context, argument);
-  if (name === '') return undefined;
-  const database = context.engine.database(name);
-  if (database === undefined) throw fail(911, name);
+async function insertMessageBox(
+  context: ProcedureContext,
+  management: Database,
+  place: string,
+  database: string,
+  master: boolean,
+): Promise<void> {
+  await context.query(
+    `INSERT INTO ${quoted(management.name)}.dbo.adm_MessageBox (GroupId, DBServerName, DBName, IsMasterMsgBox, UniqueId)
+     VALUES (1, @server, @name, ${master ? 1 : 0}, @id)`,
+    { server: typedText(place, 80), name: typedText(database, 128), id: guid(context) },
+  );
+}
+
+type Other = { readonly fallback: string; readonly server: string; readonly database: string };
+
+async function insertOther(context: ProcedureContext, management: Database, other: Other): Promise<void> {
+  await context.query(
+    `INSERT INTO ${quoted(management.name)}.dbo.adm_OtherBackupDatabases (DefaultDatabaseName, DatabaseName, ServerName, BTSServerName)
+     VALUES (@default, @name, @server, @host)`,
+    {
+      default: typedText(other.fallback, 128),
+      name: typedText(other.database, 128),
+      server: typedText(other.server, 80),
+      host: typedText(other.server.split('\\')[0] ?? other.server, 80),
+    },
+  );
+}
+
+function existing(context: ProcedureContext, wanted: string): Database {
+  const database = context.engine.database(wanted);
+  if (database === undefined) throw fail(911, wanted);
   return database;
 }
 
@@ -146,10 +223,6 @@ async function makeTables(
   definitions: readonly TableDefinition[],
 ): Promise<void> {
   for (const definition of definitions) await transaction.createTable(database, definition);
-}
-
-function text(value: string | null, length: number): TypedValue {
-  return { type: nvarchar(length), value };
 }
 
 function guid(context: ProcedureContext): TypedValue {

@@ -90,6 +90,11 @@ export class EngineTransaction implements Transaction {
     this.#branches.set(server, branch);
   }
 
+  /** @@SERVERNAME of every other instance with a part of it. */
+  branchInstances(): readonly string[] {
+    return [...this.#branches.values()].map(({ instance }) => instance);
+  }
+
   mark(name: string, description: string | undefined): void {
     this.#mark = { name, description, user: this.#session.login.name };
   }

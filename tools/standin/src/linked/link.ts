@@ -1,5 +1,6 @@
 /** What belongs to one session here: its session at another instance, and within a distributed transaction the part there. */
-import { fail, message, SqlError } from '../messages.ts';
+import { foldText } from '../engine/compare.ts';
+import { fail, message, SqlError, unsupported } from '../messages.ts';
 import { EngineTransaction } from '../engine/engine-transaction.ts';
 import { RequestAborted } from '../engine/request-aborted.ts';
 import { PeerConnection, PeerLost } from './peer-connection.ts';
@@ -11,6 +12,10 @@ import type { LinkedServer, RemoteAnswer, RemoteRequest, Session } from '../cont
 export const provider = 'MSOLEDBSQL';
 
 const tellTimeoutMs = 10_000;
+
+function sameText(left: string, right: string): boolean {
+  return foldText(left) === foldText(right);
+}
 
 export class Link implements RemoteBranch {
   readonly #instance: Instance;
@@ -92,6 +97,9 @@ export class Link implements RemoteBranch {
     if (this.#enlisted === transaction) return;
     this.#enlisted = undefined;
     const connection = await this.#open(signal);
+    // Two parts at one instance would wait for each other's locks.
+    if ([this.#instance.serverName, ...transaction.branchInstances()].some(each => sameText(each, this.instance)))
+      throw unsupported(`${this.#server.name}: a second part of a transaction at ${this.instance}`);
     const decision = this.#instance.outcomes.idOf(transaction.id);
     try {
       transaction.promote();

@@ -48,13 +48,15 @@ export class LinkedServerList implements LinkedServers {
   }
 
   async drop(name: string): Promise<void> {
+    const key = foldText(this.#known(name).dataSource);
     await this.#change(servers => {
       this.#known(name);
       return servers.filter(server => foldText(server.name) !== foldText(name));
     });
+    if (this.#servers.some(server => foldText(server.dataSource) === key)) return;
     for (const links of this.#links.values()) {
-      links.get(foldText(name))?.close();
-      links.delete(foldText(name));
+      links.get(key)?.close();
+      links.delete(key);
     }
   }
 
@@ -100,10 +102,11 @@ export class LinkedServerList implements LinkedServers {
     return this.#link(session, server).ask(request);
   }
 
+  /** Names of one data source share a session there, and so one part of a transaction and its locks. */
   #link(session: Session, server: LinkedServer): Link {
     const links = this.#links.get(session) ?? new Map<string, Link>();
     this.#links.set(session, links);
-    const key = foldText(server.name);
+    const key = foldText(server.dataSource);
     const link = links.get(key) ?? new Link(this.#instance, session, server);
     links.set(key, link);
     return link;

@@ -111,7 +111,7 @@ async function tellFailure(inner: Run, error: Parameters<typeof failed>[1]): Pro
   } catch (aborted) {
     if (!(aborted instanceof BatchAborted) || aborted.whole) throw aborted;
   }
-  return FAILED_STATUS;
+  return error.status ?? FAILED_STATUS;
 }
 
 function childOf(run: Run, options: LevelOptions): Run {

@@ -56,11 +56,11 @@ export class Pair {
 
   async start(
     name: Name,
-    options: { readonly dieAt?: string; readonly more?: readonly string[] } = {},
+    options: { readonly dieAt?: string; readonly serverName?: string; readonly more?: readonly string[] } = {},
   ): Promise<Instance> {
-    const { dieAt, more = [] } = options;
+    const { dieAt, serverName = name, more = [] } = options;
     const files = ['--data', join(this.folder, name), '--peers', join(this.folder, 'peers.json')];
-    const args = ['--disable-warning=ExperimentalWarning', main, '--name', name, ...files, ...more];
+    const args = ['--disable-warning=ExperimentalWarning', main, '--name', serverName, ...files, ...more];
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
@@ -74,13 +74,19 @@ export class Pair {
     this.#children.add(child);
     const ended = once(child, 'exit').then(() => this.#children.delete(child));
     const { port, peerPort } = await ready(child);
-    this.#ports[name] = `127.0.0.1:${peerPort}`;
+    this.#ports[serverName] = `127.0.0.1:${peerPort}`;
     await this.#savePeers();
     const kill = async (): Promise<void> => {
       child.kill('SIGKILL');
       await ended;
     };
     return { run: text => runAt(port, text), kill, ended };
+  }
+
+  /** Another data source for a running instance. */
+  async alias(dataSource: string, serverName: string): Promise<void> {
+    this.#ports[dataSource] = this.#ports[serverName] ?? '';
+    await this.#savePeers();
   }
 
   async end(): Promise<void> {

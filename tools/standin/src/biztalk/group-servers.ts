@@ -1,0 +1,24 @@
+/** Servers of a group: linking them, and their real names behind the configured ones (biztalk-dr.md §2.5, §2.7). */
+import { SqlError } from '../messages.ts';
+import { procedureAt, type Covered } from './covered-databases.ts';
+import { complaint, isServer, stringOf, typedText } from './group-context.ts';
+import type { ProcedureContext } from '../contract.ts';
+
+/** bts_SafeAddLinkedServer: it sets no option, so a server without RPC Out still answers 7411 (biztalk-dr.md §2.10 rule 3, §7.1). */
+export async function linkIfMissing(context: ProcedureContext, server: string): Promise<void> {
+  const { engine } = context;
+  if (server === '' || isServer(engine, server) || engine.linked.find(server) !== undefined) return;
+  await context.query("EXEC sp_addlinkedserver @server = @name, @srvproduct = N'SQL Server'", {
+    name: typedText(server, 128),
+  });
+}
+
+/** What the server itself says it is: an alias and `server,port` are names of the same one. */
+export async function realServerName(context: ProcedureContext, covered: Covered): Promise<string> {
+  const [row] = await context.query(
+    `DECLARE @real nvarchar(128); EXEC ${procedureAt(context, covered, 'sp_GetServerName')} @name = @real OUTPUT; SELECT @real AS real`,
+  );
+  const name = stringOf(row?.['real']);
+  if (name === '') throw new SqlError([complaint(`${covered.server} has no name.`, 'sp_GetServerName')], 'statement');
+  return name;
+}
