@@ -10,6 +10,8 @@ export const shippingSchema = z.strictObject({
   observeEverySeconds: z.coerce.number().positive().max(3_600).default(5),
   /** Files under way at the same time. */
   parallelCopies: z.coerce.number().int().min(1).max(64).default(4),
+  /** Databases of one standby instance that are restored at the same time. */
+  parallelRestores: z.coerce.number().int().min(1).max(64).default(4),
   /** After so many bytes a copy is forced to disk: what a cut costs at most. */
   flushEveryMegabytes: z.coerce.number().int().min(1).max(4_096).default(64),
 });

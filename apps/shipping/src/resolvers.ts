@@ -22,10 +22,9 @@ import {
 import type { HostDependencies } from '@holdfast/service/host';
 import DataLoader from 'dataloader';
 import type { Resolvers } from '../generated/resolver-types.ts';
-import { listCopies } from './copy/copy-store.ts';
 import type { StandbyConnections } from './estate/connection-runner.ts';
 import { candidatesOf } from './estate/estate.ts';
-import { groupOfPoint, loadPoints, loadSets } from './estate/estate-store.ts';
+import { groupOfPoint } from './estate/estate-store.ts';
 import {
   type GroupView,
   isRestorable,
@@ -35,6 +34,7 @@ import {
   stagesOf,
   type StandbyShelf,
 } from './rpo/rpo.ts';
+import { type Depth, loadGroupView } from './rpo/group-view-store.ts';
 import { agreementOf } from './standby/agreement.ts';
 import { answerOf, requestOf } from './standby/answer.ts';
 import { lookAtTarget } from './standby/preflight-runner.ts';
@@ -42,7 +42,7 @@ import { shippingReason, type ShippingReason } from './standby/reason.ts';
 import type { Standby, StandbyState } from './standby/standby.ts';
 import { createStandby } from './standby/standby-commands.ts';
 import { findStandby, listStandbys } from './standby/standby-store.ts';
-import { findStream, listStreams } from './stream/stream-store.ts';
+import { findStream } from './stream/stream-store.ts';
 import type { ShippingTables } from './tables.ts';
 
 export type GroupRef = { readonly id: GroupId };
@@ -54,7 +54,10 @@ export type ShippingContext = OperationContext & {
   readonly connections: StandbyConnections;
   readonly observeEveryMs: number;
   readonly standbys: DataLoader<StandbyId, Standby | undefined>;
+  /** What the newest marks need. */
   readonly groups: DataLoader<GroupId, GroupView>;
+  /** With the whole ledger. */
+  readonly ledgers: DataLoader<GroupId, GroupView>;
 };
 
 export function shippingContext(
@@ -64,29 +67,22 @@ export function shippingContext(
   observeEveryMs: number,
 ): ShippingContext {
   const { store, clock } = dependencies;
-  const loadGroup = (groupId: GroupId): Promise<GroupView> =>
-    store.read(async db => {
-      const standbys = await listStandbys(db, groupId);
-      const ids = standbys.map(({ id }) => id);
-      const streams = await listStreams(db, ids);
-      const copies = await listCopies(db, ids);
-      const shelves = standbys.map((standby): StandbyShelf => {
-        return {
-          standby,
-          streams: streams.filter(({ standbyId }) => standbyId === standby.id),
-          copies: copies.filter(({ standbyId }) => standbyId === standby.id),
-          expired: isExpired(standby.observedAt, observeEveryMs, clock()),
-        };
-      });
-      return { sets: await loadSets(db, groupId), points: await loadPoints(db, groupId), standbys: shelves };
-    });
+  const load = (depth: Depth) => (ids: readonly GroupId[]) =>
+    Promise.all(
+      ids.map(groupId =>
+        store.read(db =>
+          loadGroupView(db, groupId, depth, ({ observedAt }) => isExpired(observedAt, observeEveryMs, clock())),
+        ),
+      ),
+    );
   return {
     ...operation,
     dependencies,
     connections,
     observeEveryMs,
     standbys: new DataLoader(ids => store.read(db => Promise.all(ids.map(id => findStandby(db, id))))),
-    groups: new DataLoader(ids => Promise.all(ids.map(loadGroup))),
+    groups: new DataLoader(load('NEWEST')),
+    ledgers: new DataLoader(load('LEDGER')),
   };
 }
 
@@ -146,7 +142,10 @@ export const resolvers: Resolvers = {
     __resolveReference: ({ id }, { caller }) => readableGroup(caller, parsed<GroupId>(id)),
     standbys: async ({ id }, _args, { groups }) => (await groups.load(id)).standbys.map(({ standby }) => standby),
     rpo: async ({ id }, _args, context) => {
-      const { taken, shipped, restorable } = stagesOf(await context.groups.load(id));
+      const near = stagesOf(await context.groups.load(id));
+      // A stage that is not found near the positions may lie further back.
+      const found = near.taken.markName !== null && near.shipped.markName !== null;
+      const { taken, shipped, restorable } = found ? near : stagesOf(await context.ledgers.load(id));
       return {
         taken: stage(taken, shippingReason('NOTHING_TAKEN'), context),
         shipped: stage(shipped, shippingReason('NOTHING_SHIPPED'), context),
@@ -174,9 +173,10 @@ export const resolvers: Resolvers = {
     newestCommonMarkName: ({ newestCommonMark }) => newestCommonMark,
     agreement: (standby, _args, context) =>
       agreementOf(shownState(standby.state, standby.observedAt, context), standby),
-    lag: async ({ groupId, newestCommonMark }, _args, { groups }) => {
+    lag: async ({ groupId, newestCommonMark }, _args, { groups, ledgers }) => {
       const view = await groups.load(groupId);
-      const [taken, here] = [newestTaken(view), view.points.find(({ markName }) => markName === newestCommonMark)];
+      const newest = newestTaken(view) ?? newestTaken(await ledgers.load(groupId));
+      const [taken, here] = [newest, view.points.find(({ markName }) => markName === newestCommonMark)];
       if (taken?.markedAt == null || here?.markedAt == null) return null;
       return durationFromSeconds(Math.max(0, Date.parse(taken.markedAt) - Date.parse(here.markedAt)) / 1_000);
     },
@@ -233,13 +233,19 @@ function stage(of: Stage, ifNone: ShippingReason, context: ShippingContext) {
 
 async function standbysAt(
   id: RecoveryPointId,
-  { caller, dependencies, groups }: ShippingContext,
+  { caller, dependencies, groups, ledgers }: ShippingContext,
   holds: typeof isShipped,
 ): Promise<Standby[] | null> {
   requireRead(caller);
   const groupId = await dependencies.store.read(db => groupOfPoint(db, id));
   if (groupId === undefined || !maySee(caller, groupId)) return null;
-  const { sets, points, standbys } = await groups.load(groupId);
+  const near = await groups.load(groupId);
+  const holding = holdersOf(id, near, holds);
+  // Near the positions not every full is loaded: what is not found there may be found from an older one.
+  return holding.length === near.standbys.length ? holding : holdersOf(id, await ledgers.load(groupId), holds);
+}
+
+function holdersOf(id: RecoveryPointId, { sets, points, standbys }: GroupView, holds: typeof isShipped): Standby[] {
   const markName = points.find(({ recoveryPointId }) => recoveryPointId === id)?.markName;
   const candidate = candidatesOf(sets).find(({ mark }) => mark === markName);
   if (candidate === undefined) return [];

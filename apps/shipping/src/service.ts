@@ -18,7 +18,7 @@ export function createShipping(config: ShippingConfig, overrides: HostOverrides 
   const gate = new StandbyGate();
   let connections: StandbyConnections | undefined;
   const connect = (dependencies: HostDependencies<ShippingTables>) =>
-    (connections ??= new StandbyConnections(dependencies));
+    (connections ??= new StandbyConnections({ ...dependencies, parallelRestores: config.parallelRestores }));
   return createSubgraphHost<ShippingTables, ShippingContext>({
     name: 'shipping',
     config,
@@ -38,7 +38,11 @@ export function createShipping(config: ShippingConfig, overrides: HostOverrides 
           intervalMs: observeEveryMs,
           parallel: config.parallelCopies,
         }),
-        runs(streamRunner({ ...shared, noteEveryMs: observeEveryMs }), { intervalMs: observeEveryMs }),
+        runs(streamRunner({ ...shared, noteEveryMs: observeEveryMs }), {
+          intervalMs: observeEveryMs,
+          // The bound is that of each instance: a database that waits for its place there must not keep a standby from being looked at.
+          parallel: Number.POSITIVE_INFINITY,
+        }),
       ];
     },
     close: async () => connections?.close(),

@@ -28,6 +28,13 @@ type KnownFileTable = {
   /** JSON. */
   header: string | null;
   mark_lsn: string | null;
+  set_type: string;
+  set_state: string;
+  taken_at: string;
+  /** LSNs as `sortable` writes them. */
+  last_lsn_sorted: string | null;
+  mark_lsn_sorted: string | null;
+  backup_set_uuid: string | null;
 };
 type KnownPointTable = {
   recovery_point_id: string;
@@ -110,6 +117,7 @@ type CopyTable = {
   header: string | null;
   /** JSON. */
   problem: string | null;
+  retry_at_ms: number | null;
   copied_at: string | null;
   writer: number;
 };

@@ -16,5 +16,5 @@ describeInjuries({
     'copy/verify/acted',
     'copy/verify/recorded',
   ],
-  sample: { repeat: 4, fail: 9, abandon: 9, kill: 4 },
+  sample: { repeat: 4, fail: 7, abandon: 7, kill: 3 },
 });

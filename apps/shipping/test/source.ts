@@ -35,18 +35,19 @@ export async function startStandby(
   folder: string,
   copies: string,
   env: NodeJS.ProcessEnv = process.env,
+  name = 'STANDBY\\BTS',
 ): Promise<TestServer> {
-  return startInstance('standby', folder, { 'E:\\Copies': copies }, env);
+  return startInstance('standby', { name, folder, shares: { 'E:\\Copies': copies } }, env);
 }
 
-/** The primary instance with these databases; `take` makes the next backup set. */
-export async function startSource(folder: string, names: readonly string[]) {
+/** The primary instance with these databases; `take` makes the next backup set, `without` a database that the job left out. */
+export async function startSource(folder: string, names: readonly string[], instance = 'PRIMARY\\BTS') {
   const closers: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const one of closers.splice(0).reverse()) await one();
   };
   const backups = join(folder, 'backups');
-  const primary = await startInstance('primary', folder, { 'D:\\Backup': backups });
+  const primary = await startInstance('primary', { name: instance, folder, shares: { 'D:\\Backup': backups } });
   closers.push(() => primary.close());
   try {
     const source = await connect(primary, closers);
@@ -59,18 +60,19 @@ export async function startSource(folder: string, names: readonly string[]) {
     const { majorVersion } = await observeServer(source);
     const groupId = discoveredId('group', 'Orders');
     let number = 0;
-    const take = async (type: 'FULL' | 'LOG'): Promise<SetPayload> => {
+    const take = async (type: 'FULL' | 'LOG', without?: string): Promise<SetPayload> => {
+      const taken = names.filter(name => name !== without);
       number += 1;
       const mark = type === 'LOG' ? `BTS_${String(number)}` : null;
       if (mark !== null) {
         const inserts = names.map(name => `INSERT [${name}].dbo.MarkLog (MarkName) VALUES (@m);`).join(' ');
         await run(`DECLARE @m nvarchar(32) = N'${mark}'; BEGIN TRAN @m WITH MARK; ${inserts} COMMIT;`);
       }
-      for (const name of names)
+      for (const name of taken)
         await run(
           `BACKUP ${type === 'FULL' ? 'DATABASE' : 'LOG'} [${name}] TO DISK = N'D:\\Backup\\${pathOf(name, type, number)}'`,
         );
-      return qualified({ source, majorVersion, groupId, names, number, type, mark });
+      return qualified({ source, instance, majorVersion, groupId, names: taken, number, type, mark });
     };
     return { primary, backups, groupId, run, take, close };
   } catch (error) {
@@ -81,15 +83,15 @@ export async function startSource(folder: string, names: readonly string[]) {
 
 async function startInstance(
   role: 'primary' | 'standby',
-  folder: string,
-  shares: Readonly<Record<string, string>>,
+  of: { readonly name: string; readonly folder: string; readonly shares: Readonly<Record<string, string>> },
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<TestServer> {
+  const { name, folder, shares } = of;
   const data = join(folder, `${role}-data`);
   const dataFolder = join(folder, role);
   for (const made of [data, dataFolder, ...Object.values(shares)]) await mkdir(made, { recursive: true });
   const maps = { ...shares, 'D:\\Data': data };
-  return startTestServer(role, { name: `${role.toUpperCase()}\\BTS`, dataFolder, maps }, env);
+  return startTestServer(role, { name, dataFolder, maps }, env);
 }
 
 export const positionAt = async (server: SqlServer, name: string) =>
@@ -117,6 +119,7 @@ export async function sender(server: SqlServer, closers: (() => Promise<unknown>
 
 type Taken = {
   readonly source: SqlServer;
+  readonly instance: string;
   readonly majorVersion: number;
   readonly groupId: string;
   readonly names: readonly string[];
@@ -125,7 +128,16 @@ type Taken = {
   readonly mark: string | null;
 };
 
-async function qualified({ source, majorVersion, groupId, names, number, type, mark }: Taken): Promise<SetPayload> {
+async function qualified({
+  source,
+  instance,
+  majorVersion,
+  groupId,
+  names,
+  number,
+  type,
+  mark,
+}: Taken): Promise<SetPayload> {
   const setId = discoveredId('set', String(number));
   const marks = mark === null ? [] : (await observeMarks(source, [requireMarkName(mark)])).marks;
   const startedAt = new Date().toISOString();
@@ -148,8 +160,8 @@ async function qualified({ source, majorVersion, groupId, names, number, type, m
       fileId: discoveredId('file', setId, name),
       databaseId: discoveredId('database', name),
       databaseName: name,
-      sourceInstanceId: discoveredId('instance', 'PRIMARY\\BTS'),
-      sourceInstance: 'PRIMARY\\BTS',
+      sourceInstanceId: discoveredId('instance', instance),
+      sourceInstance: instance,
       path,
       position: 1,
       state: 'VERIFIED',

@@ -17,5 +17,5 @@ describeInjuries({
     'stream/restore_log/sent',
     'stream/restore_log/answered',
   ],
-  sample: { repeat: 3, fail: 15, abandon: 6, kill: 3 },
+  sample: { repeat: 3, fail: 8, abandon: 5, kill: 3 },
 });

@@ -5,7 +5,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { InstanceId, StandbyId } from '@holdfast/domain';
+import type { StandbyId, StreamId } from '@holdfast/domain';
 import type { InjuryTrial, Incarnation, Running } from '@holdfast/service/injury';
 import { type RunnerDefinition, startRunner } from '@holdfast/service/runner';
 import { openServer } from '@holdfast/sqlserver';
@@ -114,7 +114,7 @@ export async function readStored(store: Store<ShippingTables>, standbyId: Standb
 }
 
 type AnyRunner = RunnerDefinition<
-  { readonly standbyId: StandbyId; readonly instanceId: InstanceId },
+  { readonly standbyId: StandbyId; readonly streamId: StreamId | null },
   unknown,
   unknown,
   unknown
@@ -141,13 +141,13 @@ export async function startStream(
       return world.password;
     },
   };
-  const connections = new StandbyConnections({ ...dependencies, env, fencingToken });
+  const connections = new StandbyConnections({ ...dependencies, env, fencingToken, parallelRestores: 4 });
   const gate = new StandbyGate();
   const runner = streamRunner({ ...dependencies, fencingToken, connections, gate, noteEveryMs: 60_000 }) as AnyRunner;
   let passes = 0;
   const counted: AnyRunner = { ...runner, subjects: () => runner.subjects().finally(() => (passes += 1)) };
   const others = beside(store, () => passes);
-  const loop = startRunner(counted, loopOptions(store, hook));
+  const loop = startRunner(counted, loopOptions(store, whole(hook)));
   return {
     settled: async signal => {
       while (!isDone(await readStored(store, standbyId), sets)) {
@@ -164,6 +164,18 @@ export async function startStream(
       await connections.close();
       await store.close();
     },
+  };
+}
+
+/** A process that freezes does so with all of its subjects: who comes to a checkpoint meanwhile waits there too. */
+function whole(hook: Incarnation['hook']): Incarnation['hook'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return async name => {
+    const before = last;
+    const mine = before.then(() => hook(name));
+    // Who fails there fails alone.
+    last = mine.catch(() => undefined);
+    return mine;
   };
 }
 

@@ -6,7 +6,6 @@ import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
 import { SqlServerError } from '@holdfast/sqlserver';
 import { observeHeaders } from '@holdfast/sqlserver/observe';
 import { isLost, type StandbyConnections } from '../estate/connection-runner.ts';
-import { loadSets } from '../estate/estate-store.ts';
 import type { StandbyGate } from '../standby/gate.ts';
 import { shippingReason, type ShippingReason } from '../standby/reason.ts';
 import { isHeld, type Standby, type TransferFolder } from '../standby/standby.ts';
@@ -14,9 +13,17 @@ import type { CommandDependencies } from '../standby/standby-commands.ts';
 import { findStandby, listStandbys } from '../standby/standby-store.ts';
 import type { Stream } from '../stream/stream.ts';
 import { findStream, listStreams } from '../stream/stream-store.ts';
-import { type Copy, type CopyHeader, type CopyStep, headerDifference, nextCopy, type SourceFile } from './copy.ts';
+import {
+  type Copy,
+  type CopyHeader,
+  type CopyStep,
+  copyStep,
+  headerDifference,
+  type SourceFile,
+  type Uncopied,
+} from './copy.ts';
 import { beginCopy, CopySuperseded, noteCopyProblem, noteVerified, noteWritten, updateCopy } from './copy-commands.ts';
-import { listCopies } from './copy-store.ts';
+import { findUncopied } from './copy-store.ts';
 import { partOf, type PartOwner, transferFile } from './transfer-runner.ts';
 
 export type CopyRunnerDependencies = CommandDependencies & {
@@ -26,14 +33,7 @@ export type CopyRunnerDependencies = CommandDependencies & {
   readonly flushEveryBytes: number;
 };
 
-type Observation =
-  | {
-      readonly standby: Standby;
-      readonly stream: Stream;
-      readonly sets: Awaited<ReturnType<typeof loadSets>>;
-      readonly copies: readonly Copy[];
-    }
-  | undefined;
+type Observation = { readonly standby: Standby; readonly stream: Stream; readonly next: Uncopied } | undefined;
 type Decision = { readonly step: CopyStep; readonly standby: Standby; readonly stream: Stream };
 type Outcome =
   | { readonly kind: 'WRITTEN'; readonly size: string; readonly sha256: string }
@@ -57,7 +57,7 @@ type Outcome =
 export function copyRunner(
   dependencies: CopyRunnerDependencies,
 ): RunnerDefinition<Stream, Observation, Decision, Outcome> {
-  const { store } = dependencies;
+  const { store, clock } = dependencies;
   return {
     name: 'copy',
     subjects: () =>
@@ -74,18 +74,15 @@ export function copyRunner(
         const standby = await findStandby(db, standbyId);
         const stream = await findStream(db, id);
         if (standby === undefined || stream === undefined || isHeld(standby)) return undefined;
-        return {
-          standby,
-          stream,
-          sets: await loadSets(db, standby.groupId),
-          copies: await listCopies(db, [standbyId]),
-        };
+        const { databaseId, position } = stream;
+        const of = { standbyId, databaseId, positionLsn: position?.lsn ?? null, nowMs: clock() };
+        const next = await findUncopied(db, of);
+        return next === undefined ? undefined : { standby, stream, next };
       }),
-    decide: (observation, nowMs) => {
+    decide: observation => {
       if (observation === undefined) return undefined;
-      const { standby, stream, sets, copies } = observation;
-      const { databaseId, position } = stream;
-      const step = nextCopy({ databaseId, sets, copies, positionLsn: position?.lsn ?? null, nowMs });
+      const { standby, stream, next } = observation;
+      const step = copyStep(next);
       return step === undefined ? undefined : { step, standby, stream };
     },
     step: ({ step }) => step.kind.toLowerCase(),
@@ -255,7 +252,7 @@ async function verify(
     };
     return { kind: 'VERIFIED', copy, header };
   } catch (error) {
-    if (isLost(error)) await connections.drop(instanceId);
+    if (isLost(error)) await connections.lost(instanceId);
     // Only what is wrong with the file belongs to the file; a server that does not answer is the loop's to try again.
     if (error instanceof SqlServerError && error.errorClass === 'media')
       return { kind: 'PROBLEM', copy, reason: other(error.message), after: 'CONTINUE' };

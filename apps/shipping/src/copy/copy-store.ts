@@ -1,15 +1,84 @@
-import type { StandbyId } from '@holdfast/domain';
+import type { DatabaseId, StandbyId } from '@holdfast/domain';
+import type { Lsn } from '@holdfast/domain/lsn';
 import type { Reader, Transactor } from '@holdfast/store';
+import { toFile } from '../estate/estate-store.ts';
+import { findBase, present, setsWithin, sortable, unfinished, type Window } from '../estate/window-store.ts';
 import type { ShippingTables } from '../tables.ts';
-import type { Copy, CopyHeader, CopyProblem } from './copy.ts';
+import type { Copy, CopyHeader, CopyProblem, Uncopied } from './copy.ts';
 
 type Db = Reader<ShippingTables>;
 type Tx = Transactor<ShippingTables>;
 
-export async function listCopies(db: Db, standbyIds: readonly StandbyId[]): Promise<Copy[]> {
-  if (standbyIds.length === 0) return [];
-  const rows = await db.selectFrom('copy').selectAll().where('standby_id', 'in', standbyIds).execute();
+/** Of these standbys; with a window only those of the sets that have a file in it. */
+export async function listCopies(db: Db, standbyIds: readonly StandbyId[], window?: Window): Promise<Copy[]> {
+  if (standbyIds.length === 0 || window?.size === 0) return [];
+  const all = db.selectFrom('copy').selectAll().where('standby_id', 'in', standbyIds);
+  const rows = await (window === undefined ? all : all.where('set_id', 'in', setsWithin(db, window))).execute();
   return rows.map(toCopy);
+}
+
+/** What does not get on, the first to be tried again first; at most `rows`: where a share is gone, every file of it is among them. */
+export async function listStuckCopies(db: Db, standbyId: StandbyId, rows: number): Promise<Copy[]> {
+  const stuck = db
+    .selectFrom('copy')
+    .selectAll()
+    .where('standby_id', '=', standbyId)
+    .where('problem', 'is not', null)
+    .orderBy('retry_at_ms')
+    .orderBy('file_id');
+  return (await db.dialect.page(stuck, rows).execute()).map(toCopy);
+}
+
+/**
+ * The next file of one database that is not whole and recognised at the standby yet. First what it needs from where it stands: the newest
+ * full that a later log set makes usable and everything since, and logs it has not applied yet, oldest first. Then older files, newest
+ * first: they widen what can be reseeded. Files of whole, partial and orphaned sets alike: a partial set's good files may bridge
+ * (design.md §5). One that is to be tried again later is not among them.
+ */
+export async function findUncopied(
+  db: Db,
+  of: {
+    readonly standbyId: StandbyId;
+    readonly databaseId: DatabaseId;
+    readonly positionLsn: Lsn | null;
+    readonly nowMs: number;
+  },
+): Promise<Uncopied | undefined> {
+  const { standbyId, databaseId, positionLsn, nowMs } = of;
+  const base = await findBase(db, databaseId);
+  const open = db
+    .selectFrom('known_file as file')
+    .leftJoin('copy', join => join.onRef('copy.file_id', '=', 'file.file_id').on('copy.standby_id', '=', standbyId))
+    .selectAll('file')
+    .where('file.database_id', '=', databaseId)
+    .where('file.set_state', 'not in', unfinished)
+    .where('file.state', 'in', present)
+    .where('file.backup_set_uuid', 'is not', null)
+    .where(eb =>
+      eb.or([
+        eb('copy.file_id', 'is', null),
+        eb('copy.state', '!=', 'VERIFIED'),
+        eb(eb.fn('lower', ['copy.backup_set_uuid']), '!=', eb.fn('lower', ['file.backup_set_uuid'])),
+      ]),
+    )
+    .where(eb => eb.or([eb('copy.retry_at_ms', 'is', null), eb('copy.retry_at_ms', '<=', nowMs)]));
+  const needed = open
+    .where(eb =>
+      eb.or([
+        eb('file.taken_at', '>=', base?.takenAt ?? ''),
+        ...(positionLsn === null
+          ? []
+          : [eb.and([eb('file.set_type', '=', 'LOG'), eb('file.last_lsn_sorted', '>', sortable(positionLsn))])]),
+      ]),
+    )
+    .orderBy('file.taken_at')
+    .orderBy('file.last_lsn_sorted');
+  const older = open.orderBy('file.taken_at', 'desc').orderBy('file.last_lsn_sorted', 'desc');
+  const row =
+    (await db.dialect.page(needed, 1).executeTakeFirst()) ?? (await db.dialect.page(older, 1).executeTakeFirst());
+  if (row === undefined) return undefined;
+  const file = toFile(row);
+  return { file, copy: await findCopy(db, standbyId, file.fileId) };
 }
 
 export async function findCopy(db: Db, standbyId: StandbyId, fileId: Copy['fileId']): Promise<Copy | undefined> {
@@ -37,6 +106,7 @@ export async function saveCopy(tx: Tx, copy: Copy): Promise<void> {
     sha256: copy.sha256,
     header: copy.header === null ? null : JSON.stringify(copy.header),
     problem: copy.problem === null ? null : JSON.stringify(copy.problem),
+    retry_at_ms: copy.problem?.retryAtMs ?? null,
     copied_at: copy.copiedAt,
     writer: copy.writer,
   };

@@ -1,9 +1,7 @@
 import type { BackupFileId, BackupSetId, DatabaseId, InstanceId, StandbyId } from '@holdfast/domain';
-import { isLost } from '@holdfast/domain/backup-set';
 import { type ChainHeader, sameGuid } from '@holdfast/domain/chain';
-import { compareLsn, type Lsn } from '@holdfast/domain/lsn';
 import type { CopiedFile } from '@holdfast/domain/restore-plan';
-import { inOrderTaken, type KnownFile, type KnownSet } from '../estate/estate.ts';
+import type { KnownFile, KnownSet } from '../estate/estate.ts';
 import type { ShippingReason } from '../standby/reason.ts';
 
 /** One backup file at one standby. Nothing is restored from it before it is VERIFIED. */
@@ -46,59 +44,19 @@ export type CopyStep =
   | { readonly kind: 'COPY'; readonly file: SourceFile }
   | { readonly kind: 'VERIFY'; readonly file: SourceFile; readonly copy: Copy };
 
-export type SourceFile = KnownFile & {
-  readonly header: NonNullable<KnownFile['header']>;
-  readonly setType: 'FULL' | 'LOG';
-};
+export type SourceFile = KnownFile & { readonly header: NonNullable<KnownFile['header']> };
 
-/**
- * What to do next for one database. First what the standby needs from where it stands: the newest full that a later log set makes usable
- * and everything since, and logs it has not applied yet, oldest first. Then older files, newest first: they widen what can be reseeded.
- */
-export function nextCopy(view: {
-  readonly databaseId: DatabaseId;
-  readonly sets: readonly KnownSet[];
-  readonly copies: readonly Copy[];
-  readonly positionLsn: Lsn | null;
-  readonly nowMs: number;
-}): CopyStep | undefined {
-  const files = copyable(view.sets, view.databaseId);
-  const copyOf = new Map(view.copies.map(copy => [copy.fileId, copy]));
-  for (const file of inOrderNeeded(files, view.positionLsn)) {
-    const copy = copyOf.get(file.fileId);
-    const isThis = copy !== undefined && sameGuid(copy.backupSetUuid, file.header.backupSetUuid);
-    if (isThis && copy.state === 'VERIFIED') continue;
-    if (copy?.problem != null && copy.problem.retryAtMs > view.nowMs) continue;
-    if (isThis && copy.state === 'WRITTEN') return { kind: 'VERIFY', file, copy };
-    return { kind: 'COPY', file };
-  }
-  return undefined;
-}
+/** A file that is not whole and recognised at the standby, with what is there of it. */
+export type Uncopied = { readonly file: KnownFile; readonly copy: Copy | undefined };
 
-/** Files of whole, partial and orphaned sets alike: a partial set's good files may bridge (design.md §5). */
-function copyable(sets: readonly KnownSet[], databaseId: DatabaseId): readonly SourceFile[] {
-  return inOrderTaken(sets)
-    .filter(set => set.state !== 'RUNNING' && set.state !== 'VOID')
-    .flatMap(set =>
-      set.files.flatMap(file => {
-        const { header } = file;
-        const wanted =
-          file.databaseId === databaseId && header !== null && file.state !== 'UNKNOWN' && !isLost(file.state);
-        return wanted ? [{ ...file, header, setType: set.type }] : [];
-      }),
-    );
-}
-
-function inOrderNeeded(files: readonly SourceFile[], positionLsn: Lsn | null): readonly SourceFile[] {
-  const base = files.findLastIndex(
-    (full, index) =>
-      full.setType === 'FULL' &&
-      files.slice(index + 1).some(log => log.markLsn !== null && compareLsn(full.header.lastLsn, log.markLsn) <= 0),
-  );
-  const needed = (file: SourceFile, index: number): boolean =>
-    index >= base ||
-    (positionLsn !== null && file.setType === 'LOG' && compareLsn(file.header.lastLsn, positionLsn) > 0);
-  return [...files.filter(needed), ...files.filter((file, index) => !needed(file, index)).toReversed()];
+/** What to do about it; undefined for a file that nobody could recognise. */
+export function copyStep({ file, copy }: Uncopied): CopyStep | undefined {
+  const { header } = file;
+  if (header === null) return undefined;
+  const source = { ...file, header };
+  const isThis = copy !== undefined && sameGuid(copy.backupSetUuid, header.backupSetUuid);
+  if (isThis && copy.state === 'VERIFIED') return undefined;
+  return isThis && copy.state === 'WRITTEN' ? { kind: 'VERIFY', file: source, copy } : { kind: 'COPY', file: source };
 }
 
 /** A copy as the restore plan takes it. */

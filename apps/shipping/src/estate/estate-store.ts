@@ -2,6 +2,7 @@ import type { GroupId, InstanceId } from '@holdfast/domain';
 import type { PayloadOf, recoveryPointJudged, setQualified } from '@holdfast/events';
 import type { Reader, Transactor } from '@holdfast/store';
 import type { ShippingTables } from '../tables.ts';
+import { setsWithin, sortable, type Window } from './window-store.ts';
 import type { KnownAddress, KnownFile, KnownGroup, KnownInstance, KnownPoint, KnownSet } from './estate.ts';
 
 type Db = Reader<ShippingTables>;
@@ -118,19 +119,25 @@ export async function saveSet(tx: Tx, set: PayloadOf<typeof setQualified>): Prom
         state: file.state,
         header: file.header === null ? null : JSON.stringify(file.header),
         mark_lsn: file.markLsn,
+        set_type: set.type,
+        set_state: set.state,
+        taken_at: set.startedAt ?? set.startedAtRecorded,
+        last_lsn_sorted: file.header === null ? null : sortable(file.header.lastLsn),
+        mark_lsn_sorted: file.markLsn === null ? null : sortable(file.markLsn),
+        backup_set_uuid: file.header?.backupSetUuid ?? null,
       })
       .execute();
   }
 }
 
-export async function loadSets(db: Db, groupId: GroupId): Promise<KnownSet[]> {
-  const sets = await db.selectFrom('known_set').selectAll().where('group_id', '=', groupId).execute();
-  const rows = await db
-    .selectFrom('known_file')
-    .selectAll()
-    .where('group_id', '=', groupId)
-    .orderBy('file_id')
-    .execute();
+/** Every set, or those of a window whole: one mark has an LSN in each of its databases. */
+export async function loadSets(db: Db, groupId: GroupId, window?: Window): Promise<KnownSet[]> {
+  if (window?.size === 0) return [];
+  const ofGroup = db.selectFrom('known_set').selectAll().where('group_id', '=', groupId);
+  const filesOfGroup = db.selectFrom('known_file').selectAll().where('group_id', '=', groupId).orderBy('file_id');
+  const within = window === undefined ? undefined : setsWithin(db, window);
+  const sets = await (within === undefined ? ofGroup : ofGroup.where('set_id', 'in', within)).execute();
+  const rows = await (within === undefined ? filesOfGroup : filesOfGroup.where('set_id', 'in', within)).execute();
   const files = Map.groupBy(rows, row => row.set_id);
   return sets.map(row => ({
     setId: row.set_id as KnownSet['setId'],
@@ -144,7 +151,7 @@ export async function loadSets(db: Db, groupId: GroupId): Promise<KnownSet[]> {
   }));
 }
 
-function toFile(row: ShippingTables['known_file']): KnownFile {
+export function toFile(row: ShippingTables['known_file']): KnownFile {
   return {
     fileId: row.file_id as KnownFile['fileId'],
     setId: row.set_id as KnownFile['setId'],

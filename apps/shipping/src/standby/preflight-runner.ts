@@ -15,7 +15,7 @@ export async function lookAtTarget(
   } catch (error) {
     const cause = whyNotAsked(error);
     if (cause === undefined) throw error;
-    if (isLost(error)) await connections.drop(instanceId);
+    if (isLost(error)) await connections.lost(instanceId);
     return { reachable: false, cause };
   }
 }

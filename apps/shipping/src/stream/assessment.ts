@@ -4,7 +4,7 @@ import { type Position, sameGuid } from '@holdfast/domain/chain';
 import { type DatabaseRelease, type Release, releasable } from '@holdfast/domain/hold-back';
 import type { Lsn } from '@holdfast/domain/lsn';
 import { obstacleReason, planRestore, type PlainStep, type PlanDatabase } from '@holdfast/domain/restore-plan';
-import type { TargetCandidate } from '@holdfast/domain/target';
+import { chooseTarget, type TargetCandidate } from '@holdfast/domain/target';
 import { type Copy, plannable, type PlannableCopy } from '../copy/copy.ts';
 import { candidatesOf, inOrderTaken, type KnownSet } from '../estate/estate.ts';
 import { shippingReason, type ShippingReason } from '../standby/reason.ts';
@@ -106,17 +106,13 @@ function lookAt(stream: Stream, { looks, sets, copies, standby, nowMs }: Standby
   const look = looks.find(({ instanceId }) => instanceId === stream.instanceId);
   if (!look?.reachable) return { stream, kind: 'UNSEEN', reason: look?.reason ?? null };
   const { observedAt } = look;
-  const there = look.databases.find(({ name }) => name.toUpperCase() === stream.databaseName.toUpperCase());
+  const there = databaseAt(stream, look.databases);
   if (there !== undefined && there.state !== 'RESTORING') {
     const instance = standby.instances.find(({ instanceId }) => instanceId === stream.instanceId)?.instanceName ?? '';
     const facts = { database: stream.databaseName, instance, state: there.state };
     return { stream, kind: 'NOT_RESTORING', observedAt, reason: shippingReason('DATABASE_ALREADY_ONLINE', facts) };
   }
-  // A full that nobody saw end leaves a position that cannot be built upon (sqlserver.md §2.3).
-  const position =
-    there?.redoStartLsn == null || stream.seedingFileId !== null
-      ? null
-      : { lsn: there.redoStartLsn, forkGuid: there.redoStartForkGuid };
+  const position = positionOf(stream, looks);
   const { databaseId, databaseName } = stream;
   // A step that failed where the database does not stand any more is no obstacle: it was done unseen, or is another one by now.
   const problem = samePosition(stream.position, position) ? stream.problem : null;
@@ -131,6 +127,32 @@ function lookAt(stream: Stream, { looks, sets, copies, standby, nowMs }: Standby
     copies: plan,
     database: { databaseId, databaseName, position, copies: plan },
   };
+}
+
+/** Where the database stands, to be built upon; null when it is to be begun from a full, or was not seen. */
+export function positionOf(stream: Stream, looks: readonly InstanceLook[]): Position | null {
+  const look = looks.find(({ instanceId }) => instanceId === stream.instanceId);
+  const there = look?.reachable === true ? databaseAt(stream, look.databases) : undefined;
+  // A full that nobody saw end leaves a position that cannot be built upon (sqlserver.md §2.3).
+  return there?.redoStartLsn == null || stream.seedingFileId !== null
+    ? null
+    : { lsn: there.redoStartLsn, forkGuid: there.redoStartForkGuid };
+}
+
+/** The newest mark, proven in all databases, that those which stand somewhere can reach. */
+export function reachOf(view: StandbyView): TargetCandidate | undefined {
+  const standing = view.streams
+    .map(stream => lookAt(stream, view))
+    .flatMap(one => (one.kind === 'PLANNABLE' && one.database.position !== null ? [one.database] : []));
+  const marks = candidatesOf(view.sets).filter(mark =>
+    view.streams.every(({ databaseId }) => mark.lsnByDatabase.has(databaseId)),
+  );
+  const choice = chooseTarget(marks, standing);
+  return choice.kind === 'CHOSEN' ? choice.target : undefined;
+}
+
+function databaseAt({ databaseName }: Stream, databases: readonly DatabaseLook[]): DatabaseLook | undefined {
+  return databases.find(({ name }) => name.toUpperCase() === databaseName.toUpperCase());
 }
 
 function stepsOf(seen: readonly Seen[], release: Release, nowMs: number): readonly RestoreStep[] {

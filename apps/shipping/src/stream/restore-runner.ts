@@ -10,7 +10,7 @@ import type { RestoreStep } from './assessment.ts';
 import { judgeSeeding, type RestoreRow, type SeedingEvidence } from './seeding.ts';
 import type { Failed, Restored, Stream } from './stream.ts';
 import { beginSeeding } from './stream-commands.ts';
-import { findStream } from './stream-store.ts';
+import { listStreams } from './stream-store.ts';
 
 export type RestoreDependencies = CommandDependencies & {
   readonly connections: StandbyConnections;
@@ -28,9 +28,9 @@ const overtaken: RestoreOutcome = { kind: 'OVERTAKEN' };
 const historyRows = 20;
 
 /**
- * One RESTORE under the group's lock. The look before, the statement and the look after all go through the connection that holds it, and the
- * claim is read again with the lock in hand: whoever answers a claim or leads after us ends that connection first, so that nothing
- * of this step can reach the server afterwards (design.md §5, "The target server is the last arbiter").
+ * One RESTORE under the group's lock, beside those of other databases. The look before, the statement and the look after all go through one
+ * connection that lives under the lock, and the claim is read again with the lock in hand: whoever answers a claim or leads after us ends that
+ * connection first, so that nothing of this step can reach the server afterwards (design.md §5, "The target server is the last arbiter").
  */
 export async function restoreNext(
   dependencies: RestoreDependencies,
@@ -39,40 +39,49 @@ export async function restoreNext(
 ): Promise<RestoreOutcome> {
   const { connections } = dependencies;
   const { groupId, instanceId } = step.stream;
-  const lock = { groupId, instanceId };
   const before = await ifOurs(dependencies, step.stream);
   if (before === undefined) return overtaken;
   try {
-    const exclusive = await connections.exclusive(lock);
-    if ('refused' in exclusive) {
-      if (exclusive.refused === 'Superseded') throw new Error(exclusive.message);
-      const instance = nameOf(before.standby, step.stream);
-      return failed(shippingReason('GROUP_LOCKED', { instance, holder: exclusive.message }), step.stream);
-    }
-    const now = await ifOurs(dependencies, step.stream);
-    if (now === undefined) {
-      await connections.release(lock);
-      return overtaken;
-    }
-    const locked = { ...dependencies, exclusive, context };
-    return step.kind === 'RESTORE_FULL'
-      ? await seed(locked, step, now)
-      : await rollForward(locked, { ...step, stream: now.stream });
+    const outcome = await connections.beside({ groupId, instanceId }, async (exclusive, leave) => {
+      // It may have waited long for its place.
+      context.signal.throwIfAborted();
+      const now = await ifOurs(dependencies, step.stream);
+      if (now === undefined) {
+        leave();
+        return overtaken;
+      }
+      if (now.mustWait) return overtaken;
+      const locked = { ...dependencies, exclusive, context };
+      return step.kind === 'RESTORE_FULL'
+        ? seed(locked, step, now)
+        : rollForward(locked, { ...step, stream: now.stream });
+    });
+    if (!('refused' in outcome)) return outcome;
+    if (outcome.refused === 'Superseded') throw new Error(outcome.message);
+    const instance = nameOf(before.standby, step.stream);
+    return failed(shippingReason('GROUP_LOCKED', { instance, holder: outcome.message }), step.stream);
   } catch (error) {
-    if (isLost(error)) await connections.drop(instanceId);
+    if (isLost(error)) await connections.lost(instanceId);
     else if (error instanceof SqlServerError) return failed(restoreFailed(step, error.message), step.stream);
     throw error;
   }
 }
 
-type Ours = { readonly standby: Standby; readonly stream: Stream };
+type Ours = {
+  readonly standby: Standby;
+  readonly stream: Stream;
+  /** Another database is stuck: nobody passes a mark that it may not reach. */
+  readonly mustWait: boolean;
+};
 
 /** The stream as it is stored now; undefined when nothing may be sent for it. */
 async function ifOurs({ store }: RestoreDependencies, { id, standbyId }: Stream): Promise<Ours | undefined> {
   return store.read(async db => {
     const standby = await findStandby(db, standbyId);
-    const stream = await findStream(db, id);
-    return standby === undefined || stream === undefined || isHeld(standby) ? undefined : { standby, stream };
+    const streams = await listStreams(db, [standbyId]);
+    const stream = streams.find(one => one.id === id);
+    if (standby === undefined || stream === undefined || isHeld(standby)) return undefined;
+    return { standby, stream, mustWait: stream.problem === null && streams.some(({ problem }) => problem !== null) };
   });
 }
 

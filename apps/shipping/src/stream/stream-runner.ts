@@ -1,16 +1,16 @@
-import type { InstanceId, StandbyId } from '@holdfast/domain';
+import type { StandbyId, StreamId } from '@holdfast/domain';
 import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
-import { observeDatabases } from '@holdfast/sqlserver/observe';
-import { listCopies } from '../copy/copy-store.ts';
-import { isLost, NotAddressed, type StandbyConnections, whyNotAsked } from '../estate/connection-runner.ts';
-import { loadSets } from '../estate/estate-store.ts';
+import type { Reader } from '@holdfast/store';
 import type { StandbyGate } from '../standby/gate.ts';
-import { shippingReason } from '../standby/reason.ts';
-import { type Claim, isHeld, type Standby, type StandbyInstance } from '../standby/standby.ts';
+import type { Claim, Standby, StandbyInstance } from '../standby/standby.ts';
 import { yieldStandby } from '../standby/standby-commands.ts';
 import { findStandby, listStandbys } from '../standby/standby-store.ts';
-import { assess, type Assessment, type InstanceLook, type RestoreStep, type StandbyView } from './assessment.ts';
+import type { ShippingTables } from '../tables.ts';
+import type { Assessment, InstanceLook, RestoreStep } from './assessment.ts';
+import { observeStandby, type StandbyObservation } from './look-runner.ts';
 import { type RestoreDependencies, restoreNext, type RestoreOutcome } from './restore-runner.ts';
+import { shared } from './shared.ts';
+import { samePosition } from './stream.ts';
 import { isNews, isStreamNews, noteAssessment, noteProblem, noteRestored } from './stream-commands.ts';
 import { listStreams } from './stream-store.ts';
 
@@ -20,11 +20,9 @@ export type StreamRunnerDependencies = RestoreDependencies & {
   readonly noteEveryMs: number;
 };
 
-type Subject = { readonly standbyId: StandbyId; readonly instanceId: InstanceId };
-type Observation = Omit<StandbyView, 'nowMs' | 'standby'> & {
-  readonly standby: Standby | undefined;
-  readonly own: InstanceId;
-};
+/** Of a standby as a whole, or of one of its databases. */
+type Subject = { readonly standbyId: StandbyId; readonly streamId: StreamId | null };
+type Observation = StandbyObservation & { readonly subject: Subject };
 type Decision =
   | { readonly kind: 'YIELD'; readonly standby: Standby; readonly claim: Claim }
   | {
@@ -37,9 +35,10 @@ type Decision =
 type Outcome = { readonly kind: 'DONE' } | RestoreOutcome;
 
 /**
- * Keeps one standby instance rolling forward, one RESTORE at a time, and stops when the standby is claimed.
+ * Keeps a standby rolling forward, its databases side by side, and stops when it is claimed. The standby itself is a subject, which notes what
+ * was seen and answers claims, and so is every database, which is restored one step at a time; all of them share their looks.
  *
- * Why it may be killed anywhere: positions are read from the server before every step and again on the locked connection, so a restore
+ * Why it may be killed anywhere: positions are read from the server before every step and again on the connection that sends it, so a restore
  * that ended unseen is found done. A full that nobody saw end is known by `seedingFileId`, stored before it was sent; its evidence tells
  * whether it ended or is sent again. A claim is stored before anything stops: after a restart it is found, older sessions of ours are
  * ended by taking the lock, then it is answered. What a leader that was replaced still wants to record is dropped where others have moved on.
@@ -47,15 +46,14 @@ type Outcome = { readonly kind: 'DONE' } | RestoreOutcome;
 export function streamRunner(
   dependencies: StreamRunnerDependencies,
 ): RunnerDefinition<Subject, Observation, Decision, Outcome> {
-  const { store, clock, noteEveryMs } = dependencies;
+  const { store, noteEveryMs } = dependencies;
+  const look = shared((standbyId: StandbyId) => observeStandby(dependencies, standbyId));
   return {
     name: 'stream',
-    subjects: async () =>
-      (await store.read(db => listStandbys(db)))
-        .filter(({ claim, state }) => (claim === null ? state !== 'RECOVERED' : claim.yieldedAt === null))
-        .flatMap(({ id, instances }) => instances.map(({ instanceId }) => ({ standbyId: id, instanceId }))),
-    key: ({ standbyId, instanceId }) => `${standbyId}/${instanceId}`,
-    observe: subject => dependencies.gate.inside(subject.standbyId, () => observe(dependencies, subject)),
+    subjects: () => store.read(subjectsOf),
+    key: ({ standbyId, streamId }) => (streamId === null ? standbyId : `${standbyId}/${streamId}`),
+    observe: subject =>
+      dependencies.gate.inside(subject.standbyId, async () => ({ subject, ...(await look(subject.standbyId)) })),
     decide: (observation, now) => decide(observation, now, noteEveryMs),
     step: decision => (decision.kind === 'RESTORE' ? decision.step.kind.toLowerCase() : decision.kind.toLowerCase()),
     act: (decision, context) => act(dependencies, decision, context),
@@ -69,41 +67,38 @@ export function streamRunner(
       if (outcome.kind === 'PROBLEM') await noteProblem(dependencies, decision.step, outcome);
     },
   };
+}
 
-  async function observe(
-    { connections }: StreamRunnerDependencies,
-    { standbyId, instanceId }: Subject,
-  ): Promise<Observation> {
-    const stored = await store.read(async db => {
-      const standby = await findStandby(db, standbyId);
-      if (standby === undefined) return { standby, streams: [], sets: [], copies: [] };
-      const streams = await listStreams(db, [standbyId]);
-      return { standby, streams, sets: await loadSets(db, standby.groupId), copies: await listCopies(db, [standbyId]) };
-    });
-    const { standby } = stored;
-    // A claimed standby is not even looked at: the answer promises that nothing is sent there any more.
-    const instances = standby === undefined || isHeld(standby) ? [] : standby.instances;
-    const looks = await Promise.all(instances.map(instance => look(connections, instance, clock())));
-    return { ...stored, looks, own: instanceId };
-  }
+/** The standby comes before its databases: where subjects wait for a place, a claim must not. */
+async function subjectsOf(db: Reader<ShippingTables>): Promise<readonly Subject[]> {
+  const active = (await listStandbys(db)).filter(({ claim, state }) =>
+    claim === null ? state !== 'RECOVERED' : claim.yieldedAt === null,
+  );
+  const free = active.filter(({ claim }) => claim === null).map(({ id }) => id);
+  return [
+    ...active.map(({ id: standbyId }) => ({ standbyId, streamId: null })),
+    ...(await listStreams(db, free)).map(({ standbyId, id: streamId }) => ({ standbyId, streamId })),
+  ];
 }
 
 function decide(observation: Observation, nowMs: number, noteEveryMs: number): Decision | undefined {
-  const { standby, looks, own } = observation;
+  const { standby, looks, assessment, subject } = observation;
   if (standby === undefined) return undefined;
+  const { streamId } = subject;
   const { claim } = standby;
-  // One answers for all instances: a second one would still be at a server when the first has answered.
   if (claim !== null)
-    return claim.yieldedAt === null && standby.instances[0]?.instanceId === own
-      ? { kind: 'YIELD', standby, claim }
-      : undefined;
-  if (standby.state === 'RECOVERED') return undefined;
-  const assessment = assess({ ...observation, standby, nowMs });
-  const note: Decision = { kind: 'NOTE', standby, looks, assessment };
-  if (isNews(standby, assessment) || assessment.streams.some(isStreamNews)) return note;
-  const step = assessment.steps.find(({ stream }) => stream.instanceId === own);
-  if (step !== undefined) return { kind: 'RESTORE', step };
-  return standby.instances.some(instance => isDue(instance, looks, nowMs - noteEveryMs)) ? note : undefined;
+    return claim.yieldedAt === null && streamId === null ? { kind: 'YIELD', standby, claim } : undefined;
+  if (assessment === undefined) return undefined;
+  if (streamId === null) {
+    const due = standby.instances.some(instance => isDue(instance, looks, nowMs - noteEveryMs));
+    const news = isNews(standby, assessment) || assessment.streams.some(isStreamNews);
+    return due || news ? { kind: 'NOTE', standby, looks, assessment } : undefined;
+  }
+  // What a step brings about is recorded for the position it began at: that one is noted first.
+  const seen = assessment.streams.find(({ stream }) => stream.id === streamId);
+  if (seen === undefined || !samePosition(seen.stream.position, seen.position)) return undefined;
+  const step = assessment.steps.find(({ stream }) => stream.id === streamId);
+  return step === undefined ? undefined : { kind: 'RESTORE', step };
 }
 
 /** An unreachable instance keeps its old age: noting it again would say nothing new. */
@@ -111,24 +106,6 @@ function isDue(instance: StandbyInstance, looks: readonly InstanceLook[], before
   const seen = looks.find(({ instanceId }) => instanceId === instance.instanceId);
   if (!seen?.reachable) return false;
   return instance.error !== null || instance.observedAt === null || Date.parse(instance.observedAt) <= before;
-}
-
-async function look(connections: StandbyConnections, instance: StandbyInstance, nowMs: number): Promise<InstanceLook> {
-  const { instanceId, instanceName } = instance;
-  try {
-    const { server } = await connections.to(instanceId);
-    const { observedAt, databases } = await observeDatabases(server);
-    return { instanceId, observedAt, reachable: true, databases };
-  } catch (error) {
-    const cause = whyNotAsked(error);
-    if (cause === undefined) throw error;
-    if (isLost(error)) await connections.drop(instanceId);
-    const reason =
-      error instanceof NotAddressed
-        ? shippingReason('STANDBY_NOT_ADDRESSED', { instance: instanceName })
-        : shippingReason('STANDBY_UNREACHABLE', { instance: instanceName, cause });
-    return { instanceId, observedAt: new Date(nowMs).toISOString(), reachable: false, reason };
-  }
 }
 
 async function act(dependencies: StreamRunnerDependencies, decision: Decision, context: StepContext): Promise<Outcome> {
