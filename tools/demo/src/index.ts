@@ -1,14 +1,14 @@
 /** What system tests use of the demo: its estate, its load, and Holdfast as one process. */
 export { type BackupJob, startBackupJob } from './estate/backup-job.ts';
 export { type Estate, startEstate } from './estate/estate.ts';
-export { estateFolders } from './estate/folders.ts';
-export { databases, groupName, management } from './estate/sample-group.ts';
+export { copiesFolder, estateFolders } from './estate/folders.ts';
+export { databasesOf, groupName, management, smallGroup } from './estate/sample-group.ts';
 export { failoverInput, followExecution } from './failover/failover.ts';
-export { countUnsafeRepeats, parseStatementLog } from './failover/statements.ts';
+export { countUnsafeRepeats, readStatementLogs } from './failover/statements.ts';
 export { createGatewayClient } from './gateway-client.ts';
 export { type Holdfast, startHoldfast } from './holdfast.ts';
 export { type Protected, protectEstate, registerGroup } from './protect/protect.ts';
 export { oneOf, seededRandom, wholeBelow } from './random.ts';
-export { connect } from './sql-connection.ts';
+export { connect, connected } from './sql-connection.ts';
 export { noRecorder } from './workload/journal.ts';
 export { startLoad } from './workload/load.ts';

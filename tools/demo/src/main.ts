@@ -41,7 +41,7 @@ function summaryOf({ verified, databases, workload, failover, oracle, dataLossSe
     '',
     verified ? 'VERIFIED' : 'NOT VERIFIED',
     `  ${failover.databasesAtMark} of ${databases} databases at mark ${failover.mark}, in ${failover.seconds} s`,
-    `  ${workload.committed} transactions acknowledged, ${workload.unknown} unanswered when the primary died`,
+    `  ${workload.committed} transactions acknowledged, ${workload.distributed} of them across instances; ${workload.unknown} unanswered when the primaries died`,
     `  ${checked} judged: ${torn} torn, ${missing} missing, ${extra} extra`,
     `  lost: the last ${dataLossSeconds} s before the kill`,
   ].join('\n');

@@ -14,7 +14,11 @@ const verdict: RunFacts['verdict'] = {
 };
 const facts: RunFacts = {
   seed: 1,
-  databases: ['A', 'B'],
+  places: new Map([
+    ['A', 'one'],
+    ['B', 'two'],
+  ]),
+  standbys: 2,
   counts: { committed: 10, refused: 0, unknown: 0 },
   entries: [],
   recovered: [],
@@ -32,6 +36,20 @@ it('says nothing of a crash that was not', () => {
   expect(report).toMatchObject({ verified: true, failover: { mark, seconds: 1.235 } });
   expect(report).not.toHaveProperty('crash');
   expect(report).not.toHaveProperty('scenario');
+});
+
+it('counts what was committed across instances', () => {
+  const entry = (databases: string[], outcome: 'acknowledged' | 'unknown') => ({
+    ...{ id: '', connection: 0, sequence: 1, began: 1, ended: 2, endedAtMs: 0 },
+    databases,
+    outcome,
+  });
+  const entries = [entry(['A', 'B'], 'acknowledged'), entry(['A'], 'acknowledged'), entry(['A', 'B'], 'unknown')];
+  expect(reportOf({ ...facts, entries })).toMatchObject({
+    databases: 2,
+    instances: { primary: 2, standby: 2 },
+    workload: { committed: 10, distributed: 1, unknown: 0 },
+  });
 });
 
 it('names the scenario and its crash', () => {

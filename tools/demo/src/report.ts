@@ -1,9 +1,11 @@
 import type { Scenario } from './config.ts';
 import type { Crash } from './crash/crash.ts';
 import type { Execution } from './failover/failover.ts';
+import { instancesOf } from './oracle/coverage.ts';
 import type { RecoveredDatabase } from './oracle/history.ts';
 import { isWhollyPresent, type Verdict } from './oracle/oracle.ts';
 import type { JournalCounts, JournalEntry } from './workload/journal.ts';
+import type { Places } from './workload/places.ts';
 
 /** The one JSON object of a run. `null`: not built yet. */
 export type Report = {
@@ -31,7 +33,10 @@ export type Report = {
 
 export type RunFacts = {
   readonly seed: number;
-  readonly databases: readonly string[];
+  /** Database → source instance. */
+  readonly places: Places;
+  /** Instances of the standby. */
+  readonly standbys: number;
   readonly counts: JournalCounts;
   readonly entries: readonly JournalEntry[];
   readonly recovered: readonly RecoveredDatabase[];
@@ -50,16 +55,15 @@ export type RunFacts = {
  * a crash of Holdfast did not change the mark.
  */
 export function reportOf(facts: RunFacts): Report {
-  const { verdict, execution, unsupported, unsafeRepeats, crash } = facts;
+  const { verdict, execution, unsupported, unsafeRepeats, crash, places, counts } = facts;
   const { checked, torn, missing, extra, databasesAtMark } = verdict;
-  const completed = execution.state === 'COMPLETED' && databasesAtMark === facts.databases.length;
+  const completed = execution.state === 'COMPLETED' && databasesAtMark === places.size;
   return {
     verified: verdict.verified && completed && unsupported === 0 && unsafeRepeats === 0 && keptMark(facts),
     seed: facts.seed,
-    databases: facts.databases.length,
-    instances: { primary: 1, standby: 1 },
-    // With one primary there is nothing to distribute.
-    workload: { committed: facts.counts.committed, distributed: 0, unknown: facts.counts.unknown },
+    databases: places.size,
+    instances: { primary: new Set(places.values()).size, standby: facts.standbys },
+    workload: { committed: counts.committed, distributed: distributed(facts), unknown: counts.unknown },
     failover: {
       mark: execution.markName ?? '',
       markTime: execution.markedAt,
@@ -76,6 +80,12 @@ export function reportOf(facts: RunFacts): Report {
       ? {}
       : { scenario: 'control-plane-crash', crash: { at: crash.at, restartSeconds: rounded(crash.restartSeconds) } }),
   };
+}
+
+/** Acknowledged ones that wrote at more than one source instance. */
+function distributed({ entries, places }: RunFacts): number {
+  return entries.filter(({ outcome, databases }) => outcome === 'acknowledged' && instancesOf(databases, places) > 1)
+    .length;
 }
 
 /** Once chosen, the mark stays: whatever was shown of it is what the execution ended at. */

@@ -4,81 +4,102 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { runBackupJob } from '../src/estate/backup-job.ts';
 import { type Estate, startEstate } from '../src/estate/estate.ts';
-import { estateFolders } from '../src/estate/folders.ts';
-import { backupPath, copiesPath, databases, management } from '../src/estate/sample-group.ts';
+import { copiesFolder, estateFolders } from '../src/estate/folders.ts';
+import { backupPath, copiesPath, crossGroup, databasesOf, management } from '../src/estate/sample-group.ts';
 import { readRecovered } from '../src/failover/recovered.ts';
 import { judge, type Verdict } from '../src/oracle/oracle.ts';
 import { seededRandom } from '../src/random.ts';
-import { connect, type SqlConnection } from '../src/sql-connection.ts';
+import { connect, connected, type SqlConnection } from '../src/sql-connection.ts';
 import { Journal } from '../src/workload/journal.ts';
 import { startLoad } from '../src/workload/load.ts';
+import { type Places, placesOf } from '../src/workload/places.ts';
 import { totalBalanceOf } from '../src/workload/transaction-plan.ts';
 import { startWatcher } from '../src/workload/watcher.ts';
 
-/** The estate, the load and the oracle without Holdfast: a recovery done by hand is judged, right and wrong. */
+/** An estate of two instances, the load and the oracle without Holdfast: a recovery done by hand is judged, right and wrong. */
 type HistoryRow = { database: string; file: string; type: string; mark: string };
 
 const sets = 4;
+const databases = databasesOf(crossGroup);
 let dataFolder: string;
 let estate: Estate;
-let standby: SqlConnection;
+let places: Places;
+/** Database → a connection to the instance where it lies, of the primaries and of the standby. */
+let primary: ReadonlyMap<string, SqlConnection>;
+let standby: ReadonlyMap<string, SqlConnection>;
+const ending: (() => Promise<unknown>)[] = [];
 const journal = new Journal(Date.now);
 let history: HistoryRow[];
 
+async function open(servers: Estate['standbys']): Promise<ReadonlyMap<string, SqlConnection>> {
+  const opened = await Promise.all(
+    servers.map(async ({ address, databases: own }) => {
+      const connection = await connect(address, 'by hand');
+      ending.push(() => connection.close());
+      return own.map(name => [name, connection] as const);
+    }),
+  );
+  return new Map(opened.flat());
+}
+
 beforeAll(async () => {
   dataFolder = await mkdtemp(join(tmpdir(), 'holdfast-recovery-'));
-  estate = await startEstate(dataFolder, () => undefined);
-  const { address, process } = estate.primary;
-  const [job, watching] = [await connect(address, 'backup job'), await connect(address, 'watcher')];
-  const watcher = startWatcher(watching, databases, journal, 20);
-  const load = startLoad({
-    address,
-    databases,
-    connections: 8,
-    pauseMs: 5,
-    random: seededRandom(11),
-    journal,
-    run: 'test',
-  });
-  for (let set = 0; set < sets; set += 1) {
-    await runBackupJob(job);
+  ending.push(() => rm(dataFolder, { recursive: true, force: true }));
+  estate = await startEstate(dataFolder, crossGroup, () => undefined);
+  ending.push(() => estate.stop());
+  const { primaries } = estate;
+  places = placesOf(primaries);
+  primary = await open(primaries);
+  const job = by(primary, management);
+  await connected(primaries, 'watcher', async watched => {
+    const watcher = startWatcher(watched, journal, 20);
+    const random = seededRandom(11);
+    const load = startLoad({ servers: primaries, connections: 8, pauseMs: 5, random, journal, run: 'test' });
+    for (let set = 0; set < sets; set += 1) {
+      await untilMore(200);
+      await runBackupJob(job);
+    }
+    const rows = await job.rows(
+      `SELECT DatabaseName, BackupFileName, BackupType, MarkName FROM ${management}.dbo.adm_BackupHistory ORDER BY BackupId`,
+    );
+    history = rows.map(row => ({
+      database: String(row['DatabaseName']),
+      file: String(row['BackupFileName']),
+      type: String(row['BackupType']),
+      mark: String(row['MarkName']),
+    }));
     await untilMore(200);
-  }
-  const rows = await job.rows(
-    `SELECT DatabaseName, BackupFileName, BackupType, MarkName FROM ${management}.dbo.adm_BackupHistory ORDER BY BackupId`,
-  );
-  history = rows.map(row => ({
-    database: String(row['DatabaseName']),
-    file: String(row['BackupFileName']),
-    type: String(row['BackupType']),
-    mark: String(row['MarkName']),
-  }));
-  history.push(...(await lateBackup(job)));
-  // In the middle of the load, as it happens.
-  await process.kill();
-  await Promise.all([load.stop(), watcher.stop(), job.close()]);
-  await watching.close();
-  const { share, copies } = estateFolders(dataFolder);
-  for (const name of await readdir(share)) await copyFile(join(share, name), join(copies, name));
-  standby = await connect(estate.standby.address, 'by hand');
-}, 60_000);
+    history.push(...(await lateBackup(job)));
+    // In the middle of the load, as it happens.
+    await estate.killPrimaries();
+    await Promise.all([load.stop(), watcher.stop()]);
+  });
+  const { share } = estateFolders(dataFolder);
+  for (const { standby: instance } of crossGroup)
+    for (const name of await readdir(share))
+      await copyFile(join(share, name), join(copiesFolder(dataFolder, instance), name));
+  standby = await open(estate.standbys);
+}, 90_000);
 
 afterAll(async () => {
-  await standby.close();
-  await estate.stop();
-  await rm(dataFolder, { recursive: true, force: true });
+  for (const end of ending.toReversed()) await end();
 }, 30_000);
 
 /** A set by hand whose files hold much work after their mark: the job backs up so soon after it that there may be none. */
 async function lateBackup(connection: SqlConnection): Promise<HistoryRow[]> {
   const mark = 'BTS_9999_12_31_00_00_00_000';
-  const inserts = databases.map(name => `INSERT INTO [${name}].dbo.MarkLog (MarkName) VALUES (N'${mark}');`);
-  await connection.rows(`BEGIN TRANSACTION [${mark}] WITH MARK '${mark}'; ${inserts.join(' ')} COMMIT TRANSACTION;`);
+  await connection.rows(`EXEC [${management}].dbo.sp_MarkBTSLogs @MarkName = N'${mark}'`);
   await untilMore(200);
   const rows = databases.map(database => ({ database, file: `${database}_late.bak`, type: 'lg', mark }));
   for (const { database, file } of rows)
-    await connection.rows(`BACKUP LOG [${database}] TO DISK = N'${backupPath}\\${file}'`);
+    await by(primary, database).rows(`BACKUP LOG [${database}] TO DISK = N'${backupPath}\\${file}'`);
   return rows;
+}
+
+function by(connections: ReadonlyMap<string, SqlConnection>, database: string): SqlConnection {
+  const connection = connections.get(database);
+  if (connection === undefined) throw new Error(`Nobody is connected for ${database}.`);
+  return connection;
 }
 
 async function untilMore(transactions: number): Promise<void> {
@@ -96,18 +117,26 @@ async function restore(database: string, set: number, wholeFile = false): Promis
   const own = history.filter(row => row.database === database);
   const full = own.find(({ type }) => type === 'db');
   const logs = own.filter(({ type }) => type === 'lg').slice(0, set + 1);
-  await standby.rows(`RESTORE DATABASE [${database}] FROM ${disk(full?.file ?? '')} WITH NORECOVERY, REPLACE`);
+  const server = by(standby, database);
+  await server.rows(`RESTORE DATABASE [${database}] FROM ${disk(full?.file ?? '')} WITH NORECOVERY, REPLACE`);
   for (const [index, { file, mark }] of logs.entries()) {
     const stop = index < set || wholeFile ? '' : `, STOPATMARK = N'${mark}'`;
-    await standby.rows(`RESTORE LOG [${database}] FROM ${disk(file)} WITH NORECOVERY${stop}`);
+    await server.rows(`RESTORE LOG [${database}] FROM ${disk(file)} WITH NORECOVERY${stop}`);
   }
-  await standby.rows(`RESTORE DATABASE [${database}] WITH RECOVERY`);
+  await server.rows(`RESTORE DATABASE [${database}] WITH RECOVERY`);
 }
 
 async function verdictAt(mark: string): Promise<Verdict> {
-  const recovered = await readRecovered(estate.standby.address);
+  const recovered = await readRecovered(estate.standbys);
   const transactions = journal.entries();
-  return judge({ transactions, rounds: journal.rounds, recovered, mark, totalBalance: totalBalanceOf(databases) });
+  return judge({
+    transactions,
+    rounds: journal.rounds,
+    places,
+    recovered,
+    mark,
+    totalBalance: totalBalanceOf(places),
+  });
 }
 
 it('had a load worth judging', () => {

@@ -6,6 +6,8 @@ import { oneOf, type Random, seededRandom, wholeBelow } from '../src/random.ts';
  * It shares nothing with the oracle but the types.
  */
 export const databases = ['BizTalkMgmtDb', 'BizTalkMsgBoxDb', 'Orders', 'Billing'];
+/** The first half lies on one instance, the rest on another. */
+export const places = new Map(databases.map((name, index) => [name, index < 2 ? 'A' : 'B']));
 export const marks = ['BTS_1', 'BTS_2', 'BTS_3'];
 const opening = 1_000n;
 
@@ -56,7 +58,7 @@ export function recover(simulation: Simulation, mark: string, cuts: Readonly<Rec
     };
   });
   const { transactions, rounds } = simulation;
-  return { transactions, rounds, recovered, mark, totalBalance: opening * BigInt(databases.length) };
+  return { transactions, rounds, places, recovered, mark, totalBalance: opening * BigInt(databases.length) };
 }
 
 /** How many entries of the database's log reach the mark, including it. */

@@ -1,24 +1,24 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   type BackupJob,
-  databases,
   type Estate,
   type Holdfast,
   noRecorder,
-  parseStatementLog,
   protectEstate,
   type Protected,
+  readStatementLogs,
   seededRandom,
+  smallGroup,
   startBackupJob,
   startEstate,
   startHoldfast,
   startLoad,
 } from '@holdfast/demo';
 
-/** The demo's group under load and protection: a stand-in per instance, Holdfast in one process. */
+/** The demo's group in small, under load and protection: a stand-in per instance, Holdfast in one process. */
 export type SampleGroup = {
   readonly dataFolder: string;
   readonly estate: Estate;
@@ -30,7 +30,7 @@ export type SampleGroup = {
   protect(): Promise<Protected>;
   standby(): Promise<StandbyView>;
   /** What the standby's server ran. */
-  statements(): Promise<ReturnType<typeof parseStatementLog>>;
+  statements(): Promise<Awaited<ReturnType<typeof readStatementLogs>>[number]>;
   /** Load and backup job end; the servers go on. */
   endWork(): Promise<void>;
   /** Ends everything and removes the folder. */
@@ -74,28 +74,26 @@ export async function startSampleGroup({ seed, holdAt }: SampleGroupOptions): Pr
     for (const step of undo.splice(0).toReversed()) await step();
   };
   try {
-    const estate = await startEstate(dataFolder, log);
+    const estate = await startEstate(dataFolder, smallGroup, log);
     undo.push(() => estate.stop());
     const holdfast = await startHoldfast(dataFolder, log, { holdAt });
     undo.push(() => holdfast.kill());
-    const { address } = estate.primary;
+    const { group, primaries, ports } = estate;
     const random = seededRandom(seed);
     const load = startLoad({
-      address,
-      databases,
+      servers: primaries,
       connections,
       pauseMs,
       random,
       journal: noRecorder,
       run: String(seed),
     });
-    const job = startBackupJob(address, backupEveryMs);
+    const job = startBackupJob({ address: primaries[0].address, everyMs: backupEveryMs });
     const endWork = async (): Promise<void> => {
       await Promise.all([load.stop(), job.stop()]);
     };
     undo.push(endWork);
-    const ports = { primary: estate.primary.address.port, standby: estate.standby.address.port };
-    const protect = () => protectEstate(holdfast.client(), { dataFolder, ports });
+    const protect = () => protectEstate(holdfast.client(), { dataFolder, group, ports });
     return {
       dataFolder,
       estate,
@@ -104,7 +102,7 @@ export async function startSampleGroup({ seed, holdAt }: SampleGroupOptions): Pr
       log: () => lines.slice(-15).join('\n'),
       protect,
       standby: async () => standbyOf(holdfast, (await protect()).standbyId),
-      statements: async () => parseStatementLog(await readFile(estate.standby.statementLog, 'utf8')),
+      statements: async () => (await readStatementLogs(estate.standbys)).flat(),
       endWork,
       remove,
     };

@@ -4,13 +4,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   connect,
+  copiesFolder,
   countUnsafeRepeats,
-  databases,
+  databasesOf,
   estateFolders,
   management,
   oneOf,
   type Protected,
   seededRandom,
+  smallGroup,
   wholeBelow,
 } from '@holdfast/demo';
 import { type SampleGroup, seed, startSampleGroup, untilHeld, untilInSync, untilSo } from '../harness/sample-group.ts';
@@ -28,6 +30,8 @@ const places = [
   'stream/note/decided',
   'observation/look/acted',
 ] as const;
+
+const databases = databasesOf(smallGroup);
 
 type Set = { id: string; number: string; type: string; markName: string | null };
 type Stage = { markName: string | null };
@@ -64,7 +68,7 @@ let history: HistoryRow[];
 const read = (): Promise<Page> => sample.holdfast.client().ask<Page>(page, { id: registered.groupId });
 
 async function readHistory(): Promise<HistoryRow[]> {
-  const connection = await connect(sample.estate.primary.address, 'system test');
+  const connection = await connect(sample.estate.primaries[0].address, 'system test');
   const rows = await connection
     .rows(
       `SELECT BackupSetId, BackupType, MarkName, BackupFileName FROM ${management}.dbo.adm_BackupHistory ORDER BY BackupId`,
@@ -148,7 +152,8 @@ describe(`Holdfast killed with -9 five times while the backup job runs and shipp
   });
 
   it('leaves whole copies under their names and nothing else', async () => {
-    const { share, copies } = estateFolders(sample.dataFolder);
+    const { share } = estateFolders(sample.dataFolder);
+    const copies = copiesFolder(sample.dataFolder, smallGroup[0].standby);
     const copied = await readdir(copies);
     expect(copied.toSorted()).toEqual([...new Set(history.map(({ file }) => file))].toSorted());
     const sizes = (folder: string) => Promise.all(copied.map(async name => (await stat(join(folder, name))).size));

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  connect,
+  connected,
   countUnsafeRepeats,
-  databases,
+  databasesOf,
   failoverInput,
   followExecution,
   oneOf,
@@ -73,7 +73,7 @@ beforeAll(async () => {
   ending.push(() => sample.remove());
   registered = await sample.protect();
   await untilInSync(sample, 3);
-  await sample.estate.primary.process.kill();
+  await sample.estate.killPrimaries();
   await sample.endWork();
 
   const keys = Array.from({ length: requests }, (_, index) => `request-${index}`);
@@ -117,27 +117,25 @@ describe(`Holdfast killed with -9 in ${places.map(held => held[0] ?? '').join(',
   });
 
   it('opens every database at that mark', async () => {
-    const connection = await connect(sample.estate.standby.address, 'system test');
-    try {
-      for (const name of databases) {
-        const [state] = await connection.rows(`SELECT state_desc FROM sys.databases WHERE name = N'${name}'`);
-        const rows = await connection.rows(`SELECT MarkName FROM [${name}].dbo.MarkLog`);
-        const newest = rows.map(({ MarkName }) => String(MarkName)).toSorted();
-        expect({ name, state: state?.['state_desc'], mark: newest.at(-1) }).toEqual({
-          name,
-          state: 'ONLINE',
-          mark: final.markName,
-        });
-      }
-    } finally {
-      await connection.close();
-    }
+    await connected(sample.estate.standbys, 'system test', async connections => {
+      for (const [{ databases }, connection] of connections)
+        for (const name of databases) {
+          const [state] = await connection.rows(`SELECT state_desc FROM sys.databases WHERE name = N'${name}'`);
+          const rows = await connection.rows(`SELECT MarkName FROM [${name}].dbo.MarkLog`);
+          const newest = rows.map(({ MarkName }) => String(MarkName)).toSorted();
+          expect({ name, state: state?.['state_desc'], mark: newest.at(-1) }).toEqual({
+            name,
+            state: 'ONLINE',
+            mark: final.markName,
+          });
+        }
+    });
   });
 
   it('repeats nothing at the standby that must not be repeated', async () => {
     const statements = await sample.statements();
     const opened = statements.filter(({ text }) => /^\s*RESTORE\s+DATABASE\b[^]*\bWITH\s+RECOVERY\b/i.test(text));
-    expect(opened.filter(({ outcome }) => outcome === 'ok')).toHaveLength(databases.length);
+    expect(opened.filter(({ outcome }) => outcome === 'ok')).toHaveLength(databasesOf(sample.estate.group).length);
     expect(countUnsafeRepeats(statements)).toBe(0);
   });
 

@@ -6,6 +6,7 @@ import {
   groupName,
   registerGroup,
   seededRandom,
+  smallGroup,
   startEstate,
   wholeBelow,
 } from '@holdfast/demo';
@@ -37,15 +38,15 @@ async function askPage(): Promise<Answer> {
 
 async function register(): Promise<string> {
   const token = await services.identity.token(['admin', 'operator']);
-  const ports = { primary: estate.primary.address.port, standby: estate.standby.address.port };
+  const { group, ports } = estate;
   const client = createGatewayClient(`${services.app('gateway').url}/graphql`, token);
-  return registerGroup(client, { dataFolder: services.folder, ports });
+  return registerGroup(client, { dataFolder: services.folder, group, ports });
 }
 
 beforeAll(async () => {
   services = await startServices();
   ending.push(() => services.remove());
-  estate = await startEstate(services.folder, () => undefined);
+  estate = await startEstate(services.folder, smallGroup, () => undefined);
   ending.push(() => estate.stop());
   groupId = await register();
   whole = await askPage();

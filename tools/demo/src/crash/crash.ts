@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Execution, followExecution, requestFailover } from '../failover/failover.ts';
-import { type LoggedStatement, parseStatementLog } from '../failover/statements.ts';
+import { type LoggedStatement, readStatementLogs } from '../failover/statements.ts';
 import type { Holdfast } from '../holdfast.ts';
 import type { Protected } from '../protect/protect.ts';
 import type { Moment } from './moment.ts';
@@ -20,8 +19,8 @@ export type CrashOptions = {
   readonly holdfast: Holdfast;
   readonly registered: Protected;
   readonly moment: Moment;
-  /** File of the standby's stand-in. */
-  readonly statementLog: string;
+  /** Of the standby. */
+  readonly instances: readonly { readonly statementLog: string }[];
   readonly limitMs: number;
 };
 
@@ -50,9 +49,9 @@ export async function failOverThroughCrash(options: CrashOptions): Promise<{ exe
       `The same request was answered with execution ${answered}, and after the crash with ${executionId}.`,
     );
   const execution = await followExecution(holdfast.client(), executionId, limitMs, note);
-  for (const mark of await marksSent(options.statementLog)) marks.add(mark);
-  const server = moment.kind === 'statement' ? await serverAt(killedAtMs, options) : '';
-  return { execution, crash: { at: at + server, restartSeconds, marksShown: [...marks] } };
+  for (const mark of await marksSent(options)) marks.add(mark);
+  const servers = moment.kind === 'statement' ? await serversAt(killedAtMs, options) : '';
+  return { execution, crash: { at: at + servers, restartSeconds, marksShown: [...marks] } };
 }
 
 async function untilMoment(options: CrashOptions, asked: Asked, note: (shown: Shown) => void): Promise<string> {
@@ -70,9 +69,11 @@ async function untilMoment(options: CrashOptions, asked: Asked, note: (shown: Sh
     });
     return `${moment.state}, at ${moment.holdAt}`;
   }
-  await until(limit, `the statement of ${moment.holdAt} in the standby's log`, async () => {
-    const { begun, end } = await statementOf(options.statementLog, moment.holdAt);
-    return moment.server === 'begun' ? begun : end !== undefined;
+  const passing = passingOf(moment.holdAt);
+  await until(limit, `the statement of ${moment.holdAt} in the standby's logs`, async () => {
+    const sent = await statementsSent(options);
+    // Which of them is held nobody says: several databases move at once. Once all have ended, so has that one.
+    return sent.length >= passing && (moment.server === 'begun' || sent.every(({ end }) => end !== undefined));
   });
   return `between a statement's sending and its answer, at ${moment.holdAt}`;
 }
@@ -110,35 +111,42 @@ async function show(holdfast: Holdfast, id: string): Promise<Shown> {
   return execution;
 }
 
-async function marksSent(statementLog: string): Promise<string[]> {
-  const lines = parseStatementLog(await readFile(statementLog, 'utf8'));
+async function marksSent({ instances }: CrashOptions): Promise<string[]> {
+  const lines = (await readStatementLogs(instances)).flat();
   const ours = lines.filter(({ program }) => program.startsWith('holdfast-restore '));
   return ours.flatMap(({ text }) => /\bSTOPATMARK\s*=\s*N'([^']+)'/i.exec(text)?.[1] ?? []);
 }
 
-/** How far the server was with the statement when its sender died: both clocks are this machine's. */
-async function serverAt(killedAtMs: number, { statementLog, moment }: CrashOptions): Promise<string> {
-  const { end } = await statementOf(statementLog, moment.holdAt);
-  return end === undefined || Date.parse(end.at) >= killedAtMs
-    ? ', while the server ran it'
-    : `, after the server had ended it (${end.outcome})`;
+/** How far the servers were with what was sent when its sender died: both clocks are this machine's. */
+async function serversAt(killedAtMs: number, options: CrashOptions): Promise<string> {
+  const sent = await statementsSent(options);
+  const running = sent.filter(
+    ({ at, end }) => Date.parse(at) < killedAtMs && !(end !== undefined && Date.parse(end.at) < killedAtMs),
+  );
+  return running.length === 0
+    ? ', after the servers had ended all of them'
+    : `, while the servers ran ${running.length} of them`;
 }
 
-type ServerSide = { readonly begun: boolean; readonly end: LoggedStatement | undefined };
+type Sent = LoggedStatement & { readonly end: LoggedStatement | undefined };
 
-/** The nth statement of its kind that the failover sent; the place says which. */
-async function statementOf(statementLog: string, holdAt: string): Promise<ServerSide> {
-  const [, step, passing = '1'] = /^execution\/(\w+)\/sent(?::(\d+))?$/.exec(holdAt) ?? [];
-  const lines = parseStatementLog(await readFile(statementLog, 'utf8')).filter(
-    ({ program, text }) =>
-      program.startsWith('holdfast-restore ') && (step === 'recover' ? opens : restores).test(text),
-  );
-  const starts = lines.flatMap((line, index) => (line.outcome === 'started' ? [index] : []));
-  const start = starts[Number(passing) - 1];
-  if (start === undefined) return { begun: false, end: undefined };
-  // One connection, one statement at a time: if it has ended, the next line says so.
-  const next = lines[start + 1];
-  return { begun: true, end: next?.outcome === 'started' ? undefined : next };
+/** The statements of the kind that the place is about, as the servers began them. */
+async function statementsSent({ instances, moment }: CrashOptions): Promise<readonly Sent[]> {
+  const kind = moment.holdAt.startsWith('execution/recover/') ? opens : restores;
+  return (await readStatementLogs(instances)).flatMap(log => {
+    const ours = log.filter(({ program, text }) => program.startsWith('holdfast-restore ') && kind.test(text));
+    return ours.flatMap((line, index) => {
+      if (line.outcome !== 'started') return [];
+      // A session does one thing at a time: if it has ended, that is its next line.
+      const next = ours.slice(index + 1).find(({ spid }) => spid === line.spid);
+      return [{ ...line, end: next?.outcome === 'started' ? undefined : next }];
+    });
+  });
+}
+
+/** Which passing of the place is held. */
+function passingOf(holdAt: string): number {
+  return Number(/:(\d+)$/.exec(holdAt)?.[1] ?? 1);
 }
 
 const restores = /^\s*RESTORE\s+(?:DATABASE|LOG)\b[^]*\bFROM\b/i;

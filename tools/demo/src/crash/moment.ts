@@ -26,8 +26,10 @@ export type Moment = {
 const statements = [
   'execution/restore/sent',
   'execution/restore/sent:2',
+  'execution/restore/sent:9',
   'execution/recover/sent',
   'execution/recover/sent:2',
+  'execution/recover/sent:9',
 ] as const;
 
 /** From the request to the end. A state belongs to more than one place where a death would lose different things. */
@@ -40,16 +42,17 @@ const places = [
   ['CHOOSING_TARGET', 'execution/choose/acted'],
   ['ALIGNING', 'execution/choose/recorded'],
   ['ALIGNING', 'execution/restore/answered'],
+  ['AT_MARK', 'execution/check/acted'],
   ['AT_MARK', 'execution/begin_recovery/decided'],
   ['RECOVERING', 'execution/begin_recovery/recorded'],
   ['RECOVERING', 'execution/recover/answered'],
-  ['RECOVERING', 'execution/recover/answered:2'],
+  ['RECOVERING', 'execution/recover/answered:7'],
   ['VERIFYING', 'execution/verify/acted'],
   ['VERIFYING', 'execution/complete/decided'],
 ] as const;
 
 /** About as long as the sample group's failover takes: the whole of it is hit. */
-const longestDelayMs = 700;
+const longestDelayMs = 2_000;
 
 /** Three seeds in a row give one moment of each kind. */
 export function momentOf(seed: number, random: Random): Moment {

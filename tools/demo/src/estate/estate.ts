@@ -1,119 +1,108 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type RunningProcess, startProcess, writeRunFile } from '@holdfast/run';
-import { connect, type SqlAddress } from '../sql-connection.ts';
-import { estateFolders, pathMap } from './folders.ts';
-import { prepareGroup } from './prepare-group.ts';
-import { primary, type SampleInstance, standby } from './sample-group.ts';
-
-const standinMain = fileURLToPath(new URL('../../../standin/src/main.ts', import.meta.url));
-const user = 'sa';
-
-export type EstateInstance = {
-  readonly instance: SampleInstance;
-  readonly process: RunningProcess;
-  readonly address: SqlAddress;
-  /** What the stand-in says of itself: how many statements it ran and did not know. */
-  readonly controlUrl: string;
-  /** Every statement that it ran. */
-  readonly statementLog: string;
-};
+import { connected, type SqlConnection } from '../sql-connection.ts';
+import { type EstateFile, readEstateFile, writeEstateFile } from './estate-file.ts';
+import { estateFolders } from './folders.ts';
+import { type EstateInstance, type InstanceOptions, startInstance, user } from './instance.ts';
+import { prepareGroup, prepareStandby } from './prepare-group.ts';
+import type { SampleGroup } from './sample-group.ts';
+import { writeWhole } from './write-whole.ts';
 
 export type Estate = {
-  readonly primary: EstateInstance;
-  readonly standby: EstateInstance;
+  readonly group: SampleGroup;
+  /** In the order of the group; the first one holds the Management database. */
+  readonly primaries: readonly [EstateInstance, ...EstateInstance[]];
+  readonly standbys: readonly EstateInstance[];
+  /** By folder. */
+  readonly ports: EstateFile['ports'];
+  /** Ends all source instances at once, with -9. */
+  killPrimaries(): Promise<void>;
+  /** Takes the backup share away from whoever reads it on this machine, as a site that is lost does. */
+  loseShare(): Promise<void>;
   stop(): Promise<void>;
 };
-
-/** Where the instances listen; kept, because Holdfast has their addresses from the first start on. */
-type EstateFile = { readonly ports: Readonly<Record<string, number>> };
 
 /**
  * Starts the instances of the sample estate, one process each, and makes the group when the folder is new. The estate file is written last:
  * what was cut before is thrown away and made anew.
  */
-export async function startEstate(dataFolder: string, log: (line: string) => void): Promise<Estate> {
+export async function startEstate(
+  dataFolder: string,
+  group: SampleGroup,
+  log: (line: string) => void,
+): Promise<Estate> {
   const folders = estateFolders(dataFolder);
-  const file = join(folders.estate, 'estate.json');
-  const known = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as EstateFile) : undefined;
+  const known = await readEstateFile(dataFolder, group);
   if (known === undefined) {
     await rm(folders.estate, { recursive: true, force: true });
     await rm(folders.share, { recursive: true, force: true });
   }
-  for (const folder of [folders.estate, folders.share, folders.copies]) await mkdir(folder, { recursive: true });
+  for (const folder of [folders.estate, folders.share]) await mkdir(folder, { recursive: true });
   const password = await ensureLogin(folders.userFile, folders.passwordFile);
+  const secret = randomBytes(18).toString('base64url');
+  // Ports of an earlier start are not theirs any more: until all are known, nobody finds anybody.
+  await writePeers(folders.peersFile, secret, []);
   const started: EstateInstance[] = [];
-  const startInstance = async (instance: SampleInstance): Promise<EstateInstance> => {
-    const port = known?.ports[instance.folder] ?? 0;
-    const running = await startStandin(dataFolder, instance, { port, password, log });
-    started.push(running);
-    return running;
-  };
   const stop = async (): Promise<void> => {
     await Promise.all(started.map(({ process }) => process.stop()));
   };
+  const startAll = async (side: 'primary' | 'standby'): Promise<EstateInstance[]> => {
+    const starts = group.map(async pair => {
+      const options: InstanceOptions = { port: known?.ports[pair[side].folder] ?? 0, password, log };
+      const instance = await startInstance(dataFolder, pair, side, options);
+      started.push(instance);
+      return instance;
+    });
+    // All of them, whatever becomes of the others: one that starts late would outlive us.
+    await Promise.allSettled(starts);
+    return Promise.all(starts);
+  };
   try {
-    const [first, second] = [await startInstance(primary), await startInstance(standby)];
+    const [[first, ...others], standbys] = await Promise.all([startAll('primary'), startAll('standby')]);
+    if (first === undefined) throw new Error('The group has no instance.');
+    const primaries = [first, ...others] as const;
+    await writePeers(folders.peersFile, secret, primaries);
+    const ports = Object.fromEntries(started.map(({ folder, address }) => [folder, address.port]));
     if (known === undefined) {
-      const connection = await connect(first.address, 'sample estate');
-      await prepareGroup(connection).finally(() => connection.close());
-      const ports = Object.fromEntries(started.map(({ instance, address }) => [instance.folder, address.port]));
-      await writeFile(`${file}.part`, `${JSON.stringify({ ports } satisfies EstateFile)}\n`);
-      await rename(`${file}.part`, file);
+      await connected(primaries, 'sample estate', all => prepareGroup(group, connectionsOf(all)));
+      await connected(standbys, 'sample estate', all => prepareStandby(connectionsOf(all)));
+      await writeEstateFile(dataFolder, group, ports);
     }
-    return { primary: first, standby: second, stop };
+    return {
+      group,
+      primaries,
+      standbys,
+      ports,
+      async killPrimaries() {
+        await Promise.all(primaries.map(({ process }) => process.kill()));
+      },
+      loseShare: () => rename(folders.share, `${folders.share}.lost`),
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** Addresses of an estate that another process runs. @throws Error when there is none. */
-export async function readEstatePorts(dataFolder: string): Promise<Readonly<Record<string, number>>> {
-  const file = join(estateFolders(dataFolder).estate, 'estate.json');
-  return (JSON.parse(await readFile(file, 'utf8')) as EstateFile).ports;
+/** Ports of an estate that another process runs, by folder. @throws Error when there is none. */
+export async function readEstatePorts(dataFolder: string, group: SampleGroup): Promise<EstateFile['ports']> {
+  const file = await readEstateFile(dataFolder, group);
+  if (file === undefined) throw new Error(`There is no sample estate in ${dataFolder}.`);
+  return file.ports;
 }
 
-type StandinOptions = {
-  /** 0: any free one. */
-  readonly port: number;
-  readonly password: string;
-  readonly log: (line: string) => void;
-};
+function connectionsOf(all: readonly (readonly [unknown, SqlConnection])[]): readonly SqlConnection[] {
+  return all.map(([, connection]) => connection);
+}
 
-async function startStandin(
-  dataFolder: string,
-  instance: SampleInstance,
-  { port, password, log }: StandinOptions,
-): Promise<EstateInstance> {
-  const { estate, passwordFile } = estateFolders(dataFolder);
-  const folder = join(estate, instance.folder, 'instance');
-  const map = pathMap(dataFolder, instance);
-  for (const path of [folder, ...Object.values(map)]) await mkdir(path, { recursive: true });
-  const running = await startProcess({
-    name: instance.folder,
-    main: standinMain,
-    args: [
-      ...['--port', String(port), '--data', folder, '--name', instance.name],
-      ...['--login', user, '--password-file', passwordFile],
-      ...Object.entries(map).flatMap(([path, target]) => ['--map', `${path}=${target}`]),
-    ],
-    readyUrl: ({ controlPort }) => `http://127.0.0.1:${String(controlPort)}/health`,
-    log,
+function writePeers(file: string, secret: string, instances: readonly EstateInstance[]): Promise<void> {
+  const addresses = instances.map(({ name, peerPort }) => {
+    if (peerPort === undefined) throw new Error(`${name} announced no port for linked servers.`);
+    return [name, `127.0.0.1:${peerPort}`] as const;
   });
-  const { port: bound, controlPort } = running.announcement;
-  if (typeof bound !== 'number') throw new Error(`${instance.name} announced no port.`);
-  await writeRunFile(dataFolder, instance.folder, { pid: running.pid, port: bound });
-  return {
-    instance,
-    process: running,
-    address: { port: bound, user, password },
-    controlUrl: `http://127.0.0.1:${String(controlPort)}`,
-    statementLog: join(folder, 'log', 'statements.jsonl'),
-  };
+  return writeWhole(file, JSON.stringify({ secret, instances: Object.fromEntries<string>(addresses) }));
 }
 
 /** The estate's one login; made on the first start. */

@@ -43,15 +43,15 @@ export async function requestFailover(
 }
 
 /** `StartFailoverInput`. */
-export function failoverInput({ groupId, standbyId, sourceId }: Protected, idempotencyKey: string) {
+export function failoverInput({ groupId, standbyId, sourceIds }: Protected, idempotencyKey: string) {
   return {
     idempotencyKey,
     groupId,
     standbyId,
     mode: 'UNPLANNED',
     target: { newest: true },
-    declaredUnreachable: [{ instanceId: sourceId, reason: 'The demo killed it.' }],
-    reason: 'The demo loses its primary.',
+    declaredUnreachable: sourceIds.map(instanceId => ({ instanceId, reason: 'The demo killed it.' })),
+    reason: 'The demo loses its primary site.',
     confirm: groupName,
   };
 }

@@ -1,18 +1,15 @@
-import { databases } from '../estate/sample-group.ts';
 import type { RecoveredDatabase } from '../oracle/history.ts';
-import { connect, type SqlAddress, type SqlConnection } from '../sql-connection.ts';
+import { connected, type SqlConnection, type SqlServer } from '../sql-connection.ts';
 import { readMarks } from '../workload/watcher.ts';
 
 /** What the clients of the group find after the failover: read as any client would, from databases that are open. */
-export async function readRecovered(address: SqlAddress): Promise<RecoveredDatabase[]> {
-  const connection = await connect(address, 'oracle');
-  try {
+export function readRecovered(servers: readonly SqlServer[]): Promise<RecoveredDatabase[]> {
+  return connected(servers, 'oracle', async connections => {
     const recovered: RecoveredDatabase[] = [];
-    for (const name of databases) recovered.push(await readDatabase(connection, name));
+    for (const [{ databases }, connection] of connections)
+      for (const name of databases) recovered.push(await readDatabase(connection, name));
     return recovered;
-  } finally {
-    await connection.close();
-  }
+  });
 }
 
 async function readDatabase(connection: SqlConnection, name: string): Promise<RecoveredDatabase> {
@@ -24,7 +21,7 @@ async function readDatabase(connection: SqlConnection, name: string): Promise<Re
   return {
     name,
     ids: new Set(ids.map(({ Id }) => String(Id))),
-    marks: await readMarks(connection, name),
+    marks: (await readMarks(connection, [name])).get(name) ?? [],
     balance: BigInt(String(sum?.['Total'])),
   };
 }

@@ -7,7 +7,7 @@ const log = "RESTORE LOG [Orders] FROM DISK = N'E:\\Copies\\l.bak' WITH FILE = 1
 const recover = 'RESTORE DATABASE [Orders] WITH RECOVERY';
 
 function ran(text: string, rest: Partial<LoggedStatement> = {}): LoggedStatement {
-  return { at: '', program: 'holdfast-restore g 1 e', text, outcome: 'ok', milliseconds: 100, ...rest };
+  return { at: '', spid: 51, program: 'holdfast-restore g 1 e', text, outcome: 'ok', milliseconds: 100, ...rest };
 }
 
 /** As the log has it: a line when it starts and one when it ends. */

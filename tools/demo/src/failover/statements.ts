@@ -1,7 +1,11 @@
+import { readFile } from 'node:fs/promises';
+
 /** A line of a stand-in's statement log. */
 export type LoggedStatement = {
   /** When it started or ended, by the server's clock. */
   readonly at: string;
+  /** The session, of that instance. */
+  readonly spid: number;
   readonly program: string;
   readonly text: string;
   readonly outcome: 'started' | 'ok' | 'failed' | 'cancelled' | 'unsupported';
@@ -12,6 +16,13 @@ export function parseStatementLog(text: string): LoggedStatement[] {
   const lines = text.split('\n');
   // What a killed process was writing has no end of line.
   return lines.slice(0, -1).map(line => JSON.parse(line) as LoggedStatement);
+}
+
+/** The logs of several instances: sessions of one have nothing to do with those of another. */
+export function readStatementLogs(
+  instances: readonly { readonly statementLog: string }[],
+): Promise<readonly (readonly LoggedStatement[])[]> {
+  return Promise.all(instances.map(async each => parseStatementLog(await readFile(each.statementLog, 'utf8'))));
 }
 
 /**

@@ -48,6 +48,8 @@ export type RecoveredDatabase = {
 };
 
 export type History = {
+  /** Database → the source instance where it lay: every database of the group. */
+  readonly places: ReadonlyMap<string, string>;
   readonly transactions: readonly Transaction[];
   readonly rounds: readonly WatchRound[];
   readonly recovered: readonly RecoveredDatabase[];

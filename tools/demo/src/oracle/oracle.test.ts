@@ -49,11 +49,18 @@ describe('judge', () => {
     const other = changed(history, 'Billing', each => ({ ...each, marks: [...each.marks, 'BTS_2x'] }));
     expect(rules(other)).toEqual(['mark']);
     // No round ever showed this one, so all that was acknowledged should be there.
-    expect(rules({ ...history, mark: 'BTS_9' })).toEqual(['mark', 'marked']);
+    expect(rules({ ...history, mark: 'BTS_9' })).toEqual(['evidence', 'mark', 'marked']);
   });
 
   it('is not content with nothing', () => {
-    const nothing: History = { transactions: [], rounds: [], recovered: [], mark, totalBalance: 0n };
+    const nothing: History = {
+      transactions: [],
+      rounds: [],
+      places: new Map(),
+      recovered: [],
+      mark,
+      totalBalance: 0n,
+    };
     expect(judge(nothing).verified).toBe(false);
     expect(rules(nothing)).toEqual(['evidence']);
   });
@@ -63,6 +70,28 @@ describe('judge', () => {
     expect(rules({ ...history, rounds: [] })).toEqual(['evidence']);
     const blind = history.rounds.map(round => ({ ...round, marks: new Map([...round.marks].slice(1)) }));
     expect(rules({ ...history, rounds: blind })).toEqual(['evidence']);
+  });
+
+  it('is not content when a database was not read', () => {
+    const history = recover(simulate({ seed: 1 }), mark);
+    const { findings } = judge({ ...history, recovered: history.recovered.slice(1) });
+    expect(findings).toContainEqual({ rule: 'evidence', message: 'BizTalkMgmtDb was not read after the failover' });
+  });
+
+  it('is not content when a database took no part across instances between two marks', () => {
+    const history = recover(simulate({ seed: 1 }), mark);
+    const single = (name: string, { databases: written }: Transaction): boolean =>
+      written.includes(name) && written.length > 1;
+    const transactions = history.transactions.filter(transaction => !single('Orders', transaction));
+    expect(judge({ ...history, transactions }).findings).toContainEqual({
+      rule: 'evidence',
+      message: 'between marks BTS_1 and BTS_2 no transaction across instances is known to have written Orders',
+    });
+    // What happened after the mark is nobody's business.
+    const other = recover(simulate({ seed: 1 }), 'BTS_1');
+    expect(rules({ ...other, transactions: other.transactions.filter(each => !single('Orders', each)) })).toEqual([
+      'atomic',
+    ]);
   });
 
   it('sees an id that nobody wrote', () => {

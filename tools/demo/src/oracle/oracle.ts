@@ -1,4 +1,5 @@
-import type { History, RecoveredDatabase, Transaction, WatchRound } from './history.ts';
+import { type Bounds, boundsOf, coverageGaps } from './coverage.ts';
+import type { History, RecoveredDatabase, Transaction } from './history.ts';
 
 /** The rule that a finding breaks; `judge` says what each means. */
 export type Rule = 'atomic' | 'prefix' | 'marked' | 'refused' | 'sum' | 'mark' | 'evidence';
@@ -38,11 +39,12 @@ type Presence = {
  * - refused: what the server refused is not there;
  * - sum: the balances of all databases add up to what they did before;
  * - mark: every recovered `MarkLog` ends with the mark;
- * - evidence: there was at least one transaction, one database and one bound, or the other rules would hold of nothing.
+ * - evidence: every database was read, a round bounds the mark, and where there is more than one instance every database took part in a
+ *   transaction across them between any two marks; otherwise the other rules would hold of nothing.
  */
 export function judge(history: History): Verdict {
   const presences = history.transactions.map(transaction => presenceOf(transaction, history.recovered));
-  const bounds = boundsOf(history);
+  const bounds = boundsOf(history, history.mark);
   const torn = presences.filter(isTorn);
   const missing = new Set<string>();
   const extra = new Set<string>();
@@ -111,22 +113,6 @@ function isTorn({ present, absent }: Presence): boolean {
   return present.length > 0 && absent.length > 0;
 }
 
-/** `before`: start of the last round without the mark; `after`: end of the first round with it in every database. */
-type Bounds = { readonly before: number; readonly after: number };
-
-function boundsOf({ rounds, recovered, mark }: History): Bounds {
-  const names = recovered.map(({ name }) => name);
-  const shows = (round: WatchRound, name: string): boolean => round.marks.get(name)?.has(mark) === true;
-  // A round that did not ask every database proves nothing about it.
-  const whole = rounds.filter(({ marks }) => names.every(name => marks.has(name)));
-  const nowhere = whole.filter(round => !names.some(name => shows(round, name)));
-  const everywhere = whole.filter(round => names.every(name => shows(round, name)));
-  return {
-    before: Math.max(Number.NEGATIVE_INFINITY, ...nowhere.map(({ began }) => began)),
-    after: Math.min(Number.POSITIVE_INFINITY, ...everywhere.map(({ ended }) => ended)),
-  };
-}
-
 function isBefore({ outcome, ended }: Transaction, bounds: Bounds): boolean {
   return outcome === 'acknowledged' && ended < bounds.before;
 }
@@ -180,8 +166,14 @@ function markFindings({ recovered, mark }: History): Finding[] {
     }));
 }
 
-function evidenceFindings({ transactions, recovered, mark }: History, before: number): Finding[] {
-  const problems: string[] = [];
+function evidenceFindings(history: History, before: number): Finding[] {
+  const { transactions, recovered, places, mark } = history;
+  const unread = [...places.keys()].filter(name => !recovered.some(database => database.name === name));
+  const problems = coverageGaps(history).map(
+    ({ from, to, databases }) =>
+      `between marks ${from} and ${to} no transaction across instances is known to have written ${list(databases)}`,
+  );
+  if (unread.length > 0) problems.push(`${list(unread)} was not read after the failover`);
   if (transactions.length === 0) problems.push('no transaction was recorded');
   if (recovered.length === 0) problems.push('no recovered database was read');
   if (before === 0) problems.push(`no transaction is known to lie before mark ${mark}: no round was early enough`);

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { writeAnnouncement } from '@holdfast/run';
 import { readEstatePorts } from '../estate/estate.ts';
+import { wholeGroup } from '../estate/sample-group.ts';
 import { createGatewayClient } from '../gateway-client.ts';
 import { protectEstate } from './protect.ts';
 
@@ -12,7 +13,8 @@ async function main(): Promise<void> {
   if (data === undefined || url === undefined || token === undefined)
     throw new Error('--data, --url and the variable HOLDFAST_TOKEN are needed.');
   writeAnnouncement({ pid: process.pid });
-  await protectEstate(createGatewayClient(url, token), { dataFolder: data, ports: await readEstatePorts(data) });
+  const ports = await readEstatePorts(data, wholeGroup);
+  await protectEstate(createGatewayClient(url, token), { dataFolder: data, group: wholeGroup, ports });
 }
 
 try {

@@ -1,17 +1,26 @@
-import { estateFolders } from '../estate/folders.ts';
-import { backupPath, copiesPath, groupName, management, primary, standby } from '../estate/sample-group.ts';
+import { copiesFolder, estateFolders } from '../estate/folders.ts';
+import {
+  backupPath,
+  copiesPath,
+  groupName,
+  management,
+  type SampleGroup,
+  type SampleInstance,
+} from '../estate/sample-group.ts';
 import type { GatewayClient } from '../gateway-client.ts';
 import { outcomeOf, type Union, until } from './answers.ts';
 
 export type Protected = {
   readonly groupId: string;
   readonly standbyId: string;
-  /** Of the primary. */
-  readonly sourceId: string;
+  /** Of the primaries. */
+  readonly sourceIds: readonly string[];
 };
 
 export type EstateAddresses = {
   readonly dataFolder: string;
+  readonly group: SampleGroup;
+  /** By folder. */
   readonly ports: Readonly<Record<string, number>>;
 };
 
@@ -20,10 +29,11 @@ const notYetLimitMs = 30_000;
 /** Registers the sample group and its standby over the gateway. What is registered already is found again, so it may be called at every start. */
 export async function protectEstate(client: GatewayClient, estate: EstateAddresses): Promise<Protected> {
   const groupId = await registerGroup(client, estate);
-  const instanceId = await registerStandbyInstance(client, estate);
-  const sourceId = await sourceInstance(client, groupId);
-  const standbyId = await createStandby(client, estate, groupId, instanceId);
-  return { groupId, standbyId, sourceId };
+  const instanceIds: string[] = [];
+  for (const { standby } of estate.group) instanceIds.push(await registerStandbyInstance(client, estate, standby));
+  const sourceIds = await sourceInstances(client, estate, groupId);
+  const standbyId = await createStandby(client, estate, groupId, instanceIds);
+  return { groupId, standbyId, sourceIds };
 }
 
 function connection({ dataFolder, ports }: EstateAddresses, folder: string) {
@@ -41,11 +51,13 @@ function connection({ dataFolder, ports }: EstateAddresses, folder: string) {
 
 /** Resolves with the group's id, whether it was registered now or before. */
 export async function registerGroup(client: GatewayClient, estate: EstateAddresses): Promise<string> {
+  const [first, ...others] = estate.group;
   const input = {
     idempotencyKey: 'sample-group',
     name: groupName,
     site: 'primary',
-    management: { ...connection(estate, primary.folder), database: management },
+    management: { ...connection(estate, first.primary.folder), database: management },
+    instances: others.map(({ primary: { name, folder } }) => ({ name, connection: connection(estate, folder) })),
   };
   const { registerGroup: answer } = await client.ask<{ registerGroup: Union }>(
     `mutation ($input: RegisterGroupInput!) { registerGroup(input: $input) {
@@ -56,12 +68,16 @@ export async function registerGroup(client: GatewayClient, estate: EstateAddress
   return outcomeOf(answer, 'BizTalkGroup', { GroupAlreadyRegistered: 'group' });
 }
 
-async function registerStandbyInstance(client: GatewayClient, estate: EstateAddresses): Promise<string> {
+async function registerStandbyInstance(
+  client: GatewayClient,
+  estate: EstateAddresses,
+  { name, folder }: SampleInstance,
+): Promise<string> {
   const input = {
-    idempotencyKey: 'sample-standby-instance',
-    name: standby.name,
+    idempotencyKey: `sample-${folder}`,
+    name,
     site: 'standby',
-    connection: connection(estate, standby.folder),
+    connection: connection(estate, folder),
   };
   const { registerSqlInstance: answer } = await client.ask<{ registerSqlInstance: Union }>(
     `mutation ($input: RegisterSqlInstanceInput!) { registerSqlInstance(input: $input) {
@@ -72,22 +88,35 @@ async function registerStandbyInstance(client: GatewayClient, estate: EstateAddr
   return outcomeOf(answer, 'SqlInstance', { SqlInstanceAlreadyRegistered: 'sqlInstance' });
 }
 
-async function sourceInstance(client: GatewayClient, groupId: string): Promise<string> {
-  const { group } = await client.ask<{ group: { instances: { id: string }[] } | null }>(
-    'query ($id: ID!) { group(id: $id) { instances { id } } }',
+async function sourceInstances(
+  client: GatewayClient,
+  { group }: EstateAddresses,
+  groupId: string,
+): Promise<readonly string[]> {
+  const wanted = group.map(({ primary }) => primary.name).toSorted();
+  const { group: found } = await client.ask<{ group: FoundGroup | null }>(
+    `query ($id: ID!) { group(id: $id) { instances { id name } unaddressedInstances { name reason { message fix } } } }`,
     { id: groupId },
   );
-  const [source, ...others] = group?.instances ?? [];
-  if (source === undefined || others.length > 0)
-    throw new Error(`The sample group lies on one instance; inventory knows ${group?.instances.length ?? 0}.`);
-  return source.id;
+  const { instances, unaddressedInstances } = found ?? { instances: [], unaddressedInstances: [] };
+  const names = instances.map(({ name }) => name).toSorted();
+  if (unaddressedInstances.length > 0 || String(names) !== String(wanted))
+    throw new Error(
+      `The sample group lies on ${wanted.join(', ')}; inventory knows ${names.join(', ')} and has no way to ${JSON.stringify(unaddressedInstances)}.`,
+    );
+  return instances.map(({ id }) => id);
 }
+
+type FoundGroup = {
+  readonly instances: readonly { readonly id: string; readonly name: string }[];
+  readonly unaddressedInstances: readonly { readonly name: string }[];
+};
 
 async function createStandby(
   client: GatewayClient,
-  { dataFolder }: EstateAddresses,
+  { dataFolder, group }: EstateAddresses,
   groupId: string,
-  instanceId: string,
+  instanceIds: readonly string[],
 ): Promise<string> {
   const { standbys } = await client.ask<{ standbys: { id: string }[] | null }>(
     'query ($groupId: ID) { standbys(groupId: $groupId) { id } }',
@@ -95,14 +124,22 @@ async function createStandby(
   );
   const [existing] = standbys ?? [];
   if (existing !== undefined) return existing.id;
-  const { share, copies } = estateFolders(dataFolder);
-  const folder = { source: backupPath, sourceInstance: primary.name, read: share, write: copies, standby: copiesPath };
+  const { share } = estateFolders(dataFolder);
+  const instances = group.map(({ primary, standby }, index) => {
+    const views = { source: backupPath, sourceInstance: primary.name, read: share, standby: copiesPath };
+    const folder = { ...views, write: copiesFolder(dataFolder, standby) };
+    return {
+      instanceId: instanceIds[index],
+      sourceInstances: [primary.name],
+      transfer: { kind: 'COPY', folders: [folder] },
+    };
+  });
   const input = {
     idempotencyKey: 'sample-standby',
     groupId,
     site: 'standby',
     mode: 'MANAGED',
-    instances: [{ instanceId, sourceInstances: [primary.name], transfer: { kind: 'COPY', folders: [folder] } }],
+    instances,
   };
   // Shipping learns of the group and of the instance by events.
   const answer = await until(notYetLimitMs, async () => {

@@ -1,5 +1,7 @@
 /** Work that goes on until it is stopped. */
 export type Repeating = {
+  /** Rejects when it gives up; never resolves. */
+  readonly failed: Promise<never>;
   /** Resolves when nothing of it is under way any more. @throws what made it give up before. */
   stop(): Promise<void>;
 };
@@ -19,6 +21,14 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(end, ms);
     signal.addEventListener('abort', end);
   });
+}
+
+/** Rejects with what the work rejects with, and says nothing when it ends well. */
+export function rejectionOf(work: Promise<unknown>): Promise<never> {
+  const failed = work.then(() => new Promise<never>(() => undefined));
+  // Not everybody waits for it.
+  failed.catch(() => undefined);
+  return failed;
 }
 
 /** `step` again and again, `everyMs` after it ended; a step that fails is told to `onFailure`, which throws to give up. */
@@ -42,6 +52,7 @@ export function repeat(
   // Awaited at the stop; until then a failure must not end the process on its own.
   done.catch(() => undefined);
   return {
+    failed: rejectionOf(done),
     async stop() {
       stop.abort();
       await done;
