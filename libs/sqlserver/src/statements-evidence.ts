@@ -73,6 +73,46 @@ ORDER BY b.backup_set_id DESC;`,
   },
 });
 
+export const backupSetsAfter = defineStatement({
+  name: 'backup sets after a row',
+  purpose:
+    'Every backup this instance took of its own databases, whoever asked for it: what the job did not take may have broken a chain.',
+  documentation: 'sqlserver.md §4.1; design.md §5, step 2',
+  repeat: 'same',
+  channel: 'query',
+  duration: 'short',
+  // A set restored here is entered too, under the name of the server it came from. One row per set: of stripes the first.
+  text: ({
+    rows,
+  }: {
+    readonly afterId: number;
+    readonly rows: number;
+  }) => `${boundedWait}SELECT TOP (${quoteCount(rows)}) b.backup_set_id AS rowId,
+  CONVERT(varchar(36), b.backup_set_uuid) AS backupSetUuid, b.database_name AS databaseName, b.type AS type, b.is_copy_only AS isCopyOnly,
+  CONVERT(varchar(25), b.first_lsn) AS firstLsn, CONVERT(varchar(25), b.last_lsn) AS lastLsn,
+  CONVERT(varchar(23), b.backup_finish_date, 126) AS finishedAtRecorded, b.user_name AS userName,
+  m.physical_device_name AS device, CONVERT(int, m.device_type) AS deviceType
+FROM msdb.dbo.backupset b
+  JOIN msdb.dbo.backupmediafamily m ON m.media_set_id = b.media_set_id AND m.mirror = 0 AND m.family_sequence_number = 1
+WHERE b.server_name = @@SERVERNAME AND b.backup_set_id > @afterId
+ORDER BY b.backup_set_id;`,
+  inputs: { afterId: 'integer' },
+  columns: {
+    rowId: 'integer',
+    backupSetUuid: 'uuid',
+    databaseName: 'text',
+    type: 'text',
+    isCopyOnly: 'flag',
+    firstLsn: 'lsn?',
+    lastLsn: 'lsn?',
+    finishedAtRecorded: 'text',
+    userName: 'text?',
+    device: 'text?',
+    deviceType: 'integer',
+  },
+  example: { afterId: 0, rows: 500 },
+});
+
 export const restoreHistory = defineStatement({
   name: 'restore history of a database',
   purpose: 'Which sets were restored into a database here: reconciles a step whose connection was lost.',

@@ -157,30 +157,3 @@ export const forceFullBackup = defineStatement({
   columns: {},
   example: { management: 'BizTalkMgmtDb' },
 });
-
-export const startJob = defineStatement({
-  name: 'sp_start_job',
-  purpose: 'Starts an Agent job and returns at once; refused with 22022 only while it is already running.',
-  documentation: 'sqlserver.md §4.3',
-  repeat: 'unsafe',
-  channel: 'query',
-  duration: 'short',
-  text: () => 'EXEC msdb.dbo.sp_start_job @job_name = @job;',
-  inputs: { job: 'name' },
-  columns: {},
-  example: { job: 'Backup BizTalk Server (BizTalkMgmtDb)' },
-});
-
-export const enableJob = defineStatement({
-  name: 'sp_update_job @enabled',
-  purpose: 'Takes a job off its schedule or puts it back; a running execution goes on.',
-  documentation: 'sqlserver.md §4.3',
-  repeat: 'same',
-  channel: 'query',
-  duration: 'short',
-  text: ({ enabled }: { readonly job: string; readonly enabled: boolean }) =>
-    `EXEC msdb.dbo.sp_update_job @job_name = @job, @enabled = ${enabled ? '1' : '0'};`,
-  inputs: { job: 'name' },
-  columns: {},
-  example: { job: 'Backup BizTalk Server (BizTalkMgmtDb)', enabled: false },
-});

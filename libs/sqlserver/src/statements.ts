@@ -3,11 +3,20 @@
  * documentation, its shape and what a repeat does (statement.ts). The injury harness and the stand-in read this list.
  */
 import * as evidence from './statements-evidence.ts';
+import * as inventory from './statements-inventory.ts';
+import * as jobs from './statements-jobs.ts';
 import * as management from './statements-management.ts';
 import * as observe from './statements-observe.ts';
 import * as restore from './statements-restore.ts';
 import type { AnyStatement } from './statement.ts';
 
-export const statements = { ...observe, ...evidence, ...management, ...restore } as const;
+export const statements = {
+  ...observe,
+  ...evidence,
+  ...management,
+  ...inventory,
+  ...jobs,
+  ...restore,
+} as const;
 
 export const allStatements: readonly AnyStatement[] = Object.values(statements);
