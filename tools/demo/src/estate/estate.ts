@@ -23,6 +23,9 @@ export type Estate = {
   stop(): Promise<void>;
 };
 
+/** Instance folder → faults of the stand-in there, as its command line takes them. */
+export type EstateFaults = Readonly<Record<string, readonly string[]>>;
+
 /**
  * Starts the instances of the sample estate, one process each, and makes the group when the folder is new. The estate file is written last:
  * what was cut before is thrown away and made anew.
@@ -31,6 +34,7 @@ export async function startEstate(
   dataFolder: string,
   group: SampleGroup,
   log: (line: string) => void,
+  faults: EstateFaults = {},
 ): Promise<Estate> {
   const folders = estateFolders(dataFolder);
   const known = await readEstateFile(dataFolder, group);
@@ -49,7 +53,8 @@ export async function startEstate(
   };
   const startAll = async (side: 'primary' | 'standby'): Promise<EstateInstance[]> => {
     const starts = group.map(async pair => {
-      const options: InstanceOptions = { port: known?.ports[pair[side].folder] ?? 0, password, log };
+      const { folder } = pair[side];
+      const options: InstanceOptions = { port: known?.ports[folder] ?? 0, password, log, faults: faults[folder] ?? [] };
       const instance = await startInstance(dataFolder, pair, side, options);
       started.push(instance);
       return instance;

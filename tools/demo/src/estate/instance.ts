@@ -25,13 +25,15 @@ export type InstanceOptions = {
   readonly port: number;
   readonly password: string;
   readonly log: (line: string) => void;
+  /** Faults of the stand-in that it starts with; see its README. */
+  readonly faults?: readonly string[];
 };
 
 export async function startInstance(
   dataFolder: string,
   pair: SamplePair,
   side: 'primary' | 'standby',
-  { port, password, log }: InstanceOptions,
+  { port, password, log, faults = [] }: InstanceOptions,
 ): Promise<EstateInstance> {
   const { estate, passwordFile, peersFile } = estateFolders(dataFolder);
   const { name, folder: ownName } = pair[side];
@@ -47,6 +49,7 @@ export async function startInstance(
       // Linked servers are what the source's transactions need; nothing at the standby asks another instance.
       ...(side === 'primary' ? ['--peers', peersFile] : []),
       ...Object.entries(map).flatMap(([path, target]) => ['--map', `${path}=${target}`]),
+      ...faults.flatMap(fault => ['--fault', fault]),
     ],
     readyUrl: ({ controlPort }) => `http://127.0.0.1:${String(controlPort)}/health`,
     log,
