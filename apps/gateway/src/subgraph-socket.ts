@@ -1,6 +1,7 @@
-import { type ExecutionResult, print } from 'graphql';
+import { type ExecutionResult, GraphQLError, print } from 'graphql';
 import { type Client, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
+import { mapStream, type ResultStream } from './streams.ts';
 
 type Request = Parameters<typeof print>[0] extends infer Node
   ? {
@@ -32,11 +33,29 @@ export const socketTransport = {
   },
 };
 
-function subscribe(client: Client, request: Request): AsyncIterableIterator<ExecutionResult> {
-  return client.iterate({
+function subscribe(client: Client, request: Request): ResultStream {
+  const results = client.iterate({
     query: print(request.document),
     variables: (request.variables ?? null) as Record<string, unknown> | null,
     operationName: request.operationName ?? null,
     extensions: (request.extensions ?? null) as Record<string, unknown> | null,
-  }) as AsyncIterableIterator<ExecutionResult>;
+  }) as ResultStream;
+  return mapStream(results, revived, thrown => revived(refusal(thrown)));
+}
+
+/** A subgraph that refuses an operation has answered: graphql-ws throws the errors of that message. Anything else is no answer. */
+function refusal(thrown: unknown): ExecutionResult {
+  if (!Array.isArray(thrown)) throw thrown;
+  return { errors: thrown as NonNullable<ExecutionResult['errors']> };
+}
+
+/** Errors come off the wire as plain objects; made GraphQL errors again they can be told from a failure of the transport. */
+function revived({ errors, ...result }: ExecutionResult): ExecutionResult {
+  if (errors === undefined) return result;
+  return {
+    ...result,
+    errors: errors.map(
+      ({ message, path, extensions }) => new GraphQLError(message, { path: path ?? null, extensions }),
+    ),
+  };
 }

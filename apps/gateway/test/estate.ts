@@ -15,7 +15,7 @@ const link = (imports: string): string =>
 export const inventorySdl = `${link('"@key", "@requiresScopes"')}
   type Query { groups: [Group!]! group: Group me: String! refused: String crashed: String guarded: String @requiresScopes(scopes: [["admin"]]) }
   type Mutation { rename(name: String!): String! }
-  type Subscription { ticks: Tick! }
+  type Subscription { ticks: Tick! denied: Int! }
   type Tick { n: Int! group: Group }
   type Group @key(fields: "id") { id: ID! name: String! parent: Group }`;
 
@@ -162,7 +162,16 @@ function inventoryResolvers(ticker: AsyncIterable<unknown>, renames: string[]): 
         return name;
       },
     },
-    Subscription: { ticks: { subscribe: () => ({ [Symbol.asyncIterator]: () => ticker[Symbol.asyncIterator]() }) } },
+    Subscription: {
+      ticks: { subscribe: () => ({ [Symbol.asyncIterator]: () => ticker[Symbol.asyncIterator]() }) },
+      denied: {
+        subscribe: () => {
+          throw new GraphQLError('There is no such thing.', {
+            extensions: { code: 'NOT_FOUND', retryable: false, fix: 'Check the id.', secret: 'insides' },
+          });
+        },
+      },
+    },
     Group: {
       __resolveReference: ({ id }: { id: string }) => groups.find(group => group.id === id),
       parent: (group: unknown) => group,

@@ -119,6 +119,24 @@ describe.each([
     await socket.close();
   });
 
+  it('hands on why a subgraph refuses a subscription: it has answered', async () => {
+    const socket = openSocket(estate.url, await estate.token());
+    const { received } = await socket.subscribe('subscription { denied }').finished;
+    expect(received).toEqual([
+      {
+        data: null,
+        errors: [
+          {
+            message: 'There is no such thing.',
+            path: ['denied'],
+            extensions: { code: 'NOT_FOUND', retryable: false, fix: 'Check the id.', traceId: expect.any(String) },
+          },
+        ],
+      },
+    ]);
+    await socket.close();
+  });
+
   it('reports a subgraph that dies under a subscription, and one that is gone, at once', async () => {
     const socket = openSocket(estate.url, await estate.token());
     const running = socket.subscribe(query);
