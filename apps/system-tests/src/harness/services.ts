@@ -23,8 +23,8 @@ export type Services = {
   remove(): Promise<void>;
 };
 
-/** Resolves when all of them are ready. */
-export async function startServices(): Promise<Services> {
+/** Resolves when all of them are ready. `settings`: of the gateway, as its environment names them. */
+export async function startServices(settings: Readonly<Record<string, string>> = {}): Promise<Services> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-services-'));
   const identity = await identityProvider();
   writeFileSync(join(folder, 'issuer.pem'), identity.publicKeyPem);
@@ -39,7 +39,7 @@ export async function startServices(): Promise<Services> {
   };
   const launch = (name: AppName): RunningApp => {
     const port = ports.get(name) ?? 0;
-    const launched = launchApp(name, port, settingsOf(name, folder, ports));
+    const launched = launchApp(name, port, settingsOf(name, folder, ports, settings));
     running.set(name, launched);
     return launched;
   };
@@ -58,12 +58,18 @@ export async function startServices(): Promise<Services> {
   }
 }
 
-function settingsOf(name: AppName, folder: string, ports: ReadonlyMap<AppName, number>): Record<string, string> {
+function settingsOf(
+  name: AppName,
+  folder: string,
+  ports: ReadonlyMap<AppName, number>,
+  ofGateway: Readonly<Record<string, string>>,
+): Record<string, string> {
   const settings: Record<string, string> = {
     HTTP__PORT: String(ports.get(name) ?? 0),
     SIGNING_KEY: `file:${join(folder, 'signing.key')}`,
   };
   if (name === 'gateway') {
+    Object.assign(settings, ofGateway);
     settings['AUTH__ISSUER'] = issuer;
     settings['AUTH__AUDIENCE'] = audience;
     settings['AUTH__PUBLIC_KEY_FILE'] = join(folder, 'issuer.pem');

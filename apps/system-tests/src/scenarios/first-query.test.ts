@@ -34,14 +34,3 @@ describe('the services behind the signed gateway, each in its own process', () =
     expect(await ask(url, undefined, '{ _service { sdl } }')).toMatchObject({ status: 401 });
   });
 });
-
-it('names the service that is missing and keeps the rest of the page', async () => {
-  await services.app('inventory').stop('SIGKILL');
-  const page = '{ groups { nodes { id } } executions { nodes { id } } standbys { id } }';
-  const answer = await ask(services.app('gateway').url, await services.identity.token(['viewer']), page);
-  expect(answer.data).toEqual({ groups: null, executions: { nodes: [] }, standbys: [] });
-  expect(answer.errors).toMatchObject([
-    { path: ['groups'], extensions: { code: 'SUBGRAPH_UNAVAILABLE', service: 'inventory', retryable: true } },
-  ]);
-  expect(JSON.stringify(answer)).not.toContain('127.0.0.1');
-});
