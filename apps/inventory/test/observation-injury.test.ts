@@ -11,5 +11,5 @@ describeInjuries({
   mustPass: ['observation', 'instance'].flatMap(runner =>
     ['decided', 'acted', 'recorded'].map(place => `${runner}/look/${place}`),
   ),
-  sample: { repeat: 3, fail: 4, abandon: 4, kill: 4 },
+  sample: { repeat: 3, fail: 4, abandon: 4, kill: 3 },
 });

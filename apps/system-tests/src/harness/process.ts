@@ -21,7 +21,7 @@ export type RunningApp = {
 export function launchApp(name: string, port: number, env: Readonly<Record<string, string>>): RunningApp {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', `apps/${name}/src/main.ts`], {
     cwd: root,
-    env: { PATH: process.env['PATH'] ?? '', HOLDFAST_PARENT_PID: String(process.pid), ...env },
+    env: { ...inherited(), HOLDFAST_PARENT_PID: String(process.pid), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -40,6 +40,16 @@ export function launchApp(name: string, port: number, env: Readonly<Record<strin
       return child.exitCode;
     },
   };
+}
+
+/** No more than what a process needs to start: settings of whoever runs the tests must not reach it. */
+function inherited(): Record<string, string> {
+  return Object.fromEntries(
+    ['PATH', 'NODE_COMPILE_CACHE'].flatMap(name => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 async function ready(child: ChildProcess, url: string, output: () => string): Promise<void> {
