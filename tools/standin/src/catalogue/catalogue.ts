@@ -22,5 +22,6 @@ export function registerCatalogue(registry: CatalogueRegistry, engine: Engine): 
   ];
   for (const view of views) registry.virtualTable(view);
   for (const fn of serverFunctions(engine)) registry.virtualFunction(fn);
-  for (const procedure of [...systemProcedures, ...linkedServerProcedures, ...serverOptionProcedures]) registry.procedure(procedure);
+  for (const procedure of [...systemProcedures, ...linkedServerProcedures, ...serverOptionProcedures])
+    registry.procedure(procedure);
 }
