@@ -8,7 +8,11 @@ type Subgraph = (typeof subgraphs)[number];
 const parts: Readonly<Record<Subgraph, { readonly field: string; readonly query: string; readonly empty: unknown }>> = {
   inventory: { field: 'groups', query: 'groups { nodes { id } }', empty: { nodes: [] } },
   // Of a group that nobody knows there is no ledger.
-  backup: { field: 'recoveryPoint', query: 'recoveryPoint(id: "00000000-0000-7000-8000-000000000000") { id }', empty: null },
+  backup: {
+    field: 'recoveryPoint',
+    query: 'recoveryPoint(id: "00000000-0000-7000-8000-000000000000") { id }',
+    empty: null,
+  },
   shipping: { field: 'standbys', query: 'standbys { id }', empty: [] },
   restore: { field: 'executions', query: 'executions { nodes { id } }', empty: { nodes: [] } },
 };
