@@ -30,6 +30,8 @@ export type ServerFacts = Observed & {
   readonly productVersion: string;
   /** 13 = 2016 … 17 = 2025. */
   readonly majorVersion: number;
+  /** As the server words it; null when it says nothing. */
+  readonly edition: string | null;
   readonly engineEdition: number;
   readonly defaultDataPath: string | null;
   readonly defaultLogPath: string | null;

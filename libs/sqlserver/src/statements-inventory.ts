@@ -72,6 +72,21 @@ ORDER BY o.name;`,
   example: { database: 'Orders' },
 });
 
+export const freeSpace = defineStatement({
+  name: 'free space where databases lie',
+  purpose: 'Whether a standby has room. Only volumes that hold a file of a database that can be read are known.',
+  documentation: 'sqlserver.md §4.2 (sys.dm_os_volume_stats)',
+  repeat: 'same',
+  channel: 'query',
+  duration: 'short',
+  text: () => `SELECT DISTINCT v.volume_mount_point AS volume, CONVERT(varchar(20), v.total_bytes) AS totalBytes,
+  CONVERT(varchar(20), v.available_bytes) AS availableBytes
+FROM sys.master_files f CROSS APPLY sys.dm_os_volume_stats(f.database_id, f.file_id) v;`,
+  inputs: {},
+  columns: { volume: 'text', totalBytes: 'digits', availableBytes: 'digits' },
+  example: {},
+});
+
 type InManagement = { readonly management: string };
 const dbo = (management: string, object: string) => `${quoteName(management)}.dbo.${object}`;
 

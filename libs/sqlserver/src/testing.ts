@@ -57,6 +57,8 @@ export type StandinOptions = {
   readonly dataFolder: string;
   /** Windows path prefix → folder of this machine. */
   readonly maps: Readonly<Record<string, string>>;
+  /** Faults it starts with, as its README names them; a test that needs one cannot run against a real server. */
+  readonly faults?: readonly string[];
 };
 
 const readyPort = async (child: ChildProcess, name: string): Promise<number> => {
@@ -95,6 +97,7 @@ const startStandin = async (options: StandinOptions, env: Environment): Promise<
       '--login',
       credentials.user,
       ...maps,
+      ...(options.faults ?? []).flatMap(fault => ['--fault', fault]),
     ],
     {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -84,6 +84,20 @@ describe('readConfig', () => {
     const faults = ['--fault', 'no-mark-stall', '--fault', 'commit-gap=300', '--fault', 'no-dtc'];
     const config = readConfig([...minimum, ...faults, '--peers', 'peers.json'], password);
     expect(config.faults).toEqual({ noMarkStall: true, commitGapMs: 300, noDtc: true });
+    const bad = [
+      '--fault',
+      'disk-quota=4096',
+      '--fault',
+      'availability-group=Orders',
+      '--fault',
+      'availability-group=A=b',
+    ];
+    expect(readConfig([...minimum, ...bad], password).faults).toEqual({
+      diskQuotaBytes: 4096,
+      availabilityGroup: ['Orders', 'A=b'],
+    });
+    for (const fault of ['disk-quota=', 'disk-quota=1k', 'availability-group='])
+      expect(() => readConfig([...minimum, '--fault', fault], password)).toThrow(/is not no-mark-stall/);
     expect(config.peersFile).toMatch(/peers\.json$/);
     expect(readConfig(minimum, password)).toMatchObject({ faults: {}, peersFile: undefined, peerPort: 0 });
     expect(() => readConfig([...minimum, '--fault', 'no-such'], password)).toThrow(/no-such/);

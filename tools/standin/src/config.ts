@@ -159,16 +159,23 @@ function readMap(value: unknown, mistakes: string[]): Record<string, string> {
   return map;
 }
 
-/** `no-mark-stall`, `no-dtc`, `commit-gap=MS`. */
+const faultForms = 'no-mark-stall, no-dtc, commit-gap=MS, disk-quota=BYTES or availability-group=DATABASE';
+
+/** See faultForms; a later one of a kind wins, `availability-group` adds up. */
 function readFaults(value: unknown, mistakes: string[]): EngineFaults {
   const named: unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
   let faults: EngineFaults = {};
   for (const fault of named.map(String)) {
     const [, gap] = /^commit-gap=([1-9]\d{0,4})$/.exec(fault) ?? [];
+    const [, quota] = /^disk-quota=(\d{1,15})$/.exec(fault) ?? [];
+    const [, database] = /^availability-group=(.+)$/s.exec(fault) ?? [];
     if (fault === 'no-mark-stall') faults = { ...faults, noMarkStall: true };
     else if (fault === 'no-dtc') faults = { ...faults, noDtc: true };
     else if (gap !== undefined) faults = { ...faults, commitGapMs: Number(gap) };
-    else mistakes.push(`fault "${fault}" is not no-mark-stall, no-dtc or commit-gap=MS`);
+    else if (quota !== undefined) faults = { ...faults, diskQuotaBytes: Number(quota) };
+    else if (database !== undefined)
+      faults = { ...faults, availabilityGroup: [...(faults.availabilityGroup ?? []), database] };
+    else mistakes.push(`fault "${fault}" is not ${faultForms}`);
   }
   return faults;
 }

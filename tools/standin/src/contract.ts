@@ -106,6 +106,8 @@ export type Login = {
   readonly name: string;
   readonly sid: Uint8Array;
   readonly serverRoles: ReadonlySet<'sysadmin' | 'dbcreator' | 'securityadmin' | 'processadmin'>;
+  /** A Windows account; otherwise a login of SQL Server's own. */
+  readonly windows?: boolean;
 };
 
 // ---------------------------------------------------------------- engine
@@ -286,8 +288,16 @@ export interface Engine {
   }[];
   readonly serverOptions: ServerOptions;
   logins(): readonly Login[];
+  /** CREATE LOGIN … FROM WINDOWS, durable. 15247, 15407, 15025. */
+  createWindowsLogin(session: Session, name: string): Promise<void>;
+  /** 15247, and 15151 for any that was not created so. */
+  dropLogin(session: Session, name: string): Promise<void>;
   /** The folder of this machine behind a path of the instance (`D:\Data\x.mdf`, `\\share\bts\f.bak`); undefined: no map covers it (OS error 3). */
   hostPath(path: string): string | undefined;
+  /** Of a database in an availability group; undefined: it is in none. */
+  replicaId(database: Database): string | undefined;
+  /** The disk behind the instance's paths, when it is smaller than this machine's. */
+  readonly diskQuota?: { readonly limitBytes: bigint; availableBytes(): bigint };
   close(): Promise<void>;
 }
 

@@ -376,6 +376,51 @@ describe('a schedule', () => {
   });
 });
 
+describe('the next run of a job', () => {
+  const next = async (): Promise<unknown> => {
+    const [row] = await fixture.rows(
+      'SELECT CONVERT(varchar(23), next_scheduled_run_date, 126) AS at, start_execution_date AS started FROM msdb.dbo.sysjobactivity',
+    );
+    return row?.['at'];
+  };
+
+  it('is shown before it ever ran, after each run, and no more once the job is disabled', async () => {
+    await addJob('J', [command('SELECT 1')]);
+    await fixture.rows(
+      "EXEC msdb.dbo.sp_add_jobschedule @job_name = N'J', @name = N'Q', @freq_type = 4, @freq_subday_type = 4, @freq_subday_interval = 15",
+    );
+    await fixture.at('2026-03-01T10:01:00Z');
+    expect(await next()).toBe('2026-03-01T10:15:00');
+    expect(await statuses()).toEqual([]);
+    await fixture.at('2026-03-01T10:15:00Z');
+    expect(await next()).toBe('2026-03-01T10:30:00');
+    expect(await statuses()).toEqual(['1:1', '0:1']);
+    await fixture.rows("EXEC msdb.dbo.sp_update_job @job_name = N'J', @enabled = 0");
+    await fixture.at('2026-03-01T10:16:00Z');
+    expect(await next()).toBeNull();
+    await fixture.rows("EXEC msdb.dbo.sp_delete_job @job_name = N'J'");
+    await fixture.at('2026-03-01T10:17:00Z');
+    expect(await fixture.rows('SELECT * FROM msdb.dbo.sysjobactivity')).toEqual([]);
+  });
+
+  it('keeps no schedule waiting while its row cannot be written', async () => {
+    await fixture.rows('CREATE TABLE master.dbo.ran (n int)');
+    for (const name of ['J', 'K']) {
+      await addJob(name, [command('INSERT master.dbo.ran VALUES (1)')]);
+      await fixture.rows(
+        `EXEC msdb.dbo.sp_add_jobschedule @job_name = N'${name}', @name = N'${name}', @freq_type = 4, @freq_subday_type = 4, @freq_subday_interval = 15`,
+      );
+    }
+    const holder = fixture.session();
+    await fixture.run('BEGIN TRAN; UPDATE msdb.dbo.sysjobs SET enabled = 1', holder);
+    await fixture.agent().look();
+    await fixture.agent().look();
+    await fixture.run('ROLLBACK', holder);
+    await fixture.at('2026-03-01T10:15:00Z');
+    expect(await fixture.rows('SELECT COUNT(*) AS n FROM master.dbo.ran')).toEqual([{ n: 2n }]);
+  });
+});
+
 describe('after the instance stopped while a job ran', () => {
   it('the run counts as not running, has no outcome, and the schedule goes on', async () => {
     await fixture.rows('CREATE TABLE master.dbo.stop (n int)');

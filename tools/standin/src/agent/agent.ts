@@ -10,6 +10,7 @@ import { AgentSessions } from './agent-sessions.ts';
 import { JobRun, type RunHost, type RunRequest } from './job-run.ts';
 import { insert, jobTable, numberOf, select, textOf } from './job-store.ts';
 import { installJobTables } from './job-tables.ts';
+import { NextRuns } from './next-runs.ts';
 import { nextRun, type Schedule } from './schedule.ts';
 import { readSchedule } from './schedule-rows.ts';
 
@@ -34,6 +35,7 @@ export class Agent {
   readonly #due = new Map<string, Due>();
   readonly #sleepers = new Set<Sleeper>();
   #host: RunHost | undefined;
+  #nextRuns: NextRuns | undefined;
   #timer: NodeJS.Timeout | undefined;
   #starting: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
@@ -62,13 +64,22 @@ export class Agent {
     });
     const sessionId = row?.['session_id'];
     if (typeof sessionId !== 'bigint' || this.#closing) return;
+    const cut = (error: unknown): void => {
+      if (!this.#closing) report(error);
+    };
+    const nextRuns = new NextRuns({ engine, sessions: this.#sessions, sessionId, report: cut });
+    this.#nextRuns = nextRuns;
     this.#host = {
       engine,
       executor,
       sessions: this.#sessions,
       sessionId,
       waitUntil: moment => this.#waitUntil(moment),
-      nextRun: jobId => this.nextRun(jobId)?.at,
+      nextRun: jobId => {
+        const at = this.nextRun(jobId)?.at;
+        nextRuns.note(jobId, at);
+        return at;
+      },
       report,
     };
     this.#timer = setInterval(() => void this.look().catch(report), lookEveryMs).unref();
@@ -121,14 +132,15 @@ export class Agent {
     const { engine } = this.#options;
     const now = engine.clock();
     for (const sleeper of [...this.#sleepers]) if (sleeper.until <= now) sleeper.wake();
-    if (jobTable(engine, 'sysjobschedules').rowCount === 0) {
-      this.#due.clear();
-      return;
-    }
-    const plans = await this.#plans();
+    const plans = jobTable(engine, 'sysjobschedules').rowCount === 0 ? [] : await this.#plans();
     const keys = new Set(plans.map(keyOf));
     for (const key of this.#due.keys()) if (!keys.has(key)) this.#due.delete(key);
     for (const plan of plans) this.#follow(plan, now);
+    const due = plans.flatMap(({ jobId }) => {
+      const next = this.nextRun(jobId);
+      return next === undefined ? [] : [[jobId, next.at] as const];
+    });
+    this.#nextRuns?.record(new Map(due), jobId => this.#runs.has(jobId));
   }
 
   #follow(plan: Plan, now: Date): void {
@@ -187,6 +199,7 @@ export class Agent {
 
   /** Resolves when nothing runs. */
   async idle(): Promise<void> {
+    await this.#nextRuns?.idle();
     await Promise.all([...this.#runs.values()].map(({ ended }) => ended));
   }
 

@@ -33,6 +33,24 @@ export const managementTables: readonly TableDefinition[] = [
   ),
   tableOf('adm_BackupSettings', 'UseCompression bit not null, ForceFull bit not null'),
   tableOf('adm_BackupSetId', 'NextBackupSetId bigint not null'),
+  // Names of columns: the product's procedures adm_Server_Create, adm_Server_Delete, adm_GetNumInstalledHostInstances. Types and keys: inferred.
+  tableOf('adm_Server', 'Id int identity, Name nvarchar(63) not null', { primary: ['Id'], unique: ['Name'] }),
+  tableOf(
+    'adm_Host',
+    'Id int identity, GroupId int not null, Name nvarchar(80) not null, NTGroupName nvarchar(128), HostType int not null',
+    { primary: ['Id'], unique: ['Name'] },
+  ),
+  tableOf(
+    'adm_Server2HostMapping',
+    'Id int identity, ServerId int not null, HostId int not null, IsMapped int not null',
+    { primary: ['Id'], unique: ['ServerId', 'HostId'] },
+  ),
+  tableOf(
+    'adm_HostInstance',
+    `Id int identity, Svr2HostMappingId int not null, Name nvarchar(256) not null, ConfigurationState int not null,
+     DisableHostInstance int not null default 0`,
+    { primary: ['Id'], unique: ['Svr2HostMappingId'] },
+  ),
 ];
 
 /** In every database that the job covers. */

@@ -181,6 +181,27 @@ describe('the set-up', () => {
     expect(tables.map(({ name }) => name)).toEqual(['MarkLog', 'TDDS_StreamStatus']);
   });
 
+  it('adds host instances, with their computers and hosts, and each of them once', async () => {
+    const add = (host: string, type: number, computer: string): string =>
+      `EXEC sp_standin_add_host_instance @management = N'BizTalkMgmtDb', @host = N'${host}', @hostType = ${type}, @computer = N'${computer}'`;
+    for (const each of [add('Send', 1, 'APP1'), add('Send', 1, 'APP2'), add('Web', 2, 'APP1')])
+      expect(await fixture.errors(each)).toEqual([]);
+    expect(await fixture.errors(add('Web', 1, 'APP2'))).toEqual([expect.stringMatching(/^50000 STANDIN-UNSUPPORTED/)]);
+    expect(await fixture.errors(add('Send', 3, 'APP2'))).toEqual([expect.stringMatching(/^50000 STANDIN-UNSUPPORTED/)]);
+    expect(await fixture.errors(add('Send', 1, 'APP1'))).toEqual([expect.stringMatching(/^2627 /)]);
+    const query = `SELECT h.Name AS host, s.Name AS computer, i.Name AS name, i.ConfigurationState AS state, i.DisableHostInstance AS disabled
+      FROM ${management}.adm_HostInstance i JOIN ${management}.adm_Server2HostMapping m ON m.Id = i.Svr2HostMappingId
+        JOIN ${management}.adm_Host h ON h.Id = m.HostId JOIN ${management}.adm_Server s ON s.Id = m.ServerId ORDER BY h.Name, s.Name`;
+    const row = (host: string, computer: string) => ({
+      host,
+      computer,
+      name: `Microsoft BizTalk Server ${host} ${computer}`,
+      state: 1n,
+      disabled: 0n,
+    });
+    expect(await fixture.rows(query)).toEqual([row('Send', 'APP1'), row('Send', 'APP2'), row('Web', 'APP1')]);
+  });
+
   it('lists a database under each spelling of its server', async () => {
     for (const server of ['FAR\\BTS', 'FAR,1499'])
       await fixture.rows(

@@ -6,6 +6,7 @@
 import { newGuid } from '../engine/guid.ts';
 import { fail, unsupported } from '../messages.ts';
 import { backupJobParameters, createBackupJob } from './backup-job.ts';
+import { addHostInstance, hostInstanceParameters } from './host-instance.ts';
 import { managementTables, roleTables } from './group-tables.ts';
 import { isServer, nvarchar, parameter, quoted, textOf, typedText } from './group-context.ts';
 import type { Database, NativeProcedure, ProcedureContext, TableDefinition, Transaction } from '../contract.ts';
@@ -49,6 +50,7 @@ export const setupProcedures: readonly NativeProcedure[] = [
     coverDatabase,
   ),
   procedure('sp_standin_create_backup_job', backupJobParameters, createBackupJob),
+  procedure('sp_standin_add_host_instance', hostInstanceParameters, addHostInstance),
 ];
 
 function procedure(

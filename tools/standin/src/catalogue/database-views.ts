@@ -64,6 +64,7 @@ function databaseRow(engine: Engine, database: Database): Values {
     log_reuse_wait: reuse === 'NOTHING' ? 0n : 2n,
     log_reuse_wait_desc: reuse,
     is_encrypted: false,
+    replica_id: engine.replicaId(database) ?? null,
   };
 }
 

@@ -1,5 +1,6 @@
 /** Server-wide settings, principals, volumes and files (sqlserver.md §4.2). */
-import { stat, statfs } from 'node:fs/promises';
+import { statfsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseResultColumns } from '../engine/table-text.ts';
 import { serverFolder } from '../engine/host-paths.ts';
@@ -17,8 +18,8 @@ export function serverViews(engine: Engine): readonly VirtualTable[] {
           name: login.name,
           principal_id: BigInt(index + 1),
           sid: login.sid,
-          type: 'S',
-          type_desc: 'SQL_LOGIN',
+          type: login.windows === true ? 'U' : 'S',
+          type_desc: login.windows === true ? 'WINDOWS_LOGIN' : 'SQL_LOGIN',
           is_disabled: false,
           create_date: moment(new Date(0)),
           modify_date: moment(new Date(0)),
@@ -36,17 +37,21 @@ const existsColumns = parseResultColumns(
 );
 
 export function serverFunctions(engine: Engine): readonly VirtualTableFunction[] {
+  const spaceOf = spaceReader(engine);
   return [
     {
       schema: 'sys',
       name: 'dm_os_volume_stats',
       columns: volumeColumns,
-      rows: async (_session, [database, file]) => {
+      // At once, not as a promise: CROSS APPLY calls it for each row of a query that is already running.
+      rows: (_session, [database, file]) => {
         const found = engine.databaseById(Number(database?.value ?? 0));
-        const place = found?.files.find(each => BigInt(each.fileId) === file?.value)?.physicalName;
+        // Of a database that cannot be read nothing is known (sqlserver.md §4.2).
+        if (found?.state !== 'ONLINE') return [];
+        const place = found.files.find(each => BigInt(each.fileId) === file?.value)?.physicalName;
         const host = place === undefined ? undefined : engine.hostPath(place);
         if (place === undefined || host === undefined) return [];
-        const { blocks, bavail, bsize } = await statfs(dirname(host));
+        const { totalBytes, availableBytes } = spaceOf(dirname(host));
         return shape(volumeColumns, [
           {
             database_id: database?.value ?? null,
@@ -55,8 +60,8 @@ export function serverFunctions(engine: Engine): readonly VirtualTableFunction[]
             volume_id: '',
             logical_volume_name: '',
             file_system_type: 'NTFS',
-            total_bytes: BigInt(blocks) * BigInt(bsize),
-            available_bytes: BigInt(bavail) * BigInt(bsize),
+            total_bytes: totalBytes,
+            available_bytes: availableBytes,
             supports_compression: 1n,
             supports_alternate_streams: 1n,
             supports_sparse_files: 1n,
@@ -73,6 +78,30 @@ export function serverFunctions(engine: Engine): readonly VirtualTableFunction[]
       rows: async (_session, [path]) => [await fileExists(engine, typeof path?.value === 'string' ? path.value : '')],
     },
   ];
+}
+
+type Space = { readonly totalBytes: bigint; readonly availableBytes: bigint };
+
+/** One query sees one answer per folder: `DISTINCT` over the files of a volume would otherwise give a row for each change of its free space. */
+function spaceReader({ diskQuota }: Engine): (folder: string) => Space {
+  const known = new Map<string, Space>();
+  return folder => {
+    const kept = known.get(folder);
+    if (kept !== undefined) return kept;
+    const space = diskQuota === undefined ? diskSpace(folder) : quotaSpace(diskQuota);
+    if (known.size === 0) setImmediate(() => known.clear());
+    known.set(folder, space);
+    return space;
+  };
+}
+
+function diskSpace(folder: string): Space {
+  const { blocks, bavail, bsize } = statfsSync(folder, { bigint: true });
+  return { totalBytes: blocks * bsize, availableBytes: bavail * bsize };
+}
+
+function quotaSpace(quota: NonNullable<Engine['diskQuota']>): Space {
+  return { totalBytes: quota.limitBytes, availableBytes: quota.availableBytes() };
 }
 
 /** file exists (and is a file) · is a folder · its folder exists. */

@@ -32,6 +32,8 @@ export type CommitHost = {
   passed(place: string): void;
   nextTransactionId(): bigint;
   stored(database: Database): StoredDatabase;
+  /** Throws 9002 or 1105 when the disk has no room for a change; `object`: the table that grows, if one does. */
+  assertRoom(database: StoredDatabase, object: string | undefined): Promise<void>;
   /** Told after each commit, to start a checkpoint when the log has grown. */
   committed(database: StoredDatabase): void;
   /** Appends the rows of msdb.dbo.logmarkhistory; the caller flushes the returned log's database. */

@@ -111,6 +111,29 @@ describe('ALTER DATABASE', () => {
   });
 });
 
+describe('a Windows login', () => {
+  it('outlives the instance, has one SID everywhere, and needs a right to be made', async () => {
+    const { engine } = fixture;
+    await engine().createWindowsLogin(fixture.session(), 'CONTOSO\\Hosts');
+    const sid = (): string | undefined => {
+      const found = engine()
+        .logins()
+        .find(login => login.name === 'CONTOSO\\Hosts');
+      return found === undefined ? undefined : Buffer.from(found.sid).toString('hex');
+    };
+    const before = sid();
+    await fixture.restart();
+    expect(sid()).toBe(before);
+    const poor = Object.assign(fixture.session(), {
+      login: { name: 'poor', sid: Uint8Array.of(9), serverRoles: new Set<never>() },
+    });
+    expect(await failureOf(engine().createWindowsLogin(poor, 'CONTOSO\\Other'))).toEqual([15247]);
+    expect(await failureOf(engine().dropLogin(poor, 'CONTOSO\\Hosts'))).toEqual([15247]);
+    await engine().dropLogin(fixture.session(), 'contoso\\hosts');
+    expect(sid()).toBeUndefined();
+  });
+});
+
 describe('application locks', () => {
   const request = (timeoutMs: number, resource = 'r') =>
     ({ resource, mode: 'Exclusive', owner: 'Session', timeoutMs, database: master() }) as const;

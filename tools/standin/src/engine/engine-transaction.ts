@@ -178,14 +178,14 @@ export class EngineTransaction implements Transaction {
   }
 
   async insert(table: Table, row: Row): Promise<RowId> {
-    const stored = await this.#beginWrite(table);
+    const stored = await this.#beginWrite(table, true);
     assertNotNull(stored, row, 'INSERT');
     await this.#awaitKeys(stored, row, undefined);
     return this.#add(stored, row);
   }
 
   async update(table: Table, id: RowId, row: Row): Promise<void> {
-    const stored = await this.#beginWrite(table);
+    const stored = await this.#beginWrite(table, true);
     await stored.rowLock(id).acquire(this.owner, 'X', this.#timeoutMs());
     assertNotNull(stored, row, 'UPDATE');
     const before = this.#current(stored, id);
@@ -200,7 +200,7 @@ export class EngineTransaction implements Transaction {
   }
 
   async delete(table: Table, id: RowId): Promise<void> {
-    const stored = await this.#beginWrite(table);
+    const stored = await this.#beginWrite(table, false);
     await stored.rowLock(id).acquire(this.owner, 'X', this.#timeoutMs());
     this.#remove(stored, id, this.#current(stored, id));
   }
@@ -214,6 +214,7 @@ export class EngineTransaction implements Transaction {
     await this.#enter(stored);
     this.#assertActive();
     assertWritable(stored);
+    await this.#host.assertRoom(stored, definition.name);
     if (stored.table(definition.schema, definition.name) !== undefined) throw fail(2714, definition.name);
     const objectId = stored.nextObjectId;
     const table = stored.addTable(objectId, definition, stored.nextLsn);
@@ -230,7 +231,7 @@ export class EngineTransaction implements Transaction {
   }
 
   async truncateTable(table: Table): Promise<void> {
-    const stored = await this.#beginWrite(table);
+    const stored = await this.#beginWrite(table, false);
     await stored.lock.acquire(this.owner, 'X', this.#timeoutMs());
     for (const id of stored.ids()) {
       const current = stored.rows.get(id);
@@ -316,6 +317,8 @@ export class EngineTransaction implements Transaction {
     if (id === undefined) throw new Error(`transaction ${this.id} began here`);
     if (this.#changes.dropsTable) throw unsupported('DROP TABLE within a distributed transaction');
     await enterGate(this.#host, this.#part, this.#session.signal);
+    // Its session may be gone before the outcome comes; nobody may take the database away from under it.
+    for (const database of this.#changes.participants.keys()) database.lock.grant(this.owner, 'S');
     const preparing = prepareHere(this.#part, id);
     this.#committing = preparing;
     this.#prepared = await preparing;
@@ -362,11 +365,13 @@ export class EngineTransaction implements Transaction {
     return current.row;
   }
 
-  async #beginWrite(table: Table): Promise<StoredTable> {
+  async #beginWrite(table: Table, grows: boolean): Promise<StoredTable> {
     const stored = this.#stored(table);
     this.#assertActive();
     await this.#lockTable(stored, 'IX');
     assertWritable(stored.database);
+    const { name, schema } = stored.definition;
+    await this.#host.assertRoom(stored.database, grows ? `${schema}.${name}` : undefined);
     return stored;
   }
 

@@ -6,7 +6,8 @@ import { startInstance } from './start.ts';
 import { defaultPaths, type Instance } from './instance.ts';
 import type { LockResource } from './lock-resource.ts';
 import type { EngineOptions } from './options.ts';
-import type { Engine } from '../contract.ts';
+import type { Engine, Session } from '../contract.ts';
+import { fail } from '../messages.ts';
 import { LinkedServerList } from '../linked/linked-server-list.ts';
 import { backup } from '../recovery/backup.ts';
 import { restore } from '../recovery/restore.ts';
@@ -55,10 +56,24 @@ export async function createEngine(options: EngineOptions): Promise<LocalEngine>
     getApplock: (session, request) => getApplock(instance, session, request),
     releaseApplock: (session, request) => releaseApplock(instance, session, request),
     locks: () => listLocks(instance),
-    logins: () => options.logins,
+    logins: () => [...options.logins, ...instance.windowsLogins.list()],
+    createWindowsLogin: async (session, name) => {
+      assertMayManageLogins(session);
+      await instance.windowsLogins.create(name, options.logins);
+    },
+    dropLogin: async (session, name) => {
+      assertMayManageLogins(session);
+      await instance.windowsLogins.drop(name);
+    },
     hostPath: instance.hostPath,
+    replicaId: database => instance.replicaId(database),
+    ...(instance.quota === undefined ? {} : { diskQuota: instance.quota }),
     close: () => instance.close(),
   };
+}
+
+function assertMayManageLogins({ login: { serverRoles } }: Session): void {
+  if (!serverRoles.has('sysadmin') && !serverRoles.has('securityadmin')) throw fail(15247);
 }
 
 function listLocks(instance: Instance): ReturnType<Engine['locks']> {

@@ -11,6 +11,8 @@ export type InstanceState = {
   readonly databases: readonly DatabaseDescription[];
   /** Server paths of files that belong to no database: being made before theirs is in the list, or being removed after it left. */
   readonly strayFiles: readonly string[];
+  /** Not in the files of earlier stand-ins. */
+  readonly windowsLogins?: readonly string[];
 };
 
 const bigintKeys = new Set(['lsn', 'forkPointLsn', 'lastLogBackupLsn', 'sizeBytes', 'nextTransactionId']);

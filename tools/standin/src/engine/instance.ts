@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { Branches } from './branches.ts';
 import { checkpoint } from './checkpoint.ts';
 import { CommitJournal } from './commit-journal.ts';
-import { foldText } from './compare.ts';
+import { compareText, foldText } from './compare.ts';
 import { fileOf } from './crash-recovery.ts';
+import { DiskQuota } from './disk-quota.ts';
 import { Disk } from './durable-file.ts';
 import { EngineTransaction } from './engine-transaction.ts';
+import { assertRoom, grow } from './file-growth.ts';
 import { newGuid } from './guid.ts';
 import { createHostPaths, type HostPaths } from './host-paths.ts';
 import { InstanceFile, type InstanceState } from './instance-file.ts';
@@ -17,10 +19,11 @@ import { StoredServerOptions } from './server-options.ts';
 import { StoredDatabase } from './stored-database.ts';
 import { StoredTable } from './stored-table.ts';
 import { toDatetimePrecision } from './times.ts';
+import { WindowsLogins } from './windows-logins.ts';
 import type { CommitHost, CommittedMark } from './commit.ts';
 import type { LockOwner } from './lock-resource.ts';
 import type { EngineOptions } from './options.ts';
-import type { Database, DatabaseFile, Row, RowId, Session } from '../contract.ts';
+import type { Database, Row, RowId, Session } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 
 /** A checkpoint follows when this much log has been written since the last. */
@@ -49,6 +52,8 @@ export class Instance implements CommitHost {
   readonly distributedTransactions: boolean;
   readonly instanceId: string;
   readonly hostPath: HostPaths;
+  /** undefined: the disk is as large as this machine's. */
+  readonly quota: DiskQuota | undefined;
   readonly databases = new Map<string, StoredDatabase>();
   readonly sessions = new Map<Session, LockOwner>();
   /** Host paths of backup devices being written: opening one again is a sharing violation (32). */
@@ -56,6 +61,7 @@ export class Instance implements CommitHost {
   readonly serverOptions: StoredServerOptions;
   /** See InstanceState: saved before a file is made for a database to come, and when the one it belonged to goes. */
   readonly strayFiles: Set<string>;
+  readonly windowsLogins: WindowsLogins;
   readonly #file: InstanceFile;
   #nextDatabaseId: number;
   #nextTransactionId: bigint;
@@ -79,10 +85,19 @@ export class Instance implements CommitHost {
       [defaultPaths.backup]: join(options.dataFolder, 'Backup'),
       ...options.pathMap,
     });
+    const { diskQuotaBytes } = options.faults ?? {};
+    if (diskQuotaBytes !== undefined)
+      this.quota = new DiskQuota({
+        limitBytes: BigInt(diskQuotaBytes),
+        folders: [join(options.dataFolder, 'Backup'), ...Object.values(options.pathMap)],
+        databases: () => this.databases.values(),
+        hostPath: this.hostPath,
+      });
     this.serverOptions = serverOptions;
     this.#nextDatabaseId = state.nextDatabaseId;
     this.#nextTransactionId = state.nextTransactionId;
     this.strayFiles = new Set(state.strayFiles);
+    this.windowsLogins = new WindowsLogins(state.windowsLogins ?? [], () => this.save());
     this.#file = new InstanceFile(
       disk,
       instancePath(options),
@@ -128,6 +143,7 @@ export class Instance implements CommitHost {
       nextTransactionId: this.#nextTransactionId + reservedTransactions,
       databases: [...this.databases.values()].map(database => database.description),
       strayFiles: [...this.strayFiles],
+      windowsLogins: this.windowsLogins.names,
     };
   }
 
@@ -285,8 +301,19 @@ export class Instance implements CommitHost {
   async checkpoint(database: StoredDatabase): Promise<void> {
     if (database.volatile || !database.loaded) return;
     await checkpoint(this.disk, database, this.dataPath(database));
-    const { size } = await stat(this.dataPath(database));
-    for (const file of database.files) grow(file, file.type === 'D' ? size : database.log.bytes);
+    database.dataBytes = (await stat(this.dataPath(database))).size;
+    for (const file of database.files)
+      grow(this, database, file, file.type === 'D' ? database.dataBytes : database.log.bytes);
+  }
+
+  assertRoom(database: StoredDatabase, object: string | undefined): Promise<void> {
+    return assertRoom(this, database, object);
+  }
+
+  /** Of the availability group that the fault `availability-group` puts the database in; undefined: in none. */
+  replicaId(database: Database): string | undefined {
+    const named = this.options.faults?.availabilityGroup ?? [];
+    return named.some(name => compareText(name, database.name) === 0) ? this.instanceId : undefined;
   }
 
   #inBackground(work: Promise<void>): void {
@@ -313,9 +340,4 @@ export class Instance implements CommitHost {
 
 function instancePath(options: EngineOptions): string {
   return join(options.dataFolder, 'instance.json');
-}
-
-/** Files show a size that holds their content, growing by 64 MB at a time (the growth of a new database since 2016: unverified). */
-function grow(file: DatabaseFile, usedBytes: number): void {
-  while (file.sizeBytes < BigInt(usedBytes)) file.sizeBytes += 67_108_864n;
 }

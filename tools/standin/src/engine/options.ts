@@ -13,6 +13,10 @@ export type EngineFaults = {
   readonly commitGapMs?: number;
   /** As if MSDTC did not run: no distributed transactions (7391). */
   readonly noDtc?: boolean;
+  /** How large the disk behind the instance's paths is (disk-quota.ts). */
+  readonly diskQuotaBytes?: number;
+  /** Names of databases that are as if in an availability group: RESTORE over them is 3104 (sqlserver.md §4.2). */
+  readonly availabilityGroup?: readonly string[];
 };
 
 /** What an instance is started with. */

@@ -74,6 +74,8 @@ export class StoredDatabase implements Database {
   /** Commit time of the newest transaction applied while restoring. */
   appliedTimeMs = 0;
   dataBackupRunning = false;
+  /** What the last checkpoint wrote to the data file. */
+  dataBytes = 0;
   /** Why the files could not be opened at start. */
   failure: Error | undefined;
   #byName = new Map<string, StoredTable>();

@@ -44,7 +44,9 @@ async function openWriter(
   path: string,
 ): Promise<{ readonly writer: MediaWriter; readonly media: MediaHeader; readonly position: number }> {
   const { options } = statement;
-  const { disk } = instance;
+  const { disk, quota } = instance;
+  quota?.forget();
+  const device = { disk, host, path, take: (bytes: number) => quota?.take(bytes) };
   const compression = options.compression ?? instance.serverOptions.inUse('backup compression default') === 1;
   const fresh: MediaHeader = {
     mediaSetId: instance.newGuid(),
@@ -54,7 +56,7 @@ async function openWriter(
     compressed: compression,
   };
   if (options.format === true || (await deviceSize(host)) === undefined) {
-    return { writer: await MediaWriter.format(disk, host, path, fresh), media: fresh, position: 1 };
+    return { writer: await MediaWriter.format(device, fresh), media: fresh, position: 1 };
   }
   const found = await readMedia(host, path);
   const { header } = found;
@@ -67,11 +69,11 @@ async function openWriter(
     throw fail(3098, option, option);
   }
   if (options.init === true) {
-    return { writer: await MediaWriter.format(disk, host, path, header), media: header, position: 1 };
+    return { writer: await MediaWriter.format(device, header), media: header, position: 1 };
   }
   if (found.cut || found.sets.some(set => !set.complete)) throw fail(3266, path);
   return {
-    writer: await MediaWriter.append(disk, host, path, found.end),
+    writer: await MediaWriter.append(device, found.end),
     media: header,
     position: found.sets.length + 1,
   };

@@ -44,7 +44,7 @@ export async function backup(
     const database = checkStatement(instance, session, statement);
     const run = { instance, session, database, statement, sink };
     if (statement.kind === 'log') await backupLog(run);
-    else await backupData(run);
+    else await shared(run, () => backupData(run));
   } catch (failure) {
     throw failure instanceof SqlError ? failTerminating(verb, failure) : failure;
   }
@@ -157,9 +157,32 @@ async function backupLog(run: Run): Promise<void> {
 }
 
 async function backupOneLog(run: Run): Promise<void> {
+  const { statement } = run;
+  if (statement.options.noRecovery !== true) return shared(run, () => backupLogSlice(run, false));
+  const release = takeExclusive(run);
+  try {
+    await backupLogSlice(run, true);
+  } finally {
+    release();
+  }
+}
+
+/** Who backs a database up is in it: it can be neither dropped nor restored over, and taking it offline ends the backup (inferred). */
+async function shared({ instance, session, database }: Run, work: () => Promise<void>): Promise<void> {
+  const owner = instance.ownerOf(session);
+  const held = database.lock.granted.has(owner);
+  if (!held) await database.lock.acquire(owner, 'S', session.options.lockTimeoutMs);
+  try {
+    // The wait may have been for its end.
+    assertAccessible(database, session);
+    await work();
+  } finally {
+    if (!held) database.lock.release(owner);
+  }
+}
+
+async function backupLogSlice(run: Run, tail: boolean): Promise<void> {
   const { instance, session, database, statement } = run;
-  const tail = statement.options.noRecovery === true;
-  const release = tail ? takeExclusive(run) : undefined;
   let target: Target | undefined;
   try {
     const firstLsn = database.lastLogBackupLsn;
@@ -187,7 +210,6 @@ async function backupOneLog(run: Run): Promise<void> {
     await truncateLog(database);
   } finally {
     await target?.close();
-    release?.();
   }
 }
 

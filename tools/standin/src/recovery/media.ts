@@ -144,12 +144,20 @@ export async function* readChunks(
   }
 }
 
+/** A file to be written to. `path`: its name in messages. `take`: throws when the disk has no room for so many bytes more. */
+export type Device = {
+  readonly disk: Disk;
+  readonly host: string;
+  readonly path: string;
+  readonly take: (bytes: number) => void;
+};
+
 /** Writes one set to a device. What is written stays when the statement fails: a partial file, as on a real server. */
 export class MediaWriter {
   readonly #file: DurableFile;
   /** The folder that must be synced, too, because the file is new in it. */
   readonly #newIn: { readonly disk: Disk; readonly folder: string } | undefined;
-  readonly #path: string;
+  readonly #device: Device;
   #at: number;
   /** Content bytes as they lie in the file. */
   written = 0;
@@ -157,26 +165,26 @@ export class MediaWriter {
   private constructor(
     file: DurableFile,
     newIn: { readonly disk: Disk; readonly folder: string } | undefined,
-    path: string,
+    device: Device,
     at: number,
   ) {
     this.#file = file;
     this.#newIn = newIn;
-    this.#path = path;
+    this.#device = device;
     this.#at = at;
   }
 
   /** A new medium: the old content of the file is gone. */
-  static async format(disk: Disk, host: string, path: string, header: MediaHeader): Promise<MediaWriter> {
-    const file = await openDevice(disk, host, path, 'w');
-    const writer = new MediaWriter(file, { disk, folder: dirname(host) }, path, 0);
+  static async format(device: Device, header: MediaHeader): Promise<MediaWriter> {
+    const file = await openDevice(device, 'w');
+    const writer = new MediaWriter(file, { disk: device.disk, folder: dirname(device.host) }, device, 0);
     await writer.#put(magic);
     await writer.#frame('M', Buffer.from(JSON.stringify(header)));
     return writer;
   }
 
-  static async append(disk: Disk, host: string, path: string, at: number): Promise<MediaWriter> {
-    return new MediaWriter(await openDevice(disk, host, path, 'r+'), undefined, path, at);
+  static async append(device: Device, at: number): Promise<MediaWriter> {
+    return new MediaWriter(await openDevice(device, 'r+'), undefined, device, at);
   }
 
   async begin(header: BackupSetHeader): Promise<void> {
@@ -211,7 +219,10 @@ export class MediaWriter {
   }
 
   async #put(bytes: Buffer): Promise<void> {
-    await this.#writing(() => this.#file.write(bytes, this.#at));
+    await this.#writing(async () => {
+      this.#device.take(bytes.length);
+      await this.#file.write(bytes, this.#at);
+    });
     this.#at += bytes.length;
   }
 
@@ -223,12 +234,12 @@ export class MediaWriter {
     try {
       await work();
     } catch (failure) {
-      throw new SqlError(fail(3202, this.#path, translateSystemError(failure)).messages, 'statement', failure);
+      throw new SqlError(fail(3202, this.#device.path, translateSystemError(failure)).messages, 'statement', failure);
     }
   }
 }
 
-async function openDevice(disk: Disk, host: string, path: string, flags: 'w' | 'r+'): Promise<DurableFile> {
+async function openDevice({ disk, host, path }: Device, flags: 'w' | 'r+'): Promise<DurableFile> {
   return disk.open(host, flags).catch((failure: unknown) => {
     const missing = systemCode(failure) === 'ENOENT';
     // The file itself is created: what is missing is its folder.

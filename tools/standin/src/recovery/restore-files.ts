@@ -29,7 +29,7 @@ export async function planFiles(
   const problems: Message[] = [];
   for (const file of files) problems.push(...(await problemsOf(run, existing, file)));
   if (problems.length > 0) throw new SqlError([...problems, message(3119)], 'statement');
-  await assertSpace(run, files);
+  await assertSpace(run, existing, files);
   return files;
 }
 
@@ -71,13 +71,20 @@ function exists(path: string | undefined): Promise<boolean> {
   );
 }
 
-/** 3257: the nominal sizes of the files must fit, not only their content. */
-async function assertSpace(run: RestoreRun, files: readonly DatabaseFile[]): Promise<void> {
+/** 3257: the nominal sizes of the files must fit, not only their content. What a file that is restored over takes already is not needed again. */
+async function assertSpace(
+  run: RestoreRun,
+  existing: StoredDatabase | undefined,
+  files: readonly DatabaseFile[],
+): Promise<void> {
   const [first] = files;
   const host = first === undefined ? undefined : run.instance.hostPath(first.physicalName);
   if (first === undefined || host === undefined) return;
-  const { bavail, bsize } = await statfs(dirname(host));
-  const available = BigInt(bavail) * BigInt(bsize);
-  const needed = files.reduce((sum, file) => sum + file.sizeBytes, 0n);
+  const { bavail, bsize } = await statfs(dirname(host), { bigint: true });
+  const available = run.instance.quota?.availableBytes() ?? bavail * bsize;
+  const taken = (path: string): bigint =>
+    existing?.files.find(each => compareText(each.physicalName, path) === 0)?.sizeBytes ?? 0n;
+  const more = files.map(file => file.sizeBytes - taken(file.physicalName));
+  const needed = more.reduce((sum, bytes) => (bytes > 0n ? sum + bytes : sum), 0n);
   if (available < needed) throw fail(3257, first.physicalName.slice(0, 3), needed, available);
 }

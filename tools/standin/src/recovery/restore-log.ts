@@ -1,6 +1,8 @@
 /** RESTORE LOG: rolls a restoring database forward, to the end of one log or to a stop point in it. */
+import { grow } from '../engine/file-growth.ts';
 import { redo } from '../engine/redo.ts';
 import { fail } from '../messages.ts';
+import { operatingSystemError } from './operating-system-errors.ts';
 import { readLog } from './restore-source.ts';
 import { findStop } from './stop-point.ts';
 import type { BackupSetHeader } from './backup-set.ts';
@@ -38,6 +40,9 @@ export async function restoreLog(run: RestoreRun, existing: StoredDatabase | und
   const end = until ?? lastLsn;
   const wanted = all.filter(({ lsn }) => lsn >= redoStart.lsn && lsn < end);
   const total = wanted.reduce((sum, each) => sum + each.bytes.length, 0);
+  const logFile = existing.files.find(file => file.type === 'L');
+  if (logFile !== undefined && !grow(instance, existing, logFile, existing.log.bytes + total))
+    throw fail(3202, logFile.physicalName, operatingSystemError(112));
   // The last moment to stop without a trace: from here on memory, log and position move together.
   await progress.reached(0, total);
   existing.log.appendRestored(wanted, end);

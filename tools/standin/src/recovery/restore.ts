@@ -68,6 +68,7 @@ async function restoreSet(
 ): Promise<void> {
   const existing = instance.find(statement.database);
   if (existing?.system === true) throw unsupported('RESTORE of a system database');
+  assertNoReplica(instance, existing);
   assertNotInside(session, existing);
   const source = await openSource(instance, statement.devices, statement.options);
   assertKind(source, statement.kind);
@@ -106,6 +107,10 @@ function step(run: RestoreRun, existing: StoredDatabase | undefined): Promise<Re
 function assertNotInside(session: Session, existing: StoredDatabase | undefined): void {
   if (existing === undefined || session.database !== existing) return;
   throw fail(3102, 'RESTORE', existing.name);
+}
+
+function assertNoReplica(instance: Instance, existing: StoredDatabase | undefined): void {
+  if (existing !== undefined && instance.replicaId(existing) !== undefined) throw fail(3104, existing.name);
 }
 
 function takeExclusive(instance: Instance, session: Session, database: StoredDatabase): () => void {
@@ -150,6 +155,7 @@ async function finish(
   const startedMs = instance.clock().getTime();
   const database = instance.find(statement.database);
   if (database === undefined) throw fail(3118, statement.database);
+  assertNoReplica(instance, database);
   assertNotInside(session, database);
   if (database.state !== 'RESTORING') throw fail(3153);
   if (database.description.interrupted) throw fail(4333);

@@ -147,6 +147,7 @@ export type Statement =
       readonly database: string;
       readonly files: readonly { readonly log: boolean; readonly options: Readonly<Record<string, string>> }[];
     })
+  | (At & { readonly kind: 'create login' | 'drop login'; readonly name: string })
   | AlterDatabaseSyntax
   | (At & { readonly kind: 'use'; readonly database: string })
   | SetStatement

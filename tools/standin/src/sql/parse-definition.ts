@@ -14,6 +14,12 @@ export function parseCreate(cursor: Cursor): Statement {
     return { kind: 'create table', line, table, ...parseTableBody(cursor) };
   }
   if (cursor.accept('DATABASE')) return parseCreateDatabase(cursor, line);
+  if (cursor.accept('LOGIN')) {
+    const name = cursor.identifier();
+    if (!cursor.accept('FROM', 'WINDOWS') || cursor.at('WITH'))
+      throw unsupported(`CREATE LOGIN … ${cursor.peek().upper}`);
+    return { kind: 'create login', line, name };
+  }
   throw unsupported(`CREATE ${cursor.peek().text.toUpperCase()}`);
 }
 
@@ -123,6 +129,7 @@ function parseFile(cursor: Cursor): Record<string, string> {
 export function parseDrop(cursor: Cursor): Statement {
   const line = cursor.line();
   cursor.expect('DROP');
+  if (cursor.accept('LOGIN')) return { kind: 'drop login', line, name: cursor.identifier() };
   const what = cursor.accept('TABLE') ? 'table' : cursor.accept('DATABASE') ? 'database' : undefined;
   if (what === undefined) throw unsupported(`DROP ${cursor.peek().text.toUpperCase()}`);
   const ifExists = cursor.accept('IF', 'EXISTS');

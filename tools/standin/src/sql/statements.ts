@@ -110,6 +110,9 @@ async function act(run: Run, statement: Statement): Promise<void> {
       return drop(run, statement);
     case 'create database':
       return createDatabase(run, statement);
+    case 'create login':
+    case 'drop login':
+      return changeLogin(run, statement);
     case 'alter database':
       return alterDatabase(run, statement);
     case 'backup':
@@ -226,6 +229,8 @@ async function drop(run: Run, statement: Extract<Statement, { kind: 'drop' }>): 
   }
 }
 
+type LoginSyntax = Extract<Statement, { kind: 'create login' | 'drop login' }>;
+
 async function createDatabase(run: Run, statement: Extract<Statement, { kind: 'create database' }>): Promise<void> {
   if (run.session.transaction !== undefined) throw fail(226, 'CREATE DATABASE');
   const files = statement.files.map(({ log, options }, i): DatabaseFile => {
@@ -244,6 +249,13 @@ async function createDatabase(run: Run, statement: Extract<Statement, { kind: 'c
     };
   });
   await run.engine.createDatabase(run.session, statement.database, files.length === 0 ? undefined : files);
+}
+
+async function changeLogin({ engine, session }: Run, { kind, name }: LoginSyntax): Promise<void> {
+  // It would have to be undone with the transaction.
+  if (session.transaction !== undefined) throw unsupported(`${kind.toUpperCase()} within a transaction`);
+  if (kind === 'create login') await engine.createWindowsLogin(session, name);
+  else await engine.dropLogin(session, name);
 }
 
 /** `8MB`; a bare number is megabytes. */
