@@ -22,6 +22,11 @@ function shifted(sources: readonly ScopeSource[], by: number): ScopeSource[] {
   return sources.map(each => ({ ...each, offset: each.offset + by }));
 }
 
+/** The side that a row of the other one may be without: whatever its columns allow, what is read there may be NULL. */
+function withNulls(sources: readonly ScopeSource[]): ScopeSource[] {
+  return sources.map(each => ({ ...each, columns: each.columns.map(column => ({ ...column, nullable: true })) }));
+}
+
 function bindReference(context: FromContext, reference: TableReference): BoundFrom {
   if (reference.kind !== 'join') return bindSource(context, reference);
   const { type } = reference;
@@ -57,8 +62,10 @@ function join(
   const scope: Scope = { sources, parent: context.parent, correlated: false };
   const condition = context.run.binder.condition({ run: context.run, scope, loader: context.loader }, on);
   const hash = hashColumns(left, right, on);
+  const outerLeft = type === 'right' || type === 'full' ? withNulls(left.sources) : left.sources;
+  const outerRight = type === 'left' || type === 'full' ? withNulls(right.sources) : right.sources;
   return {
-    sources,
+    sources: [...outerLeft, ...shifted(outerRight, left.width)],
     width: left.width + right.width,
     constant: left.constant && right.constant && !scope.correlated,
     rows: parent => joinRows({ type, left, right, condition, hash }, parent),
@@ -155,7 +162,7 @@ function apply(context: FromContext, reference: Extract<TableReference, { kind: 
   const scope: Scope = { sources: left.sources, parent: context.parent, correlated: false };
   const right = bindReference({ ...context, parent: scope, filters: [], target: undefined }, reference.right);
   return {
-    sources: [...left.sources, ...shifted(right.sources, left.width)],
+    sources: [...left.sources, ...shifted(outer ? withNulls(right.sources) : right.sources, left.width)],
     width: left.width + right.width,
     constant: left.constant && !scope.correlated,
     rows: parent =>
