@@ -12,18 +12,21 @@ import {
 import type { Store } from '@holdfast/store';
 import DataLoader from 'dataloader';
 import type { Resolvers } from '../generated/resolver-types.ts';
+import type { GroupComputer } from './computer/computer.ts';
+import { computersOf, findComputers } from './computer/computer-store.ts';
+import { coverageOf } from './coverage/coverage.ts';
+import type { Outdated } from './coverage/coverage-reasons.ts';
+import { storedCoverage } from './coverage/coverage-store.ts';
 import type { GroupDatabase } from './database/database.ts';
 import { databaseCursor, findDatabases, pageOfDatabases } from './database/database-store.ts';
 import { awaitedReason, type Group } from './group/group.ts';
 import { findGroups, groupCursor, groupsWith, listGroupInstances, listGroups } from './group/group-store.ts';
+import { purposeOf } from './instance/agent-job.ts';
 import type { Instance } from './instance/instance.ts';
 import { findInstances, instanceCursor, listInstances } from './instance/instance-store.ts';
-import {
-  type InventoryDependencies,
-  registerGroup,
-  registerSqlInstance,
-} from './registration/registration-commands.ts';
-import type { DiscoveredGroup } from './estate/estate-store.ts';
+import { sameName, unreadReason } from './estate/estate.ts';
+import type { InventoryDependencies } from './group/group-commands.ts';
+import { registerGroup, type RegisteredGroup, registerSqlInstance } from './registration/registration-commands.ts';
 import { groupRefusal, instanceRefusal } from './registration/refusal.ts';
 import { holdMessage, type SourceHold } from './source-hold/source-hold.ts';
 import { findHolds } from './source-hold/source-hold-store.ts';
@@ -37,6 +40,7 @@ export type InventoryContext = OperationContext & {
   readonly groups: DataLoader<GroupId, Group | undefined>;
   readonly instances: DataLoader<InstanceId, Instance | undefined>;
   readonly databases: DataLoader<DatabaseId, GroupDatabase | undefined>;
+  readonly computers: DataLoader<string, GroupComputer | undefined>;
   readonly holds: DataLoader<GroupId, SourceHold | undefined>;
   /** Of any of the groups that have databases there. */
   readonly instanceHolds: DataLoader<InstanceId, SourceHold | undefined>;
@@ -63,6 +67,7 @@ export function inventoryContext(
     groups: loader<GroupId, Group>(ids => store.read(db => findGroups(db, ids))),
     instances: loader<InstanceId, Instance>(ids => store.read(db => findInstances(db, ids))),
     databases: loader<DatabaseId, GroupDatabase>(ids => store.read(db => findDatabases(db, ids))),
+    computers: loader<string, GroupComputer>(ids => store.read(db => findComputers(db, ids))),
     holds: new DataLoader(async ids => {
       const found = await store.read(db => findHolds(db, ids));
       return ids.map(id => found.find(({ groupId }) => groupId === id));
@@ -76,6 +81,9 @@ export function inventoryContext(
     ),
   };
 }
+
+/** Facts of this age carry no verdict (api: `Observation`). */
+const noVerdict: ReadonlySet<string> = new Set(['EXPIRED', 'NEVER']);
 
 export const resolvers: Resolvers = {
   DateTime: scalarResolvers.DateTime,
@@ -103,7 +111,7 @@ export const resolvers: Resolvers = {
     registerGroup: async (_parent, { input }, { caller, dependencies }) => {
       const result = await registerGroup(dependencies, caller, input);
       if ('group' in result && !('refused' in result)) return { __typename: 'BizTalkGroup', ...result.group };
-      return 'discovered' in result ? discovery(result.discovered) : groupRefusal(result);
+      return 'discovered' in result ? discovery(result) : groupRefusal(result);
     },
     registerSqlInstance: async (_parent, { input }, { caller, dependencies }) => {
       const result = await registerSqlInstance(dependencies, caller, input);
@@ -135,13 +143,46 @@ export const resolvers: Resolvers = {
         databaseNames: each.databaseNames,
         reason: awaitedReason(each),
       })),
-    observation: async (group, _args, context) =>
-      observed(group.observedAt, group.observationError, await context.holds.load(group.id), context),
+    computers: ({ id, tables }, _args, { store }) =>
+      tables?.platform == null ? null : store.read(db => computersOf(db, id)),
+    hosts: ({ tables }) =>
+      tables?.platform?.hosts.map(host => ({
+        ...host,
+        instances: tables.platform?.hostInstances.filter(each => each.host === host.name) ?? [],
+      })) ?? null,
+    coverage: async (group, _args, { store, observeEveryMs, dependencies }) => {
+      const now = dependencies.clock();
+      const outdated = (seen: Outdated) => noVerdict.has(observationOf(seen, observeEveryMs, now).freshness);
+      return coverageOf(await store.read(db => storedCoverage(db, group, outdated)));
+    },
+    unread: ({ tables }) => tables?.unread.map(unreadReason) ?? [],
+    observation: groupObserved,
   },
   SqlInstance: {
     __resolveReference: async ({ id }, { caller, instances }) =>
       readable(caller, await instances.load(parsed<InstanceId>(id))),
+    edition: ({ details }) => details?.edition ?? null,
+    jobs: async (instance, _args, context) => {
+      const observation = await instanceObserved(instance, context);
+      return instance.details?.jobs?.map(job => ({ ...job, ...purposeOf(job.name), observation })) ?? null;
+    },
+    logins: ({ details }) => details?.logins ?? null,
+    linkedServers: ({ details }) => details?.linkedServers ?? null,
+    unread: ({ details }) => details?.unread.map(unreadReason) ?? [],
     observation: (instance, _args, context) => instanceObserved(instance, context),
+  },
+  Computer: {
+    __resolveReference: async ({ id }, { caller, computers }) => {
+      requireRead(caller);
+      const computer = await computers.load(parsed<Id<string>>(id));
+      return computer !== undefined && allows(caller, 'read', computer.groupId) === undefined ? computer : null;
+    },
+    hostInstances: async ({ groupId, name }, _args, { groups }) =>
+      required(await groups.load(groupId)).tables?.platform?.hostInstances.filter(({ computer }) =>
+        sameName(computer, name),
+      ) ?? null,
+    observation: async ({ groupId }, _args, context) =>
+      groupObserved(required(await context.groups.load(groupId)), {}, context),
   },
   Database: {
     __resolveReference: async ({ id }, { caller, databases }) =>
@@ -164,18 +205,24 @@ function observed(
   return observationOf({ observedAt, error: why }, observeEveryMs, dependencies.clock());
 }
 
+async function groupObserved({ id, observedAt, observationError }: Group, _args: object, context: InventoryContext) {
+  return observed(observedAt, observationError, await context.holds.load(id), context);
+}
+
 /** What is known of an instance and of its databases is as old as the last look at it. */
 async function instanceObserved({ id, observedAt, observationError }: Instance, context: InventoryContext) {
   return observed(observedAt, observationError, await context.instanceHolds.load(id), context);
 }
 
-function discovery({ databases, instances, awaited }: DiscoveredGroup) {
+function discovery({ discovered, findings }: Extract<RegisteredGroup, { readonly discovered: unknown }>) {
+  const { tables, instances, awaited } = discovered;
   const unconfirmed = awaited.map(({ name }) => name);
   return {
     __typename: 'GroupDiscovery' as const,
-    databaseNames: databases.map(({ server, databaseName }) => `${server}.${databaseName}`),
+    databaseNames: tables.databases.map(({ server, databaseName }) => `${server}.${databaseName}`),
     instanceNames: [...instances.map(({ name }) => name), ...unconfirmed],
     unconfirmedInstances: unconfirmed,
+    findings,
   };
 }
 

@@ -14,6 +14,8 @@ type GroupTable = {
   observation_error: string | null;
   /** JSON array. */
   awaited_instances: string;
+  /** JSON. */
+  tables: string | null;
 };
 type InstanceTable = {
   id: string;
@@ -26,6 +28,8 @@ type InstanceTable = {
   address: string;
   observed_at: string;
   observation_error: string | null;
+  /** JSON. */
+  details: string | null;
 };
 type DatabaseTable = {
   id: string;
@@ -37,6 +41,7 @@ type DatabaseTable = {
   state: string | null;
   recovery_model: string | null;
 };
+type ComputerTable = { id: string; group_id: string; name: string };
 type InstanceNameTable = { name: string; instance_id: string };
 type SourceHoldTable = { execution_id: string; group_id: string; leaves_source: number; claimed_at: string | null };
 type GroupInstanceTable = { group_id: string; instance_id: string; name: string };
@@ -48,6 +53,7 @@ export type InventoryTables = MessagingTables &
     sql_instance: InstanceTable;
     group_database: DatabaseTable;
     group_instance: GroupInstanceTable;
+    group_computer: ComputerTable;
     instance_name: InstanceNameTable;
     source_hold: SourceHoldTable;
   };

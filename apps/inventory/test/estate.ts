@@ -18,10 +18,11 @@ export async function startInstance(
   folder: string,
   env: NodeJS.ProcessEnv,
   name = 'PRIMARY\\BTS',
+  faults: readonly string[] = [],
 ): Promise<TestServer> {
   const [dataFolder, files] = [join(folder, 'instance'), join(folder, 'files')];
   for (const path of [dataFolder, files]) await mkdir(path, { recursive: true });
-  return startTestServer('primary', { name, dataFolder, maps: { 'D:\\Data': files } }, env);
+  return startTestServer('primary', { name, dataFolder, maps: { 'D:\\Data': files }, faults }, env);
 }
 
 /** Sends batches one after the other, as an administrator would. */

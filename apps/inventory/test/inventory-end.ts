@@ -1,6 +1,9 @@
 /** Where an inventory of one group ended, without what differs between two runs (ids, times). */
 import { groupObserved } from '@holdfast/events';
 import type { Store } from '@holdfast/store';
+import { computersOf } from '../src/computer/computer-store.ts';
+import { coverageOf } from '../src/coverage/coverage.ts';
+import { storedCoverage } from '../src/coverage/coverage-store.ts';
 import { databasesOf } from '../src/database/database-store.ts';
 import { allGroups, listGroupInstances } from '../src/group/group-store.ts';
 import { listInstances } from '../src/instance/instance-store.ts';
@@ -16,6 +19,8 @@ export async function inventoryEnd(store: Store<InventoryTables>) {
   const databases = await store.read(db => databasesOf(db, group.id));
   const named = await store.read(db => listGroupInstances(db, group.id));
   const instances = await store.read(db => listInstances(db, { first: 50, after: null }));
+  const computers = await store.read(db => computersOf(db, group.id));
+  const coverage = await store.read(db => storedCoverage(db, group, () => false));
   const events = await publishedEvents(store);
   const observed = observedVersions(events);
   if (observed.at(-1)?.['version'] !== group.version) throw new Error('The newest version was not published.');
@@ -23,9 +28,12 @@ export async function inventoryEnd(store: Store<InventoryTables>) {
   return {
     group: { name, site, tags, version, observationError },
     management: databases.find(({ id }) => id === managementDatabaseId)?.name,
-    instances: instances.map(({ name, serverName, site, productVersion, version, observationError }) => {
-      return { name, serverName, site, productVersion, version, observationError };
+    instances: instances.map(({ name, serverName, site, productVersion, version, observationError, details }) => {
+      return { name, serverName, site, productVersion, version, observationError, details };
     }),
+    computers: computers.map(each => each.name),
+    tables: group.tables,
+    coverage: coverageOf(coverage).map(({ database, instance, problem }) => [instance, database, problem]),
     named: named.map(({ name, instanceId }) => [name, instances.find(({ id }) => id === instanceId)?.serverName]),
     databases: databases
       .map(({ name, role, inBackupJob, state, recoveryModel }) => ({ name, role, inBackupJob, state, recoveryModel }))

@@ -30,6 +30,7 @@ const groups: Group[] = ['Orders', 'Claims', 'Freight']
     observedAt: null,
     observationError: null,
     awaitedInstances: [],
+    tables: null,
   }))
   .sort((a, b) => (a.id < b.id ? -1 : 1));
 

@@ -15,7 +15,8 @@ import { allGroups } from '../src/group/group-store.ts';
 import { instanceRunner } from '../src/instance/instance-runner.ts';
 import { listInstances } from '../src/instance/instance-store.ts';
 import { observationRunner } from '../src/group/observation-runner.ts';
-import { type InventoryDependencies, registerGroup } from '../src/registration/registration-commands.ts';
+import type { InventoryDependencies } from '../src/group/group-commands.ts';
+import { registerGroup } from '../src/registration/registration-commands.ts';
 import {
   admin,
   connectionTo,
@@ -141,6 +142,7 @@ async function makeTemplate(): Promise<string> {
     server,
     `UPDATE [${management}].dbo.adm_Group SET TrackingDBServerName = N'${secondName}', TrackingDBName = N'${tracking}'`,
   );
+  await onServer(server, addComputer('BTS1'));
   await server.close();
   const second = await startInstance(join(folder, 'second'), env, secondName);
   await onServer(second, createDatabase(tracking));
@@ -180,6 +182,10 @@ async function register(dependencies: InventoryDependencies, world: World): Prom
   if (!('group' in registered) || 'refused' in registered) throw new Error(JSON.stringify(registered));
 }
 
+const addComputer = (name: string) =>
+  `IF NOT EXISTS (SELECT 1 FROM [${management}].dbo.adm_Server s WHERE s.Name = N'${name}')
+     EXEC sp_standin_add_host_instance @management = N'${management}', @host = N'Receive', @hostType = 1, @computer = N'${name}'`;
+
 const hourFile = ({ folder }: World, hour: number) => join(folder, `hour-${String(hour)}`);
 
 function hourOf(world: World): number {
@@ -196,7 +202,7 @@ async function begin(hour: number, world: World): Promise<void> {
        SELECT N'${own}', N'${own}', N'PRIMARY\\BTS', N'BIZTALK1'
        WHERE NOT EXISTS (SELECT 1 FROM [${management}].dbo.adm_OtherBackupDatabases o WHERE o.DatabaseName = N'${own}')`,
     );
-  if (hour === 3) await onServer(world.first, `ALTER DATABASE [${messageBox}] SET RECOVERY FULL`);
+  if (hour === 3) await onServer(world.first, `ALTER DATABASE [${messageBox}] SET RECOVERY FULL`, addComputer('BTS2'));
   if (hour === 4) await onServer(world.second, `ALTER DATABASE [${tracking}] SET RECOVERY SIMPLE`);
   await writeFile(hourFile(world, hour), '');
 }

@@ -84,6 +84,15 @@ async function register(change: object = {}, management: object = {}, caller = a
   return answer.data?.['result'] as Record<string, unknown>;
 }
 
+async function registerInstance(change: object): Promise<Record<string, unknown>> {
+  const text = `mutation ($input: RegisterSqlInstanceInput!) { result: registerSqlInstance(input: $input) {
+    __typename ... on Refusal { message fix } ... on InvalidInput { field } } }`;
+  const input = { idempotencyKey: 'an instance', name: 'Primary', site: 'Dublin', connection: connection(change) };
+  const answer = await ask(text, { input });
+  if (answer.errors !== undefined) throw new Error(JSON.stringify(answer.errors));
+  return answer.data?.['result'] as Record<string, unknown>;
+}
+
 describeWithServer('registerGroup', () => {
   it('refuses by name what cannot be registered, and stores nothing of it', async () => {
     expect(await register({}, { passwordRef: 'env:WRONG' })).toMatchObject({ __typename: 'LoginRefused' });
@@ -92,6 +101,15 @@ describeWithServer('registerGroup', () => {
       message: expect.stringContaining('env:NOWHERE'),
     });
     expect(await register({}, { port: 1 })).toMatchObject({ __typename: 'InstanceUnreachable' });
+    expect(await register({}, { server: 'no-such-host.invalid' })).toMatchObject({
+      __typename: 'InstanceUnreachable',
+      message: expect.stringContaining('no-such-host.invalid'),
+      fix: expect.stringMatching(/./),
+    });
+    expect(await register({}, { server: 'no such host' })).toMatchObject({
+      __typename: 'InvalidInput',
+      field: 'management',
+    });
     expect(await register({}, { database: 'master' })).toMatchObject({
       __typename: 'NotAManagementDatabase',
       missing: expect.arrayContaining(['adm_Group']),
@@ -99,6 +117,22 @@ describeWithServer('registerGroup', () => {
     expect(await register({}, { database: 'no]such' })).toMatchObject({
       __typename: 'NotAManagementDatabase',
       missing: ['no]such'],
+    });
+    for (const name of [`Odd]'"Db`, `x]; DROP DATABASE [BizTalkMsgBoxDb]; --`])
+      expect(await register({}, { database: name })).toMatchObject({
+        __typename: 'NotAManagementDatabase',
+        missing: [name],
+      });
+    const [name, wrong] = ['SECOND', { ...connection(), passwordRef: 'env:WRONG' }];
+    // Not named in the tables: our login goes nowhere, and the group is found all the same.
+    expect(await register({ dryRun: true, instances: [{ name, connection: wrong }] })).toMatchObject({
+      __typename: 'GroupDiscovery',
+    });
+    expect(await registerInstance({ passwordRef: 'env:WRONG' })).toMatchObject({ __typename: 'LoginRefused' });
+    expect(await registerInstance({ port: 1 })).toMatchObject({ __typename: 'InstanceUnreachable' });
+    expect(await registerInstance({ database: 'master' })).toMatchObject({
+      __typename: 'InvalidInput',
+      field: 'connection.database',
     });
     expect(await register({}, { authentication: 'NTLM' })).toMatchObject({
       __typename: 'InvalidInput',
@@ -114,7 +148,12 @@ describeWithServer('registerGroup', () => {
     });
     expect(await register({ name: ' ' })).toMatchObject({ __typename: 'InvalidInput', field: 'name' });
     expect(await register({}, {}, { ...admin, roles: ['operator'] })).toMatchObject({ __typename: 'NotAllowed' });
-    expect((await ask('{ groups { nodes { id } } }')).data).toEqual({ groups: { nodes: [] } });
+    expect((await ask('{ groups { nodes { id } } sqlInstances { nodes { id } } }')).data).toEqual({
+      groups: { nodes: [] },
+      sqlInstances: { nodes: [] },
+    });
+    // What stood after the bracket was part of a name: the database is still there.
+    await onServer(server, 'USE [BizTalkMsgBoxDb]');
   });
 
   it('shows in a dry run what it would find', async () => {

@@ -3,7 +3,7 @@ import { createOutbox } from '@holdfast/messaging';
 import { createLogger, newId } from '@holdfast/service';
 import { shellMigrations } from '@holdfast/service/host';
 import { loadMigrations, migrate, openStore, type Store } from '@holdfast/store';
-import type { InventoryDependencies } from '../src/registration/registration-commands.ts';
+import type { InventoryDependencies } from '../src/group/group-commands.ts';
 import type { InventoryTables } from '../src/tables.ts';
 
 /** The service's store as the host opens it. */

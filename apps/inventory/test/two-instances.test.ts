@@ -59,6 +59,7 @@ type View = {
         readonly databaseNames: readonly string[];
         readonly reason: { readonly code: string };
       }[];
+      readonly coverage: readonly Finding[];
       readonly instances: readonly { readonly serverName: string; readonly observation: Observation }[];
       readonly databases: {
         readonly nodes: readonly {
@@ -73,9 +74,16 @@ type View = {
     }[];
   };
 };
+type Finding = {
+  readonly database: string;
+  readonly instance: string;
+  readonly problem: string;
+  readonly reason: { readonly code: string };
+};
 type Observation = { readonly freshness: string; readonly error: string | null };
 const view = `{ groups { nodes { id observation { freshness error }
   unaddressedInstances { name databaseNames reason { code } }
+  coverage { database instance problem reason { code } }
   instances { serverName observation { freshness error } }
   databases { nodes { name role state inBackupJob instance { serverName } observation { freshness error } } }
 } } }`;
@@ -141,6 +149,25 @@ const rolesOf = (group: View['groups']['nodes'][number]) =>
   Object.fromEntries(
     group.databases.nodes.map(({ name, role, instance, state }) => [name, [role, instance.serverName, state]]),
   );
+/** Databases by problem and reason. */
+const findingsOf = (group: View['groups']['nodes'][number]) =>
+  Object.fromEntries(
+    [...new Set(group.coverage.map(({ problem, reason: { code } }) => `${problem} ${code}`))].map(kind => [
+      kind,
+      group.coverage
+        .filter(({ problem, reason: { code } }) => `${problem} ${code}` === kind)
+        .map(({ instance, database }) => `${instance}.${database}`)
+        .sort(),
+    ]),
+  );
+/** Nobody has made these ready for the job. */
+const notReady = ['BAMAlertsApplication', 'BAMAlertsNSMain'].map(name => `${serverNames[0]}.${name}`);
+/** As the tables place them. */
+const onSecond = [
+  ...['BizTalkDTADb', 'BizTalkMsgBoxDb2', 'EsbExceptionDb', 'EsbItineraryDb'].map(name => `${serverNames[1]}.${name}`),
+  `${serverNames[1].toLowerCase()}.Billing`,
+  `${alias}.Orders`,
+];
 const whole = {
   BizTalkMgmtDb: ['MANAGEMENT', serverNames[0], 'ONLINE'],
   BizTalkMsgBoxDb: ['MESSAGE_BOX_MASTER', serverNames[0], 'ONLINE'],
@@ -180,6 +207,12 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
         { name: alias, databaseNames: ['Orders'], reason: { code: 'INSTANCE_NOT_ADDRESSED' } },
       ]);
 
+      // Billing is placed under another spelling of the same name.
+      expect(findingsOf(first)).toEqual({
+        'UNRESOLVED_SERVER INSTANCE_NOT_ADDRESSED': [...onSecond].sort(),
+        'PROCEDURES_MISSING PROCEDURES_MISSING': notReady,
+      });
+
       expect((await inventory.registerInstance('the second one', 1)).result.__typename).toBe('SqlInstance');
       const second = await inventory.until(group => group.unaddressedInstances.length === 1);
       expect(second.unaddressedInstances).toMatchObject([{ name: alias, databaseNames: ['Orders'] }]);
@@ -189,6 +222,9 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
       expect((await inventory.registerInstance(alias, 1)).result.__typename).toBe('SqlInstance');
       const last = await inventory.until(group => group.unaddressedInstances.length === 0);
       expect(rolesOf(last)).toEqual(whole);
+      // A look that knew nothing of Orders may have been the last one at the instance.
+      const known = await inventory.until(group => group.coverage.every(({ problem }) => problem !== 'UNKNOWN'));
+      expect(findingsOf(known)).toEqual({ 'PROCEDURES_MISSING PROCEDURES_MISSING': [...notReady, ...onSecond].sort() });
       expect(last.instances.map(({ serverName }) => serverName).sort()).toEqual([...serverNames]);
       expect((await inventory.registerInstance('no name of the tables', 1)).result.__typename).toBe(
         'SqlInstanceAlreadyRegistered',
@@ -215,7 +251,8 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
 
     it('notices a change on either instance', async () => {
       await onServer(servers[1], 'ALTER DATABASE [Orders] SET OFFLINE');
-      await inventory.until(group => rolesOf(group)['Orders']?.[2] === 'OFFLINE');
+      const without = await inventory.until(group => rolesOf(group)['Orders']?.[2] === 'OFFLINE');
+      expect(findingsOf(without)['NOT_ONLINE NOT_ONLINE']).toEqual([`${alias}.Orders`]);
       await onServer(servers[1], 'ALTER DATABASE [Orders] SET ONLINE');
       await inventory.until(group => rolesOf(group)['Orders']?.[2] === 'ONLINE');
     });
@@ -256,6 +293,11 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
           ),
       );
       expect(rolesOf(group)).toEqual(whole);
+      // What nobody has seen lately is not shown as fine.
+      expect(findingsOf(group)).toEqual({
+        'UNKNOWN INSTANCE_OUTDATED': [...onSecond].sort(),
+        'PROCEDURES_MISSING PROCEDURES_MISSING': [...notReady, ...onSecond].sort(),
+      });
       for (const { instance, observation } of group.databases.nodes)
         expect([instance.serverName, observation.freshness === 'EXPIRED', observation.error === null]).toEqual(
           instance.serverName === serverNames[0] ? [serverNames[0], false, true] : [serverNames[1], true, false],

@@ -32,6 +32,30 @@ export async function findDatabases(db: Reader<InventoryTables>, ids: readonly D
   return (await db.selectFrom('group_database').selectAll().where('id', 'in', ids).execute()).map(toDatabase);
 }
 
+/** Databases of groups beside this one on these instances. */
+export async function databasesOfOthers(
+  db: Reader<InventoryTables>,
+  groupId: GroupId | undefined,
+  instanceIds: readonly InstanceId[],
+): Promise<GroupDatabase[]> {
+  if (instanceIds.length === 0) return [];
+  let query = db.selectFrom('group_database').selectAll().where('instance_id', 'in', instanceIds);
+  if (groupId !== undefined) query = query.where('group_id', '!=', groupId);
+  return (await query.execute()).map(toDatabase);
+}
+
+/** The names of all databases that some backup job covers. */
+export async function coveredNames(db: Reader<InventoryTables>): Promise<string[]> {
+  const rows = await db
+    .selectFrom('group_database')
+    .select('name')
+    .distinct()
+    .where('in_backup_job', '=', 1)
+    .orderBy('name')
+    .execute();
+  return rows.map(({ name }) => name);
+}
+
 /** A database that the group no longer names is gone from the list; its id comes back with it. */
 export async function replaceDatabases(
   tx: Transactor<InventoryTables>,

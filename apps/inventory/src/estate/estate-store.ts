@@ -1,9 +1,9 @@
 import { resolveSecret, SecretError } from '@holdfast/service';
 import { type SqlServer, SqlServerError, openServer } from '@holdfast/sqlserver';
 import { observeManagement } from '@holdfast/sqlserver/management';
-import { observeDatabases, observeServer } from '@holdfast/sqlserver/observe';
 import type { InstanceAddress } from '../instance/instance.ts';
-import { namedDatabases, namedServers, type NamedDatabase, sameName, type SeenInstance } from './estate.ts';
+import { type GroupTables, namedServers, sameName, type SeenInstance } from './estate.ts';
+import { seeInstance, seeTables } from './facts-store.ts';
 
 /** What the SQL Servers say: read only. Every connection is closed before the answer is given; nothing is kept between two looks. */
 
@@ -24,7 +24,7 @@ export type DiscoveredGroup = {
   readonly observedAt: string;
   /** As the Management instance calls itself. */
   readonly managementServer: string;
-  readonly databases: readonly NamedDatabase[];
+  readonly tables: GroupTables;
   /** Server names of the tables to which there is no way, or whose way did not lead to an instance (`problem`). */
   readonly awaited: readonly { readonly name: string; readonly problem: Unreachable | null }[];
   /** By the names of the tables: the Management instance, and those that were looked at because they were not known. */
@@ -40,63 +40,61 @@ export type Discovery =
   | Unreachable
   | { readonly refused: 'NotAManagementDatabase'; readonly missing: readonly string[] };
 
+export type GroupSearch = {
+  readonly management: { readonly address: InstanceAddress; readonly database: string };
+  /** The address that somebody gave for a name of the tables. */
+  readonly wayTo: (name: string) => InstanceAddress | undefined;
+  /** A name that needs no look here. */
+  readonly isKnown?: (name: string) => boolean;
+  /** Names of databases in the jobs of other groups: asked after where this group meets them. */
+  readonly covered: readonly string[];
+};
+
 /**
- * The group behind a Management database, and its instances. `wayTo`: the address that somebody gave for a name of the tables. An instance
- * is never looked for under its name alone: our login goes only where somebody sent it. `isKnown`: a name that needs no look here.
+ * The group behind a Management database, and its instances. An instance is never looked for under its name alone: our login goes only
+ * where somebody sent it.
  */
-export async function discoverGroup(
-  access: EstateAccess,
-  management: { readonly address: InstanceAddress; readonly database: string },
-  wayTo: (name: string) => InstanceAddress | undefined,
-  isKnown: (name: string) => boolean = () => false,
-): Promise<Discovery> {
+export async function discoverGroup(access: EstateAccess, search: GroupSearch): Promise<Discovery> {
+  const { management, wayTo, isKnown = () => false } = search;
   const observedAt = new Date(access.clock()).toISOString();
   const root = await lookAt(access, management.address, async server => {
-    const seen = await seeInstance(server);
-    return { seen, said: await observeManagement(server, management.database) };
+    const said = await observeManagement(server, management.database);
+    if ('refused' in said) return said;
+    const covered = [...said.coveredDatabases.map(({ databaseName }) => databaseName), ...search.covered];
+    const seen = await seeInstance(server, covered);
+    const place = { server: seen.serverName, databaseName: management.database };
+    return { seen, covered, tables: await seeTables(server, place, said) };
   });
   if ('refused' in root) return root;
-  const { seen, said } = root.answer;
-  if ('refused' in said) return { refused: 'NotAManagementDatabase', missing: said.missing };
-  const { group, messageBoxes, otherDatabases, coveredDatabases } = said;
-  const databases = namedDatabases(
-    { management: { server: seen.serverName, databaseName: management.database }, group, messageBoxes, otherDatabases },
-    coveredDatabases,
-  );
+  if ('refused' in root.answer) return { refused: 'NotAManagementDatabase', missing: root.answer.missing };
+  const { seen, covered, tables } = root.answer;
   const awaited: DiscoveredGroup['awaited'][number][] = [];
   const instances: DiscoveredGroup['instances'][number][] = [];
-  for (const name of namedServers(databases)) {
+  for (const name of namedServers(tables.databases)) {
     if (sameName(name, seen.serverName)) {
       instances.push({ name, address: management.address, seen });
       continue;
     }
     if (isKnown(name)) continue;
     const address = wayTo(name);
-    const other = address === undefined ? undefined : await lookAt(access, address, seeInstance);
+    const other =
+      address === undefined ? undefined : await lookAt(access, address, server => seeInstance(server, covered));
     if (address === undefined || other === undefined) awaited.push({ name, problem: null });
     else if ('refused' in other) awaited.push({ name, problem: other });
     else instances.push({ name, address, seen: other.answer });
   }
-  return { group: { observedAt, managementServer: seen.serverName, databases, awaited, instances } };
+  return { group: { observedAt, managementServer: seen.serverName, tables, awaited, instances } };
 }
 
+/** `covered`: as in `seeInstance`. */
 export async function discoverInstance(
   access: EstateAccess,
   address: InstanceAddress,
+  covered: readonly string[],
 ): Promise<{ readonly seen: SeenInstance; readonly observedAt: string } | Unreachable> {
   const observedAt = new Date(access.clock()).toISOString();
-  const found = await lookAt(access, address, seeInstance);
+  const found = await lookAt(access, address, server => seeInstance(server, covered));
   return 'refused' in found ? found : { seen: found.answer, observedAt };
-}
-
-async function seeInstance(server: SqlServer): Promise<SeenInstance> {
-  const { serverName, productVersion } = await observeServer(server);
-  const { databases } = await observeDatabases(server);
-  return {
-    serverName,
-    productVersion,
-    databases: databases.map(({ name, state, recoveryModel }) => ({ name, state, recoveryModel })),
-  };
 }
 
 async function lookAt<Answer>(

@@ -1,12 +1,70 @@
 import { databasesOfGroup, type GroupRows } from '@holdfast/domain/biztalk';
 import type { DatabaseRole } from '@holdfast/domain/biztalk';
 
-/** What one instance says of its databases. */
-export type SeenDatabase = { readonly name: string; readonly state: string; readonly recoveryModel: string };
-export type SeenInstance = {
-  readonly serverName: string;
-  readonly productVersion: string;
+/** What one instance says of a database. */
+export type SeenDatabase = {
+  readonly name: string;
+  readonly state: string;
+  readonly recoveryModel: string;
+  /** null: it could not be read. */
+  readonly inAvailabilityGroup: boolean | null;
+  readonly isEncrypted: boolean | null;
+  /** What the job calls and is not there (biztalk-dr.md §2.7); null: not asked, because no job covers it or it is not online, or unread. */
+  readonly missingBackupObjects: readonly string[] | null;
+};
+
+/** A job of SQL Server Agent. Times are RFC 3339 UTC, placed by the server's offset at the look. */
+export type SeenJob = {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly lastRun: string | null;
+  readonly lastOutcome: string | null;
+  readonly nextRun: string | null;
+};
+export type SeenLogin = {
+  readonly name: string;
+  readonly sid: string;
+  readonly kind: string;
+  readonly disabled: boolean;
+};
+export type SeenLinkedServer = { readonly name: string; readonly dataSource: string | null; readonly rpcOut: boolean };
+
+/** A part of a look that the server refused, with its reason; the rest of the look holds. */
+export type Unread = { readonly part: UnreadPart; readonly message: string; readonly fix: string };
+export type UnreadPart = 'JOBS' | 'LOGINS' | 'LINKED_SERVERS' | 'PROTECTION' | 'BACKUP_OBJECTS' | 'HOSTS';
+
+/** What an instance says besides who it is; a part is null when it could not be read. */
+export type InstanceDetails = {
+  readonly edition: string | null;
   readonly databases: readonly SeenDatabase[];
+  readonly jobs: readonly SeenJob[] | null;
+  readonly logins: readonly SeenLogin[] | null;
+  readonly linkedServers: readonly SeenLinkedServer[] | null;
+  readonly unread: readonly Unread[];
+};
+export type SeenInstance = InstanceDetails & { readonly serverName: string; readonly productVersion: string };
+
+/** The BizTalk computers and hosts of a group (biztalk-dr.md §1.4, §1.5). */
+export type Platform = {
+  readonly computers: readonly string[];
+  readonly hosts: readonly { readonly name: string; readonly kind: 'IN_PROCESS' | 'ISOLATED' }[];
+  readonly hostInstances: readonly {
+    readonly host: string;
+    readonly computer: string;
+    readonly enabled: boolean;
+    /** Of its configuration: whether its service runs is not in the tables. */
+    readonly state: string;
+  }[];
+};
+
+/** What a group's tables say. `platform`: null when it could not be read. */
+export type GroupTables = {
+  readonly databases: readonly NamedDatabase[];
+  /** Databases of adm_OtherBackupDatabases without a server: the view leaves them out (biztalk-dr.md §1.3). */
+  readonly unplaced: readonly string[];
+  readonly ssoServer: string | null;
+  readonly platform: Platform | null;
+  readonly unread: readonly Unread[];
 };
 
 /** A database that the group's tables name. `server` as configured: an alias as often as not. */
@@ -48,4 +106,9 @@ export function namedServers(databases: readonly NamedDatabase[]): string[] {
   return databases
     .map(({ server }) => server)
     .filter((server, at, all) => all.findIndex(other => sameName(other, server)) === at);
+}
+
+/** Why a part is missing, as the API words it. */
+export function unreadReason({ part, message, fix }: Unread) {
+  return { code: `${part}_UNREAD`, message, fix, evidence: null, since: null };
 }

@@ -2,6 +2,7 @@ import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
 import type { CursorKey, Page } from '@holdfast/service/graphql';
 import type { Reader, Transactor } from '@holdfast/store';
 import type { InventoryTables } from '../tables.ts';
+import type { GroupTables } from '../estate/estate.ts';
 import type { AwaitedInstance, Group, GroupInstance } from './group.ts';
 
 type GroupRow = InventoryTables['biztalk_group'];
@@ -109,6 +110,7 @@ function toRow(group: Group): GroupRow {
     observed_at: group.observedAt,
     observation_error: group.observationError,
     awaited_instances: JSON.stringify(group.awaitedInstances),
+    tables: group.tables === null ? null : JSON.stringify(group.tables),
   };
 }
 
@@ -124,5 +126,6 @@ function toGroup(row: GroupRow): Group {
     observedAt: row.observed_at,
     observationError: row.observation_error,
     awaitedInstances: JSON.parse(row.awaited_instances) as AwaitedInstance[],
+    tables: row.tables === null ? null : (JSON.parse(row.tables) as GroupTables),
   };
 }

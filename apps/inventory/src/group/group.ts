@@ -1,5 +1,6 @@
 import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
 import type { GroupDatabase } from '../database/database.ts';
+import type { GroupTables } from '../estate/estate.ts';
 
 /** A BizTalk group as registered: defined by its databases, found through its Management database. */
 export type Group = {
@@ -14,6 +15,8 @@ export type Group = {
   readonly observedAt: string | null;
   readonly observationError: string | null;
   readonly awaitedInstances: readonly AwaitedInstance[];
+  /** As of the last look; null when they were not kept then. */
+  readonly tables: GroupTables | null;
 };
 
 /** An instance that the group's tables name and that could not be seen yet: not even whether it is one that is known by another name. */

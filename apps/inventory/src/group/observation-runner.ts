@@ -1,21 +1,18 @@
 import { safeMessage } from '@holdfast/service';
 import type { RunnerDefinition } from '@holdfast/service/runner';
 import type { Transactor } from '@holdfast/store';
-import { databasesOf, findDatabases, replaceDatabases } from '../database/database-store.ts';
+import { replaceComputers } from '../computer/computer-store.ts';
+import { coveredNames, databasesOf, findDatabases, replaceDatabases } from '../database/database-store.ts';
 import { namedServers, sameName } from '../estate/estate.ts';
 import { type DiscoveredGroup, discoverGroup } from '../estate/estate-store.ts';
 import type { Instance } from '../instance/instance.ts';
 import { findInstance, findInstances, findNamedInstances, saveInstance } from '../instance/instance-store.ts';
-import {
-  databaseIdIn,
-  type InventoryDependencies,
-  publishGroup,
-  resolvedInstance,
-  saveSeenInstance,
-} from '../registration/registration-commands.ts';
+import { recordInstance } from '../instance/instance-commands.ts';
+import { databaseIdIn, resolvedInstance } from '../registration/registration-commands.ts';
 import { awaitedInstances, memberDatabases, type ResolvedInstance } from '../registration/registration.ts';
 import { findHold } from '../source-hold/source-hold-store.ts';
 import type { InventoryTables } from '../tables.ts';
+import { type InventoryDependencies, publishGroup } from './group-commands.ts';
 import { factsDiffer, type Group, type GroupInstance } from './group.ts';
 import { allGroups, findGroup, listGroupInstances, replaceGroupInstances, updateGroup } from './group-store.ts';
 
@@ -24,6 +21,7 @@ type Known = {
   readonly management: { readonly instance: Instance; readonly database: string };
   readonly names: readonly string[];
   readonly registered: (name: string) => Instance | undefined;
+  readonly covered: readonly string[];
 };
 type Look = { readonly group: Group; readonly found: DiscoveredGroup };
 
@@ -48,13 +46,13 @@ export function observationRunner(
     decide: (group, now) => (group !== undefined && isDue(group, observeEveryMs, now) ? group : undefined),
     step: () => 'look',
     async act(group) {
-      const { management, names, registered } = await store.read(db => knownOf(db, group));
-      const look = await discoverGroup(
-        deps,
-        { address: management.instance.address, database: management.database },
-        name => registered(name)?.address,
-        name => names.some(known => sameName(known, name)),
-      );
+      const { management, names, registered, covered } = await store.read(db => knownOf(db, group));
+      const look = await discoverGroup(deps, {
+        management: { address: management.instance.address, database: management.database },
+        wayTo: name => registered(name)?.address,
+        isKnown: name => names.some(known => sameName(known, name)),
+        covered,
+      });
       if (!('refused' in look)) return { group, found: look.group };
       throw new Error(
         'missing' in look ? `not a Management database any more: ${look.missing.join(', ')} missing` : look.cause,
@@ -85,20 +83,27 @@ export function observationRunner(
     const group = await findGroup(tx, id);
     if (group === undefined || group.observedAt !== before.observedAt) return;
     const seenNow = found.instances.map(resolvedInstance);
-    for (const instance of seenNow) await saveSeenInstance(deps, tx, { ...instance, site: group.site }, observedAt);
+    let isNews = false;
+    for (const instance of seenNow) {
+      const recorded = await recordInstance(deps, tx, { ...instance, site: group.site, observedAt }, id);
+      isNews ||= recorded.isNews;
+    }
     const known = { instances: await listGroupInstances(tx, id), databases: await databasesOf(tx, id) };
     const resolved = [...seenNow, ...(await stillNamed(tx, known.instances, found))];
-    const databases = memberDatabases(id, found.databases, resolved, known.databases, databaseIdIn(id));
+    const databases = memberDatabases(id, found.tables.databases, resolved, known.databases, databaseIdIn(id));
     const facts = { instances: resolved.map(({ id: instanceId, name }) => ({ instanceId, name })), databases };
-    const changed = factsDiffer(known, facts);
+    const changed = isNews || factsDiffer(known, facts);
     const seen = {
       ...group,
       observedAt,
       observationError: null,
       awaitedInstances: awaitedInstances(found),
+      tables: found.tables,
       version: changed ? group.version + 1 : group.version,
     };
     await updateGroup(tx, seen);
+    const computers = found.tables.platform?.computers;
+    if (computers !== undefined) await replaceComputers(tx, id, computers);
     if (!changed) return;
     await replaceGroupInstances(tx, id, facts.instances);
     await replaceDatabases(tx, id, databases);
@@ -113,7 +118,13 @@ async function knownOf(db: Parameters<typeof findGroup>[0], group: Group): Promi
     throw new Error(`The Management database of ${group.name} is not stored.`);
   const names = (await listGroupInstances(db, group.id)).map(({ name }) => name);
   const registered = await findNamedInstances(db);
-  return { group, management: { instance, database: database.name }, names, registered };
+  return {
+    group,
+    management: { instance, database: database.name },
+    names,
+    registered,
+    covered: await coveredNames(db),
+  };
 }
 
 /** The instances that were not looked at because the group has them: their own runner keeps their facts. */
@@ -122,7 +133,9 @@ async function stillNamed(
   known: readonly GroupInstance[],
   found: DiscoveredGroup,
 ): Promise<ResolvedInstance[]> {
-  const names = namedServers(found.databases).filter(name => !found.instances.some(seen => sameName(seen.name, name)));
+  const names = namedServers(found.tables.databases).filter(
+    name => !found.instances.some(seen => sameName(seen.name, name)),
+  );
   const instances = await findInstances(
     db,
     known.map(({ instanceId }) => instanceId),

@@ -1,16 +1,15 @@
-import type { GroupId, InstanceId } from '@holdfast/domain';
+import type { InstanceId } from '@holdfast/domain';
 import { safeMessage } from '@holdfast/service';
 import type { RunnerDefinition } from '@holdfast/service/runner';
 import type { Transactor } from '@holdfast/store';
-import { databasesOf, replaceDatabases } from '../database/database-store.ts';
-import { withSeenStates } from '../database/database.ts';
+import { coveredNames } from '../database/database-store.ts';
 import { sameName, type SeenInstance } from '../estate/estate.ts';
 import { discoverInstance } from '../estate/estate-store.ts';
-import { factsDiffer } from '../group/group.ts';
-import { findGroup, groupsWith, listGroupInstances, updateGroup } from '../group/group-store.ts';
-import { type InventoryDependencies, publishGroup, saveSeenInstance } from '../registration/registration-commands.ts';
+import type { InventoryDependencies } from '../group/group-commands.ts';
+import { groupsWith } from '../group/group-store.ts';
 import { findHolds } from '../source-hold/source-hold-store.ts';
 import type { InventoryTables } from '../tables.ts';
+import { recordInstance } from './instance-commands.ts';
 import type { Instance } from './instance.ts';
 import { findInstance, groupInstancesBesideManagement, saveInstance } from './instance-store.ts';
 
@@ -40,14 +39,14 @@ export function instanceRunner(
     decide: (instance, now) => (instance !== undefined && isDue(instance, now) ? instance : undefined),
     step: () => 'look',
     async act({ address, serverName }) {
-      const look = await discoverInstance(deps, address);
+      const look = await discoverInstance(deps, address, await store.read(coveredNames));
       if ('refused' in look) throw new Error(look.cause);
       // An address that leads elsewhere by now must not mix two servers' facts.
       if (!sameName(look.seen.serverName, serverName))
         throw new Error(`The server at the address of ${serverName} calls itself ${look.seen.serverName}.`);
       return look;
     },
-    record: (before, look) => store.transaction(tx => recordInstance(deps, tx, before, look)),
+    record: (before, look) => store.transaction(tx => recordLook(deps, tx, before, look)),
     failed: (id, error) =>
       store.transaction(async tx => {
         const current = await findInstance(tx, id);
@@ -58,33 +57,13 @@ export function instanceRunner(
   };
 }
 
-async function recordInstance(
+async function recordLook(
   deps: InventoryDependencies,
   tx: Transactor<InventoryTables>,
   before: Instance,
-  { seen, observedAt }: Look,
+  look: Look,
 ): Promise<void> {
   const current = await findInstance(tx, before.id);
   if (current === undefined || current.observedAt !== before.observedAt) return;
-  await saveSeenInstance(deps, tx, { ...current, seen }, observedAt);
-  for (const groupId of await groupsWith(tx, current.id)) await recordInGroup(deps, tx, groupId, current.id, seen);
-}
-
-async function recordInGroup(
-  deps: InventoryDependencies,
-  tx: Transactor<InventoryTables>,
-  groupId: GroupId,
-  instanceId: InstanceId,
-  seen: SeenInstance,
-): Promise<void> {
-  const group = await findGroup(tx, groupId);
-  if (group === undefined) return;
-  const instances = await listGroupInstances(tx, groupId);
-  const known = await databasesOf(tx, groupId);
-  const databases = known.map(each => (each.instanceId === instanceId ? withSeenStates(each, seen.databases) : each));
-  if (!factsDiffer({ instances, databases: known }, { instances, databases })) return;
-  const changed = { ...group, version: group.version + 1 };
-  await updateGroup(tx, changed);
-  await replaceDatabases(tx, groupId, databases);
-  await publishGroup(deps, tx, changed, { instances, databases });
+  await recordInstance(deps, tx, { ...current, ...look });
 }

@@ -1,10 +1,17 @@
 import type { InstanceId } from '@holdfast/domain';
+import { discoveredId } from '@holdfast/service';
 import type { CursorKey, Page } from '@holdfast/service/graphql';
 import type { Reader, Transactor } from '@holdfast/store';
 import type { InventoryTables } from '../tables.ts';
+import type { InstanceDetails } from '../estate/estate.ts';
 import type { Instance, InstanceAddress } from './instance.ts';
 
 type InstanceRow = InventoryTables['sql_instance'];
+
+/** A server is known by the name it has for itself, wherever it is reached. */
+export function instanceId(serverName: string): InstanceId {
+  return discoveredId('instance', serverName.toUpperCase()) as InstanceId;
+}
 
 export const instanceCursor = (instance: Instance): CursorKey => [instance.id];
 
@@ -21,6 +28,14 @@ export async function findInstances(db: Reader<InventoryTables>, ids: readonly I
 
 export async function findInstance(db: Reader<InventoryTables>, id: InstanceId): Promise<Instance | undefined> {
   return (await findInstances(db, [id]))[0];
+}
+
+/** Those that call themselves so. */
+export async function instancesCalled(
+  db: Reader<InventoryTables>,
+  serverNames: readonly string[],
+): Promise<Instance[]> {
+  return findInstances(db, serverNames.map(instanceId));
 }
 
 /** Instances of groups that none is managed from: those are looked at with the Management database. */
@@ -75,6 +90,7 @@ export async function saveInstance(tx: Transactor<InventoryTables>, instance: In
     'address',
     'observed_at',
     'observation_error',
+    'details',
   ] as const;
   await tx.dialect.upsert(tx.insertInto('sql_instance').values(row), { key: ['id'], columns }).execute();
 }
@@ -90,6 +106,7 @@ function toRow(instance: Instance): InstanceRow {
     address: JSON.stringify(instance.address),
     observed_at: instance.observedAt,
     observation_error: instance.observationError,
+    details: instance.details === null ? null : JSON.stringify(instance.details),
   };
 }
 
@@ -104,5 +121,6 @@ function toInstance(row: InstanceRow): Instance {
     address: JSON.parse(row.address) as InstanceAddress,
     observedAt: row.observed_at,
     observationError: row.observation_error,
+    details: row.details === null ? null : (JSON.parse(row.details) as InstanceDetails),
   };
 }

@@ -1,4 +1,5 @@
 import type { InstanceId } from '@holdfast/domain';
+import type { InstanceDetails } from '../estate/estate.ts';
 
 /** How to reach an instance; `userRef` and `passwordRef` are references (`env:NAME`, `file:path`). */
 export type InstanceAddress = {
@@ -22,4 +23,6 @@ export type Instance = {
   readonly address: InstanceAddress;
   readonly observedAt: string;
   readonly observationError: string | null;
+  /** As of the last look; null when they were not kept then. */
+  readonly details: InstanceDetails | null;
 };

@@ -10,6 +10,13 @@ export function groupRefusal(refused: GroupRefusal) {
         fix: 'Name the Management database of the group (BizTalkMgmtDb by default) and a login that may read it.',
         missing: refused.missing,
       };
+    case 'InAvailabilityGroup':
+      return {
+        __typename: 'InAvailabilityGroup' as const,
+        message: `Availability groups are not supported, and databases of this group are in one: ${refused.databases.join(', ')}.`,
+        fix: 'Take the databases of the group out of it, or protect the group by other means.',
+        databaseNames: refused.databases,
+      };
     case 'GroupAlreadyRegistered':
       return {
         __typename: 'GroupAlreadyRegistered' as const,

@@ -1,21 +1,21 @@
 import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
-import { groupObserved, instanceAddressed, sqlInstanceRegistered } from '@holdfast/events';
+import { sqlInstanceRegistered } from '@holdfast/events';
 import { allows, type Caller, discoveredId, newId, type NotAllowed, parseSecretRef } from '@holdfast/service';
-import {
-  findEarlierRequest,
-  type HostDependencies,
-  type IdempotentRequest,
-  rememberRequest,
-} from '@holdfast/service/host';
+import { findEarlierRequest, type IdempotentRequest, rememberRequest } from '@holdfast/service/host';
 import { addressProblem } from '@holdfast/sqlserver';
 import type { Transactor } from '@holdfast/store';
-import { replaceDatabases } from '../database/database-store.ts';
-import { sameName, type SeenInstance } from '../estate/estate.ts';
+import { replaceComputers } from '../computer/computer-store.ts';
+import { type CoverageFinding, coverageOf, inAvailabilityGroup } from '../coverage/coverage.ts';
+import { discoveredCoverage } from '../coverage/coverage-store.ts';
+import { coveredNames, replaceDatabases } from '../database/database-store.ts';
+import { sameName } from '../estate/estate.ts';
 import { type DiscoveredGroup, discoverGroup, discoverInstance, type Unreachable } from '../estate/estate-store.ts';
-import type { Group, GroupFacts } from '../group/group.ts';
+import { type InventoryDependencies, publishGroup } from '../group/group-commands.ts';
+import type { Group } from '../group/group.ts';
 import { allGroups, findGroup, findGroupManagedBy, insertGroup } from '../group/group-store.ts';
 import type { Instance } from '../instance/instance.ts';
-import { findInstance, findNamedInstances, saveInstance, saveInstanceName } from '../instance/instance-store.ts';
+import { recordInstance } from '../instance/instance-commands.ts';
+import { findInstance, findNamedInstances, instanceId, saveInstanceName } from '../instance/instance-store.ts';
 import type { InventoryTables } from '../tables.ts';
 import {
   awaitedInstances,
@@ -27,8 +27,6 @@ import {
   parseConnection,
   textProblem,
 } from './registration.ts';
-
-export type InventoryDependencies = HostDependencies<InventoryTables>;
 
 export type RegisterGroupInput = {
   readonly idempotencyKey: string;
@@ -48,11 +46,15 @@ export type CommonRefusal =
 export type GroupRefusal =
   | CommonRefusal
   | { readonly refused: 'NotAManagementDatabase'; readonly missing: readonly string[] }
+  | { readonly refused: 'InAvailabilityGroup'; readonly databases: readonly string[] }
   | { readonly refused: 'GroupAlreadyRegistered'; readonly group: Group };
 export type InstanceRefusal =
   CommonRefusal | { readonly refused: 'SqlInstanceAlreadyRegistered'; readonly instance: Instance };
 
-export type RegisteredGroup = { readonly group: Group } | { readonly discovered: DiscoveredGroup } | GroupRefusal;
+export type RegisteredGroup =
+  | { readonly group: Group }
+  | { readonly discovered: DiscoveredGroup; readonly findings: readonly CoverageFinding[] }
+  | GroupRefusal;
 
 const rules: ConnectionRules = {
   // A login is named by reference: its text is not known here.
@@ -79,15 +81,19 @@ export async function registerGroup(
 
   // SQL Server is asked outside of any transaction of ours.
   const registered = await deps.store.read(findNamedInstances);
-  const found = await discoverGroup(
-    deps,
-    parsed.management,
-    name => parsed.confirmed.find(each => sameName(each.name, name))?.address ?? registered(name)?.address,
-  );
+  const { management, confirmed } = parsed;
+  const found = await discoverGroup(deps, {
+    management,
+    wayTo: name => confirmed.find(each => sameName(each.name, name))?.address ?? registered(name)?.address,
+    covered: await deps.store.read(coveredNames),
+  });
   if ('refused' in found) return found;
   const unseen = found.group.awaited.find(({ problem }) => problem !== null)?.problem;
   if (unseen !== undefined && unseen !== null) return unseen;
-  if (input.dryRun) return { discovered: found.group };
+  const findings = coverageOf(await deps.store.read(db => discoveredCoverage(db, found.group, management.database)));
+  if (input.dryRun) return { discovered: found.group, findings };
+  const unsupported = inAvailabilityGroup(findings);
+  if (unsupported.length > 0) return { refused: 'InAvailabilityGroup', databases: unsupported };
   return deps.store.transaction(async tx => {
     const again = await findEarlierRequest(tx, request);
     if (again !== undefined)
@@ -97,7 +103,7 @@ export async function registerGroup(
     return saveNewGroup(deps, tx, request, {
       input,
       found: found.group,
-      managementDatabase: parsed.management.database,
+      managementDatabase: management.database,
     });
   });
 }
@@ -132,7 +138,7 @@ async function saveNewGroup(
   if (taken !== undefined) return { refused: 'GroupAlreadyRegistered', group: taken };
 
   const id = newId(deps.clock) as GroupId;
-  const databases = memberDatabases(id, found.databases, resolved, [], databaseIdIn(id));
+  const databases = memberDatabases(id, found.tables.databases, resolved, [], databaseIdIn(id));
   const management = databases.find(({ role }) => role === 'MANAGEMENT');
   if (management === undefined) throw new Error('The Management database is not among the databases of its group.');
   const group: Group = {
@@ -146,9 +152,10 @@ async function saveNewGroup(
     observedAt,
     observationError: null,
     awaitedInstances: awaitedInstances(found),
+    tables: found.tables,
   };
   for (const instance of resolved) {
-    await saveSeenInstance(deps, tx, { ...instance, site: group.site }, observedAt);
+    await recordInstance(deps, tx, { ...instance, site: group.site, observedAt });
     await saveInstanceName(tx, instance.id, instance.name);
   }
   await insertGroup(
@@ -157,6 +164,7 @@ async function saveNewGroup(
     resolved.map(({ id: instanceId, name }) => ({ instanceId, name })),
   );
   await replaceDatabases(tx, id, databases);
+  await replaceComputers(tx, id, found.tables.platform?.computers ?? []);
   await publishGroup(deps, tx, group, {
     instances: resolved.map(({ id: instanceId, name }) => ({ instanceId, name })),
     databases,
@@ -169,79 +177,6 @@ async function saveNewGroup(
 export function resolvedInstance({ name, address, seen }: DiscoveredGroup['instances'][number]) {
   const { serverName, databases } = seen;
   return { id: instanceId(serverName), name, serverName, databases, address, seen };
-}
-
-/** Publishes the whole of what is known of a group, as it is in the store of this transaction. */
-export async function publishGroup(
-  deps: InventoryDependencies,
-  tx: Transactor<InventoryTables>,
-  group: Group,
-  facts: GroupFacts,
-): Promise<void> {
-  const instances = await Promise.all(
-    facts.instances.map(async ({ instanceId: id, name }) => {
-      const instance = await findInstance(tx, id);
-      if (instance === undefined) throw new Error(`An instance of the group is not stored: ${id}`);
-      return { instanceId: id, name, serverName: instance.serverName, productVersion: instance.productVersion };
-    }),
-  );
-  await deps.outbox.append(tx, groupObserved, {
-    groupId: group.id,
-    version: group.version,
-    name: group.name,
-    site: group.site,
-    observedAt: group.observedAt ?? group.registeredAt,
-    managementDatabaseId: group.managementDatabaseId,
-    instances,
-    databases: facts.databases.map(({ id, name, role, instanceId: on, inBackupJob, state, recoveryModel }) => ({
-      databaseId: id,
-      name,
-      role,
-      instanceId: on,
-      inBackupJob,
-      state,
-      recoveryModel,
-    })),
-  });
-}
-
-/** An instance that a group brought along, or that changed its version: stored, with the way to it published for the other services. */
-export async function saveSeenInstance(
-  deps: InventoryDependencies,
-  tx: Transactor<InventoryTables>,
-  {
-    id,
-    name,
-    address,
-    seen,
-    site,
-  }: Pick<Instance, 'id' | 'name' | 'address' | 'site'> & { readonly seen: SeenInstance },
-  observedAt: string,
-): Promise<Instance> {
-  const before = await findInstance(tx, id);
-  const { serverName, productVersion } = seen;
-  const instance: Instance = {
-    id,
-    version: before?.version ?? 1,
-    name: before?.name ?? name,
-    serverName,
-    site: before?.site ?? site,
-    productVersion,
-    address: before?.address ?? address,
-    observedAt,
-    observationError: null,
-  };
-  const changed = before !== undefined && before.productVersion !== productVersion;
-  const saved = changed ? { ...instance, version: before.version + 1 } : instance;
-  await saveInstance(tx, saved);
-  if (before === undefined)
-    await deps.outbox.append(tx, instanceAddressed, {
-      instanceId: id,
-      version: saved.version,
-      serverName,
-      address: saved.address,
-    });
-  return saved;
 }
 
 export type RegisterSqlInstanceInput = {
@@ -272,7 +207,7 @@ export async function registerSqlInstance(
   if (earlier !== undefined)
     return { instance: await deps.store.read(db => requireInstance(db, earlier.resultId as InstanceId)) };
 
-  const found = await discoverInstance(deps, address);
+  const found = await discoverInstance(deps, address, await deps.store.read(coveredNames));
   if ('refused' in found) return found;
   const id = instanceId(found.seen.serverName);
   return deps.store.transaction(async tx => {
@@ -290,8 +225,13 @@ export async function registerSqlInstance(
       await rememberRequest(tx, request, id);
       return { instance: taken };
     }
-    const seen = { id, name: input.name.trim(), address, seen: found.seen, site: input.site.trim() };
-    const instance = await saveSeenInstance(deps, tx, seen, found.observedAt);
+    const { instance } = await recordInstance(deps, tx, {
+      ...found,
+      id,
+      name: input.name.trim(),
+      address,
+      site: input.site.trim(),
+    });
     await saveInstanceName(tx, id, instance.name);
     const { version, name, serverName, site, productVersion } = instance;
     await deps.outbox.append(tx, sqlInstanceRegistered, {
@@ -349,10 +289,6 @@ function strayDatabase({ database }: ConnectionInput, field: string): InvalidInp
     'A database has no meaning here.',
     'Leave it out: only the management connection names one.',
   );
-}
-
-export function instanceId(serverName: string): InstanceId {
-  return discoveredId('instance', serverName.toUpperCase()) as InstanceId;
 }
 
 export function databaseIdIn(groupId: GroupId): (name: string, serverName: string) => DatabaseId {

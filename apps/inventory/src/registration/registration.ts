@@ -1,6 +1,6 @@
 import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
 import { type GroupDatabase, withSeenStates } from '../database/database.ts';
-import { type NamedDatabase, sameName, type SeenInstance } from '../estate/estate.ts';
+import { type NamedDatabase, sameName, type SeenDatabase } from '../estate/estate.ts';
 import type { DiscoveredGroup } from '../estate/estate-store.ts';
 import type { AwaitedInstance } from '../group/group.ts';
 import type { InstanceAddress } from '../instance/instance.ts';
@@ -77,7 +77,7 @@ export type ResolvedInstance = {
   readonly id: InstanceId;
   readonly name: string;
   readonly serverName: string;
-  readonly databases: SeenInstance['databases'] | null;
+  readonly databases: readonly SeenDatabase[] | null;
 };
 
 /**
@@ -123,7 +123,7 @@ export function memberDatabases(
 const unseen = { state: null, recoveryModel: null };
 
 /** What is known of the instances to which there was no way, by the databases that the tables place there. */
-export function awaitedInstances({ databases, awaited }: Pick<DiscoveredGroup, 'databases' | 'awaited'>) {
+export function awaitedInstances({ tables: { databases }, awaited }: Pick<DiscoveredGroup, 'tables' | 'awaited'>) {
   return awaited.map(({ name, problem }): AwaitedInstance => {
     const there = databases.filter(({ server }) => sameName(server, name));
     return {
