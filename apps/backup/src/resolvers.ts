@@ -6,91 +6,32 @@ import {
   parseId,
   type RecoveryPointId,
 } from '@holdfast/domain';
-import type { PointDatabase, RecoveryVerdict } from '@holdfast/domain/recovery-point';
+import type { RecoveryVerdict } from '@holdfast/domain/recovery-point';
+import { liveFeed } from '@holdfast/messaging';
 import { allows, type Caller } from '@holdfast/service';
 import {
+  apiError,
   connection,
   type Observation,
   observationOf,
-  type OperationContext,
   pageArguments,
   requireId,
   requireRead,
   scalarResolvers,
 } from '@holdfast/service/graphql';
-import type { HostDependencies } from '@holdfast/service/host';
-import DataLoader from 'dataloader';
 import type { Resolvers } from '../generated/resolver-types.ts';
-import type { LedgerFile } from './backup-file/backup-file.ts';
-import { type LedgerSet, sizeOf } from './backup-set/backup-set.ts';
-import { findFiles, findSets, pageOfSets, setCursor } from './backup-set/backup-set-store.ts';
-import { findLooks, type HistoryLook } from './backup-set/history-look-store.ts';
+import { sizeOf } from './backup-set/backup-set.ts';
+import { pageOfSets, setCursor } from './backup-set/backup-set-store.ts';
+import { type BackupContext, forget } from './context.ts';
 import { findGroup } from './estate/estate-store.ts';
-import { judgedAs, type LedgerPoint, shownVerdict } from './recovery-point/recovery-point.ts';
-import { findPoints, pageOfPoints, pointCursor } from './recovery-point/recovery-point-store.ts';
-import { holdMessage, type SourceHold } from './source-hold/source-hold.ts';
-import { findHolds } from './source-hold/source-hold-store.ts';
-import type { BackupTables } from './tables.ts';
-
-type Dependencies = Pick<HostDependencies<BackupTables>, 'store' | 'clock'>;
-
-/** A group of inventory's: only its id is known of it here. */
-export type GroupRef = { readonly id: GroupId };
-export type PointDatabaseRow = PointDatabase & { readonly point: LedgerPoint };
-
-/** One operation's view: who asks, and what was loaded for it already. */
-export type BackupContext = OperationContext &
-  Dependencies & {
-    readonly observeEveryMs: number;
-    readonly sets: DataLoader<BackupSetId, LedgerSet | undefined>;
-    readonly files: DataLoader<BackupFileId, LedgerFile | undefined>;
-    readonly points: DataLoader<RecoveryPointId, LedgerPoint | undefined>;
-    readonly looks: DataLoader<GroupId, HistoryLook | undefined>;
-    readonly holds: DataLoader<GroupId, SourceHold | undefined>;
-  };
-
-export function backupContext(
-  operation: OperationContext,
-  { store, clock }: Dependencies,
-  observeEveryMs: number,
-): BackupContext {
-  const loader = <Key extends string, Row>(
-    find: (ids: readonly Key[]) => Promise<readonly Row[]>,
-    keyOf: (row: Row) => Key,
-  ) =>
-    new DataLoader<Key, Row | undefined>(async ids => {
-      const found = new Map((await find(ids)).map(row => [keyOf(row), row]));
-      return ids.map(id => found.get(id));
-    });
-  return {
-    ...operation,
-    store,
-    clock,
-    observeEveryMs,
-    sets: loader(
-      ids => store.read(db => findSets(db, ids)),
-      set => set.setId,
-    ),
-    files: loader(
-      ids => store.read(db => findFiles(db, ids)),
-      file => file.fileId,
-    ),
-    points: loader(
-      ids => store.read(db => findPoints(db, ids)),
-      point => point.recoveryPointId,
-    ),
-    looks: loader(
-      ids => store.read(db => findLooks(db, ids)),
-      look => look.groupId,
-    ),
-    holds: loader(
-      ids => store.read(db => findHolds(db, ids)),
-      hold => hold.groupId,
-    ),
-  };
-}
+import { foreignCursor, pageOfForeign } from './foreign-backup/foreign-backup-store.ts';
+import { jobResolvers } from './job-resolvers.ts';
+import { judgedAs, shownVerdict } from './recovery-point/recovery-point.ts';
+import { type ChangedPoint, nextChanged, pageOfPoints, pointCursor } from './recovery-point/recovery-point-store.ts';
+import { holdMessage } from './source-hold/source-hold.ts';
 
 export const resolvers: Resolvers = {
+  ...jobResolvers,
   DateTime: scalarResolvers.DateTime,
   Duration: scalarResolvers.Duration,
   Bytes: scalarResolvers.Bytes,
@@ -102,6 +43,23 @@ export const resolvers: Resolvers = {
       readable(caller, await points.load(parsed<RecoveryPointId>(id, 'id'))),
     recoveryPoints: (_parent, { groupId, ...args }, context) =>
       pointsOf(parsed<GroupId>(groupId, 'groupId'), args, context),
+  },
+  Subscription: {
+    recoveryPoints: {
+      subscribe: async (_parent, { groupId, after }, context) => {
+        const id = parsed<GroupId>(groupId, 'groupId');
+        if (!(await isKnown(id, context)))
+          throw apiError('NOT_FOUND', `There is no group ${groupId} that you may see.`, { fix: 'Check the id.' });
+        const feed = pointFeed(context.store, id, placeAfter(after ?? null));
+        context.signal.addEventListener('abort', () => void feed.return?.(), { once: true });
+        return feed;
+      },
+      resolve: (changed: ChangedPoint, _args: unknown, context: BackupContext) => {
+        // One operation for all its events: what was loaded for the one before is old.
+        forget(context);
+        return changed;
+      },
+    },
   },
   BizTalkGroup: {
     __resolveReference: ({ id }, { caller }) => {
@@ -115,6 +73,15 @@ export const resolvers: Resolvers = {
       const page = pageArguments(args);
       const only = { type: type ?? undefined, state: state ?? undefined };
       return connection(await context.store.read(db => pageOfSets(db, id, page, only)), page, undefined, setCursor);
+    },
+    backupJob: async ({ id }, _args, context) =>
+      (await isKnown(id, context))
+        ? ((await context.jobs.load(id)) ?? { groupId: id, observedAt: null, error: null, facts: null })
+        : null,
+    foreignBackups: async ({ id }, args, context) => {
+      if (!(await isKnown(id, context))) return null;
+      const page = pageArguments(args);
+      return connection(await context.store.read(db => pageOfForeign(db, id, page)), page, undefined, foreignCursor);
     },
     recoveryPoints: ({ id }, args, context) => pointsOf(id, args, context),
     latestRecoveryPoint: async ({ id }, _args, { store }) => {
@@ -155,14 +122,45 @@ export const resolvers: Resolvers = {
     databases: point => point.databases.map(database => ({ ...database, point })),
     observation: (point, _args, context) => observationIn(point.groupId, context),
   },
+  RecoveryPointUpdate: {
+    cursor: ({ changed }) => String(changed),
+    recoveryPoint: ({ point }) => point,
+  },
   RecoveryPointDatabase: {
     database: ({ databaseId }) => ({ id: databaseId }),
     file: async ({ databaseId, point }, _args, { sets }) =>
       (await sets.load(point.setId))?.files.find(file => file.databaseId === databaseId) ?? null,
+    base: async ({ databaseId, point }, _args, { chains }) => (await chains.load(point))?.get(databaseId)?.[0] ?? null,
+    chain: async ({ databaseId, point }, _args, { chains }) =>
+      (await chains.load(point))?.get(databaseId)?.slice(1) ?? [],
     verdict: async (row, _args, context) => (await shownAs(row, row.point.groupId, context)).verdict,
     reasons: async (row, _args, context) => (await shownAs(row, row.point.groupId, context)).reasons,
   },
 };
+
+/** Every point in the order in which it became different, then what comes; a subscriber that is busy finds the last state of each. */
+function pointFeed(store: BackupContext['store'], groupId: GroupId, after: number) {
+  let at = after;
+  return liveFeed(
+    store,
+    async db => {
+      const next = await nextChanged(db, groupId, at);
+      if (next === undefined) return undefined;
+      at = next.changed;
+      return { version: next.changed, state: next };
+    },
+    { afterVersion: after },
+  );
+}
+
+function placeAfter(cursor: string | null): number {
+  if (cursor === null) return 0;
+  if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
+  throw apiError('BAD_USER_INPUT', `"${cursor}" is not a cursor.`, {
+    fix: 'Use the last cursor that this subscription gave, or leave it out.',
+    field: 'after',
+  });
+}
 
 async function pointsOf(
   groupId: GroupId,

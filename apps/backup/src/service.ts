@@ -4,7 +4,8 @@ import { createSubgraphHost, type HostOverrides, runs } from '@holdfast/service/
 import { setRunner } from './backup-set/backup-set-runner.ts';
 import { type BackupConfig, schemaText } from './config.ts';
 import { reactions } from './consumers.ts';
-import { type BackupContext, backupContext, resolvers } from './resolvers.ts';
+import { type BackupContext, backupContext } from './context.ts';
+import { resolvers } from './resolvers.ts';
 import type { BackupTables } from './tables.ts';
 
 export { type BackupConfig, backupSchema } from './config.ts';

@@ -1,4 +1,5 @@
 import type { MessagingTables } from '@holdfast/messaging';
+import type { IdempotencyTables } from '@holdfast/service/host';
 
 type KnownGroupTable = { group_id: string; version: number; body: string };
 type KnownAddressTable = { instance_id: string; version: number; body: string };
@@ -9,6 +10,7 @@ type HistoryLookTable = {
   observation_error: string | null;
   file_error: string | null;
   covered_databases: string | null;
+  members: string | null;
 };
 type BackupSetTable = {
   id: string;
@@ -61,16 +63,44 @@ type RecoveryPointTable = {
   reasons: string;
   databases: string;
   published_hash: string;
+  changed: number;
+};
+type ForeignBackupTable = {
+  group_id: string;
+  backup_set_uuid: string;
+  instance_id: string;
+  database_id: string;
+  device: string | null;
+  sort_key: string;
+  confirmed: number;
+  body: string;
+};
+type MsdbPositionTable = { group_id: string; instance_id: string; row_id: number };
+type BackupJobTable = { group_id: string; observed_at: string | null; error: string | null; body: string | null };
+type JobRequestTable = {
+  id: string;
+  group_id: string;
+  kind: string;
+  requested_by: string;
+  reason: string;
+  requested_at: string;
+  last_run_before: string | null;
+  done_at: string | null;
 };
 type SourceHoldTable = { execution_id: string; group_id: string; leaves_source: number; claimed_at: string | null };
 
 /** Rows as the migrations define them. */
-export type BackupTables = MessagingTables & {
-  known_group: KnownGroupTable;
-  known_address: KnownAddressTable;
-  history_look: HistoryLookTable;
-  backup_set: BackupSetTable;
-  backup_file: BackupFileTable;
-  recovery_point: RecoveryPointTable;
-  source_hold: SourceHoldTable;
-};
+export type BackupTables = MessagingTables &
+  IdempotencyTables & {
+    known_group: KnownGroupTable;
+    known_address: KnownAddressTable;
+    history_look: HistoryLookTable;
+    backup_set: BackupSetTable;
+    backup_file: BackupFileTable;
+    recovery_point: RecoveryPointTable;
+    source_hold: SourceHoldTable;
+    foreign_backup: ForeignBackupTable;
+    msdb_position: MsdbPositionTable;
+    backup_job: BackupJobTable;
+    job_request: JobRequestTable;
+  };

@@ -37,8 +37,11 @@ type World = {
 // Files of a prepared instance are copied: a real server has no part in this.
 const { SQLSERVER_URL: _primary, SQLSERVER_STANDBY_URL: _standby, ...env } = process.env;
 const observeEveryMs = 1_800_000;
-/** Of the world's clock: more than the longest pause after which a missing file is looked for. */
-const hourMs = 2 * 3_600_000;
+/**
+ * When each hour begins on the world's clock: so long after the one before that every file is due again, the missing one after its longest
+ * pause and the proven ones after twice as long as they had been known by then, whenever within the hour they were looked at.
+ */
+const beginsMs = [0, 2 * 3_600_000, 7 * 3_600_000] as const;
 const hours = [1, 2, 3] as const;
 const [management, messageBox] = ['BizTalkMgmtDb', 'BizTalkMsgBoxDb'] as const;
 const history = `[${management}].dbo.adm_BackupHistory`;
@@ -164,7 +167,7 @@ function hourOf(world: World): number {
 }
 
 function clockOf(world: World): () => number {
-  return () => Date.now() + (hourOf(world) - 1) * hourMs;
+  return () => Date.now() + (beginsMs[hourOf(world) - 1] ?? 0);
 }
 
 /** May be done twice, and by two processes at once: both go on with the same day. The clock comes last, for it starts the next look. */

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -122,6 +123,78 @@ suite(`the backup service at a source${reason === undefined ? '' : ` (skipped: $
       { groupId },
     );
     expect(data.recoveryPoints?.nodes.map(({ markName }) => markName)).toEqual([secondMark, firstMark]);
+  });
+
+  it('finds that a file was cut off after it was proven, and that it is whole again', async () => {
+    // The files of a real server are not ours to cut.
+    if (source.server.real) return;
+    const name = source.group.databases[1]!.name;
+    const file = join(source.folder, 'share', `${name}_3.bak`);
+    const whole = await readFile(file);
+    const client = signedClient({ url, key, subgraph: 'backup', caller: everywhere });
+    const feed = `subscription ($groupId: ID!, $after: String) { recoveryPoints(groupId: $groupId, after: $after) {
+      cursor recoveryPoint { markName verdict set { state } }
+    } }`;
+    type Update = { cursor: string; recoveryPoint: { markName: string; verdict: string; set: { state: string } } };
+    const news = client.subscribe(feed, { groupId });
+    const next = async () => {
+      const event = await news.next();
+      return (event.value as { data: { recoveryPoints: Update } }).data.recoveryPoints;
+    };
+    const [firstNews, secondNews] = [await next(), await next()];
+    expect([firstNews, secondNews].map(({ recoveryPoint: { markName, verdict } }) => [markName, verdict])).toEqual([
+      [firstMark, 'SOUND'],
+      [secondMark, 'SOUND'],
+    ]);
+    await truncate(file, whole.length - 100);
+    type Point = { verdict: string; reasons: { code: string; evidence: string }[] } & Record<string, unknown>;
+    const question = `query ($groupId: ID!) { recoveryPoints(groupId: $groupId) { nodes {
+      markName verdict reasons { code evidence } set { state }
+      databases { databaseName verdict base { path } chain { path } }
+    } } }`;
+    const cut = await until<{ recoveryPoints: { nodes: Point[] } }>(
+      data => data.recoveryPoints.nodes[0]?.verdict === 'BROKEN',
+      question,
+      { groupId },
+    );
+    const end = (number: number, database: string) => ({
+      path: expect.stringMatching(`${database}_${String(number)}.bak$`),
+    });
+    const [first] = source.group.databases;
+    expect(cut.recoveryPoints.nodes).toMatchObject([
+      {
+        markName: secondMark,
+        reasons: [{ code: 'FILE_DAMAGED', evidence: expect.stringContaining(`${name}_3.bak`) }],
+        set: { state: 'SUSPECT' },
+        databases: [
+          {
+            databaseName: first!.name,
+            verdict: 'SOUND',
+            base: end(1, first!.name),
+            chain: [end(2, first!.name), end(3, first!.name)],
+          },
+          { databaseName: name, verdict: 'BROKEN', base: end(1, name), chain: [end(2, name)] },
+        ],
+      },
+      { markName: firstMark, verdict: 'SOUND', reasons: [] },
+    ]);
+    // Only the point that became different, with its set as it is by now.
+    const third = await next();
+    expect(third.recoveryPoint).toEqual({ markName: secondMark, verdict: 'BROKEN', set: { state: 'SUSPECT' } });
+    await writeFile(file, whole);
+    expect((await next()).recoveryPoint).toMatchObject({ markName: secondMark, verdict: 'SOUND' });
+    // Who comes back with a cursor is told what became different since, once.
+    const again = client.subscribe(feed, { groupId, after: secondNews.cursor });
+    const { value } = await again.next();
+    expect(value).toMatchObject({
+      data: { recoveryPoints: { recoveryPoint: { markName: secondMark, verdict: 'SOUND' } } },
+    });
+    const wrong = client.subscribe(feed, { groupId, after: 'x' });
+    const refused = (extensions: object) => ({ value: { errors: [{ extensions }] } });
+    expect(await wrong.next()).toMatchObject(refused({ code: 'BAD_USER_INPUT', field: 'after' }));
+    const unknown = client.subscribe(feed, { groupId: newId() });
+    expect(await unknown.next()).toMatchObject(refused({ code: 'NOT_FOUND' }));
+    await client.close();
   });
 
   it('does not believe a row without a file', async () => {

@@ -10,6 +10,7 @@ import { judgeSets, type LedgerSet } from '../src/backup-set/backup-set.ts';
 import { afterCheck } from '../src/backup-file/backup-file.ts';
 import { saveGroup } from '../src/estate/estate-store.ts';
 import { saveLook } from '../src/backup-set/history-look-store.ts';
+import { membersOf } from '../src/recovery-point/recovery-point.ts';
 import type { BackupTables } from '../src/tables.ts';
 import { folder, group, groupId, header, instanceId, lsnAt, setOf } from './ledger.ts';
 import { type LedgerStore, openLedgerStore } from './store.ts';
@@ -100,14 +101,22 @@ beforeAll(async () => {
   await ledger.store.transaction(async tx => {
     const base = group.databases[0]!;
     const members = databases.map(({ name, id }) => ({ ...base, name, databaseId: id }));
-    await saveGroup(tx, { ...group, version: 2, managementDatabaseId: databases[0]!.id, databases: members });
+    const known = { ...group, version: 2, managementDatabaseId: databases[0]!.id, databases: members };
+    await saveGroup(tx, known);
     const sets = judgeSets(
       Array.from({ length: newest }, (_, index) => proven(index + 1)),
       null,
       now,
     );
     for (const set of sets) if ('files' in set) await saveSet(tx, { ...set, version: 1, publishedHash: 'told' });
-    const seen = { groupId, observedAt: now, lookedAt: null, observationError: null, fileError: null };
+    const seen = {
+      groupId,
+      observedAt: now,
+      lookedAt: null,
+      observationError: null,
+      fileError: null,
+      members: JSON.stringify(membersOf(known)),
+    };
     await saveLook(tx, { ...seen, coveredDatabases: names });
   });
 }, 120_000);
@@ -138,6 +147,8 @@ describe('a ledger of fourteen days', () => {
           history: nextHistory(),
           coveredDatabases: names,
           marks: [{ instanceId, offsetMinutes: 0, marks: [] }],
+          msdb: [],
+          job: { observedAt: now, facts: null, problem: null },
           problems: [],
         }),
       ),

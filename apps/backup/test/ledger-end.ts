@@ -13,7 +13,8 @@ const all = { first: 200, after: null };
 export async function ledgerEnd(store: Store<BackupTables>) {
   const sets = await store.read(db => pageOfSets(db, groupId, all, {}));
   const points = await store.read(db => pageOfPoints(db, groupId, all, undefined));
-  const { observationError, fileError, coveredDatabases } = await store.read(db => findLook(db, groupId));
+  const foreign = await store.read(db => db.selectFrom('foreign_backup').select(['body', 'confirmed']).execute());
+  const { observationError, fileError, coveredDatabases, members } = await store.read(db => findLook(db, groupId));
   const events = lastEvents(await publishedAfter(store, 0));
   const stored = [
     ...sets.map(({ setId, version }) => [setId, version] as const),
@@ -24,15 +25,15 @@ export async function ledgerEnd(store: Store<BackupTables>) {
     if (events.get(id)?.['version'] !== version)
       throw new Error(`${id}: version ${String(version)} was not published.`);
   return {
-    look: { observationError, fileError, coveredDatabases },
+    look: { observationError, fileError, coveredDatabases, members },
     sets: sets.map(({ version: _version, publishedHash: _hash, files, ...set }) => ({
       ...undated(set),
-      files: files.map(({ seenAt: _seen, checkedAt, nextCheckAt, ...file }) => ({
+      files: files.map(({ seenAt: _seen, checkedAt, nextCheckAt: _next, ...file }) => ({
         ...undated(file),
         wasChecked: checkedAt !== null,
-        isDueAgain: nextCheckAt !== null,
       })),
     })),
+    foreign,
     points: points.map(({ version: _version, publishedHash: _hash, ...point }) => undated(point)),
     events: [...events.values()]
       .map(({ version: _version, ...event }) => undated(event))

@@ -21,7 +21,7 @@ describe('a look at a file', () => {
       position: 2,
       header: { backupSetUuid: mine.backupSetUuid, firstLsn: lsnAt(3), lastLsn: lsnAt(4) },
       checkedAt: '2026-11-21T10:30:10.000Z',
-      nextCheckAt: null,
+      nextCheckAt: '2026-11-21T10:30:40.000Z',
     });
     // Without a mark the newest of this database and type.
     expect(afterCheck(log, 'LOG', { kind: 'HEADERS', headers }, when).position).toBe(5);

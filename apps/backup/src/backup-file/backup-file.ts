@@ -23,8 +23,7 @@ export type LedgerFile = Omit<BackupFile, 'header'> & {
   readonly seenAt: string;
   /** The source instance was asked for its header and answered. */
   readonly checkedAt: string | null;
-  /** null: nothing to look for any more. */
-  readonly nextCheckAt: string | null;
+  readonly nextCheckAt: string;
 };
 
 /** What asking the source instance for a file's headers gave. */
@@ -37,9 +36,12 @@ export type Finding =
 /** A mark that an instance says it committed. */
 export type MarkRow = { readonly lsn: Lsn; readonly markedAtRecorded: string };
 
-const longestPauseMs = 3_600_000;
+const longestPauseMs = { lost: 3_600_000, verified: 86_400_000 } as const;
 
-/** The file after a look at it. A file that stays away is looked for at growing pauses: as long again as it has been known. */
+/**
+ * The file after a look at it. A file is looked at again at growing pauses, as long again as it has been known: one that is away may come
+ * back, and one that was proven may be lost or cut off before anybody has copied it.
+ */
 export function afterCheck(
   file: LedgerFile,
   type: 'FULL' | 'LOG',
@@ -49,8 +51,8 @@ export function afterCheck(
   const { now, observeEveryMs } = when;
   const at = (ms: number) => new Date(ms).toISOString();
   if (finding.kind === 'NO_ANSWER') return { ...file, nextCheckAt: at(now + observeEveryMs) };
-  const growing = Math.min(Math.max(observeEveryMs, now - Date.parse(file.seenAt)), longestPauseMs);
-  const again = { checkedAt: at(now), nextCheckAt: at(now + growing) };
+  const growingMs = Math.max(observeEveryMs, now - Date.parse(file.seenAt));
+  const again = { checkedAt: at(now), nextCheckAt: at(now + Math.min(growingMs, longestPauseMs.lost)) };
   if (finding.kind === 'LOST') return { ...file, state: finding.state, ...again };
   const found = headerOf(file, type, finding.headers);
   // The file is there, the backup that was claimed is not in it.
@@ -64,7 +66,7 @@ export function afterCheck(
     position: found.position,
     header: toHeader(found),
     checkedAt: again.checkedAt,
-    nextCheckAt: null,
+    nextCheckAt: at(now + Math.min(growingMs, longestPauseMs.verified)),
   };
 }
 
@@ -72,15 +74,17 @@ export function afterCheck(
 const headerTypes = { FULL: 1, LOG: 2 } as const;
 
 /**
- * The backup in the file that the row means: of this database and type, and where several of them were appended, the one that holds the
- * mark or else the newest. The server's name is no evidence here: it is the one at the time of the backup.
+ * The backup in the file that the row means: the one that was recognised before, when it is still there. Else of this database and type, and
+ * where several of them were appended, the one that holds the mark or else the newest. The server's name is no evidence here: it is the one at the time of the backup.
  */
 function headerOf(
-  file: Pick<LedgerFile, 'databaseName' | 'markLsn'>,
+  file: Pick<LedgerFile, 'databaseName' | 'markLsn' | 'header'>,
   type: 'FULL' | 'LOG',
   headers: readonly HeaderFact[],
 ): HeaderFact | undefined {
-  const { markLsn } = file;
+  const { markLsn, header: known } = file;
+  const same = known && headers.find(({ backupSetUuid }) => sameGuid(backupSetUuid, known.backupSetUuid));
+  if (same) return same;
   const claimed = headers.filter(
     header => header.backupType === headerTypes[type] && sameName(header.databaseName, file.databaseName),
   );
@@ -121,6 +125,11 @@ export function withMark(file: LedgerFile, rows: readonly MarkRow[]): LedgerFile
   return { ...file, markLsn: row.lsn, markedAtRecorded: row.markedAtRecorded };
 }
 
+/** That the file is lost, by name. */
+export function lostReasons(file: Pick<BackupFile, 'databaseName' | 'path' | 'state'>): readonly Reason[] {
+  return isLost(file.state) ? stateReasons(file) : [];
+}
+
 /** What keeps the file from being proof. */
 export function fileReasons(file: LedgerFile, type: 'FULL' | 'LOG'): readonly Reason[] {
   const { databaseName, markLsn, header } = file;
@@ -131,7 +140,7 @@ export function fileReasons(file: LedgerFile, type: 'FULL' | 'LOG'): readonly Re
   return [...ofState, reason('MARK_OUTSIDE_FILE', { databaseName, markLsn })];
 }
 
-function stateReasons(file: LedgerFile): readonly Reason[] {
+function stateReasons(file: Pick<BackupFile, 'databaseName' | 'path' | 'state'>): readonly Reason[] {
   switch (file.state) {
     case 'MISSING':
       return [reason('FILE_MISSING', file)];

@@ -1,8 +1,11 @@
+import { newId } from '@holdfast/service';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { HistoryFact } from '@holdfast/sqlserver/management';
 import {
   databaseNames,
   type DatabaseName,
+  fileName,
+  folder,
   group,
   groupId,
   header,
@@ -13,7 +16,10 @@ import {
 } from '../../test/ledger.ts';
 import { type LedgerStore, openLedgerStore } from '../../test/store.ts';
 import type { Finding } from '../backup-file/backup-file.ts';
+import { type JobFacts, parseSteps } from '../backup-job/backup-job.ts';
+import { findJob } from '../backup-job/backup-job-store.ts';
 import { saveGroup } from '../estate/estate-store.ts';
+import { pageOfForeign } from '../foreign-backup/foreign-backup-store.ts';
 import { pageOfPoints } from '../recovery-point/recovery-point-store.ts';
 import type { SeenHistory } from '../source/source-store.ts';
 import { recordFiles, recordHistory } from './backup-set-commands.ts';
@@ -32,6 +38,8 @@ const points = () => ledger.store.read(db => pageOfPoints(db, groupId, first, un
 const due = () => ledger.store.read(db => dueFiles(db, groupId, new Date(ledger.now).toISOString(), 64));
 const states = async () => Object.fromEntries((await sets()).map(({ number, state }) => [number, state]));
 
+const noJob = { observedAt: '2026-11-21T10:30:00.000Z', facts: null, problem: null };
+
 /** A look that finds these rows, and the marks of these sets. */
 async function look(rows: readonly HistoryFact[], change: Partial<SeenHistory> & { marked?: readonly number[] } = {}) {
   const { marked = [], ...rest } = change;
@@ -49,6 +57,8 @@ async function look(rows: readonly HistoryFact[], change: Partial<SeenHistory> &
     history: rows,
     coveredDatabases: databaseNames,
     marks: [{ instanceId, offsetMinutes: 0, marks }],
+    msdb: [],
+    job: noJob,
     problems: [],
     ...rest,
   };
@@ -179,7 +189,8 @@ describe('a set that is not whole', () => {
     ]);
     expect(await due()).toEqual([]);
     ledger.now += 31_000;
-    expect(await examine()).toBe(1);
+    // The others are looked at again as well: what was proven may be lost by now.
+    expect(await examine()).toBe(6);
     expect(await states()).toEqual({ 1: 'VERIFIED', 2: 'VERIFIED', 3: 'VERIFIED' });
     expect((await points()).map(({ verdict }) => verdict)).toEqual(['SOUND', 'SOUND']);
   });
@@ -253,4 +264,142 @@ it('a number that comes again after a failover is another set', async () => {
     ['2', '2026-11-21T10:02:00.000', 'PURGED'],
     ['1', '2026-11-21T10:01:00.000', 'VERIFIED'],
   ]);
+});
+
+describe('what a look finds beside the history', () => {
+  const facts = (usesLocalTime: boolean): JobFacts => ({
+    name: 'Backup BizTalk Server (BizTalkMgmtDb)',
+    enabled: true,
+    runningSinceRecorded: null,
+    lastRun: null,
+    configuration: parseSteps([
+      { command: "exec sp_BackupAllFull_Schedule 'd','BTS','D:\\B',0,null,0" },
+      { command: `exec sp_MarkAll 'BTS','D:\\B',${usesLocalTime ? '1' : '0'}` },
+    ]),
+    intervalSeconds: 900,
+    fullForced: false,
+    offsetMinutes: 60,
+  });
+  const job = (usesLocalTime: boolean) => ({ ...noJob, facts: facts(usesLocalTime) });
+  const bases = async () =>
+    Object.fromEntries((await sets()).map(({ number, timeBasis, startedAt }) => [number, [timeBasis, startedAt]]));
+
+  it('settles the time of a set that is new between two looks at the same steps, until its header says better', async () => {
+    await look(history(1, 'FULL'), { job: job(true) });
+    await look([...history(1, 'FULL'), ...history(2, 'LOG'), ...history(3, 'FULL')], { job: job(true) });
+    await look([...history(1, 'FULL'), ...history(2, 'LOG'), ...history(3, 'FULL'), ...history(4, 'LOG')], {
+      job: job(false),
+    });
+    expect(await bases()).toEqual({
+      1: ['UNKNOWN', null],
+      2: ['LOCAL', '2026-11-21T09:02:00.000Z'],
+      3: ['UTC', '2026-11-21T10:03:00.000Z'],
+      4: ['UNKNOWN', null],
+    });
+    await examine();
+    // The headers of this source say UTC for all.
+    expect(new Set(Object.values(await bases()).map(([basis]) => basis))).toEqual(new Set(['UTC']));
+  });
+
+  it('keeps what was known of the job when a look at it fails, older', async () => {
+    await look(history(1, 'FULL'), { job: job(true) });
+    await look(history(1, 'FULL'), { job: { ...noJob, observedAt: '2026-11-21T10:31:00.000Z', problem: '229' } });
+    expect(await ledger.store.read(db => findJob(db, groupId))).toMatchObject({
+      observedAt: noJob.observedAt,
+      error: '229',
+      facts: { name: 'Backup BizTalk Server (BizTalkMgmtDb)' },
+    });
+  });
+
+  const theirs = {
+    rowId: 9,
+    backupSetUuid: '0198f2c4-0000-7000-8000-000000000077',
+    databaseName: 'BizTalkMsgBoxDb',
+    type: 'L',
+    isCopyOnly: false,
+    firstLsn: lsnAt(2),
+    lastLsn: lsnAt(3),
+    finishedAtRecorded: '2026-11-21T10:03:00.000',
+    userName: 'backup',
+    device: 'NUL',
+  };
+  const msdb = (...rows: (typeof theirs)[]) => [{ instanceId, offsetMinutes: 0, rows, upToRowId: 9 }];
+  const foreign = () => ledger.store.read(db => pageOfForeign(db, groupId, first));
+
+  it('takes a backup for foreign once a later look at the history lacks it too, and explains the gap with it', async () => {
+    await look(fullAndLogs, { marked: [2, 4], msdb: msdb(theirs) });
+    await look(fullAndLogs, { marked: [2, 4] });
+    // Files at which nobody has looked may be older than it.
+    expect(await foreign()).toEqual([]);
+    await examine();
+    expect((await points())[0]?.reasons.map(({ code }) => code)).toEqual(['CHAIN_GAP', 'CHAIN_GAP']);
+    await look(fullAndLogs, { marked: [2, 4] });
+    expect(await foreign()).toMatchObject([
+      { databaseName: 'BizTalkMsgBoxDb', finishedAt: '2026-11-21T10:03:00.000Z' },
+    ]);
+    expect((await points()).map(({ verdict, reasons }) => [verdict, ...reasons.map(({ code }) => code)])).toEqual([
+      ['BROKEN', 'CHAIN_GAP', 'CHAIN_GAP', 'FOREIGN_LOG_BACKUP'],
+      ['SOUND'],
+    ]);
+  });
+
+  it("leaves out the job's own, by device or by uuid, and what is older than the ledger", async () => {
+    const rows = fullAndLogs.slice(0, 4);
+    const own = { ...theirs, device: `${folder}\\${fileName(2, 'BizTalkMsgBoxDb')}` };
+    const uuid = { ...theirs, backupSetUuid: header(2, 'LOG', 'BizTalkMsgBoxDb').backupSetUuid };
+    const older = { ...theirs, backupSetUuid: newId(), firstLsn: lsnAt(0, -9), lastLsn: lsnAt(1, -1) };
+    await look(rows, { marked: [2], msdb: msdb(own, uuid, older) });
+    await examine();
+    await look(rows, { marked: [2] });
+    expect(await foreign()).toEqual([]);
+  });
+
+  it('forgets one that the history lists after all, and its point is judged again', async () => {
+    const late = { ...theirs, device: `${folder}\\${fileName(3, 'BizTalkMsgBoxDb')}` };
+    await look(fullAndLogs, { marked: [2, 4], msdb: msdb(late) });
+    await examine();
+    await look(fullAndLogs, { marked: [2, 4] });
+    expect(await foreign()).toHaveLength(1);
+    await look([...fullAndLogs, ...history(3, 'LOG')], { marked: [2, 3, 4] });
+    await examine();
+    expect(await foreign()).toEqual([]);
+    expect((await points()).map(({ verdict }) => verdict)).toEqual(['SOUND', 'SOUND', 'SOUND']);
+  });
+
+  it('judges every point anew when the group has another database', async () => {
+    await look(fullAndLogs.slice(0, 4), { marked: [2] });
+    await examine();
+    const sso = { ...group.databases[1]!, databaseId: newId(), name: 'SSODB' };
+    const cubes = { ...sso, databaseId: newId(), name: 'BAMAnalysis', role: 'BAM_ANALYSIS' as const };
+    await ledger.store.transaction(tx =>
+      saveGroup(tx, { ...group, version: 2, databases: [...group.databases, sso, cubes] }),
+    );
+    await look(fullAndLogs.slice(0, 4), { marked: [2] });
+    expect(await points()).toMatchObject([{ verdict: 'DEGRADED', reasons: [{ code: 'DATABASE_NOT_IN_SET' }] }]);
+    expect((await points())[0]?.reasons[0]?.message).toContain('SSODB');
+  });
+});
+
+it('a file lost before a full set touches the points up to that set and none after it', async () => {
+  const rows = [...fullAndLogs.slice(0, 4), ...history(3, 'FULL'), ...history(4, 'LOG')];
+  // The log set after the full one spans it.
+  const spanning = (number: number, database: DatabaseName) => ({
+    ...header(number, number % 2 === 0 ? 'LOG' : 'FULL', database),
+    ...(number === 4 ? { firstLsn: lsnAt(2) } : {}),
+  });
+  await look(rows, { marked: [2, 4] });
+  await examine((number, database) => ({ kind: 'HEADERS', headers: [spanning(number, database)] }));
+  expect((await points()).map(({ verdict }) => verdict)).toEqual(['SOUND', 'SOUND']);
+  await ledger.published();
+  ledger.now += 31_000;
+  await examine((number, database) =>
+    number === 1 && database === 'BizTalkMsgBoxDb'
+      ? { kind: 'LOST', state: 'MISSING' }
+      : { kind: 'HEADERS', headers: [spanning(number, database)] },
+  );
+  expect((await points()).map(({ verdict, reasons }) => [verdict, ...reasons.map(({ code }) => code)])).toEqual([
+    ['SOUND'],
+    ['BROKEN', 'NO_BASE', 'FILE_MISSING'],
+  ]);
+  expect((await ledger.published()).map(({ data }) => data['number'] ?? data['markName'])).toEqual(['1', markOf(2)]);
 });

@@ -1,22 +1,18 @@
-import { createHash } from 'node:crypto';
-import type { BackupFileId, BackupSetId, GroupId, RecoveryPointId } from '@holdfast/domain';
-import { recoveryPointJudged, setQualified } from '@holdfast/events';
+import type { BackupFileId, BackupSetId, GroupId } from '@holdfast/domain';
+import { setQualified } from '@holdfast/events';
 import { discoveredId } from '@holdfast/service';
 import type { HostDependencies } from '@holdfast/service/host';
 import type { Transactor } from '@holdfast/store';
 import { afterCheck, type LedgerFile, withMark } from '../backup-file/backup-file.ts';
 import { type KnownGroup, placeOf, sameName } from '../estate/estate.ts';
 import { findGroup } from '../estate/estate-store.ts';
-import {
-  dateJudgement,
-  judgedPayload,
-  judgePoint,
-  judgePointByNewestFull,
-  type LedgerPoint,
-  markedAtOf,
-} from '../recovery-point/recovery-point.ts';
-import { findPoints, savePoint } from '../recovery-point/recovery-point-store.ts';
-import type { SeenFile, SeenHistory, SeenMarks } from '../source/source-store.ts';
+import { findJob, saveJobLook } from '../backup-job/backup-job-store.ts';
+import { type JobFacts, toldBasis } from '../backup-job/backup-job.ts';
+import { recordForeign } from '../foreign-backup/foreign-backup-commands.ts';
+import { findBreaking } from '../foreign-backup/foreign-backup-store.ts';
+import { membersOf } from '../recovery-point/recovery-point.ts';
+import { type ChangedSets, hashOf, judgePoints, wholeLedger } from '../recovery-point/recovery-point-commands.ts';
+import type { SeenFile, SeenHistory, SeenJob, SeenMarks } from '../source/source-store.ts';
 import type { BackupTables } from '../tables.ts';
 import {
   type FinalSet,
@@ -32,17 +28,9 @@ import {
   qualifiedPayload,
   sortKeyOf,
 } from './backup-set.ts';
-import {
-  findBrokenBefore,
-  findFiles,
-  findFullBefore,
-  findSets,
-  openSetsFrom,
-  saveSet,
-  setsFrom,
-} from './backup-set-store.ts';
+import { findBrokenBefore, findFiles, findSets, openSetsFrom, saveSet } from './backup-set-store.ts';
 import { findLook, saveLook } from './history-look-store.ts';
-import { placeMark, placeStart } from './recorded-start.ts';
+import { placeMark, placeStart, placeTold } from './recorded-start.ts';
 
 export type BackupDependencies = Pick<HostDependencies<BackupTables>, 'store' | 'outbox' | 'clock' | 'env'> & {
   readonly observeEveryMs: number;
@@ -75,8 +63,12 @@ export async function recordHistory(
   const known = moved.length === 0 ? ledger : await openSetsFrom(tx, groupId, fromSortKey, moved);
   const knownById = new Map(known.map(set => [set.setId, set]));
   const covered = sameCoverage(look.coveredDatabases, seen.coveredDatabases) ? seen.coveredDatabases : null;
+  const job = await findJob(tx, groupId);
+  // A command may have looked at the job since; what it saw does not speak for the time before these sets.
+  const seenBefore = job.observedAt !== null && job.observedAt <= (look.lookedAt ?? '') ? job.facts : null;
   const listed = listedNow.map(({ setId, each }) => {
-    const before = knownById.get(setId) ?? newSet(setId, groupId, each, covered);
+    const before =
+      knownById.get(setId) ?? withToldStart(newSet(setId, groupId, each, covered), seenBefore, seen.job, now);
     if (isFinal(before)) return before;
     return withMarks(withRows(before, each, group, now), seen.marks, now);
   });
@@ -93,9 +85,16 @@ export async function recordHistory(
           },
     );
   const after = [...listed, ...vanished].toSorted((a, b) => (sortKeyOf(a) < sortKeyOf(b) ? -1 : 1));
-  await judgeAndPublish(deps, tx, groupId, known, after);
+  const changed = await judgeAndPublish(deps, tx, groupId, known, after);
+  await saveJobLook(tx, job, seen.job);
+  const chainsDiffer = await recordForeign(tx, group, seen.msdb, now);
+  const members = JSON.stringify(membersOf(group));
+  // Who belongs to the group and who took its log concerns every point.
+  const concerned = chainsDiffer || members !== look.members ? wholeLedger : changed;
+  if (concerned !== undefined) await judgeAround(deps, tx, group, concerned);
   await saveLook(tx, {
     ...look,
+    members,
     observedAt: seen.observedAt,
     lookedAt: new Date(now).toISOString(),
     observationError: seen.problems.length === 0 ? null : seen.problems.join(' '),
@@ -131,9 +130,11 @@ export async function recordFiles(
       const finding = seen.find(each => each.file.fileId === file.fileId)?.finding;
       return finding === undefined ? file : afterCheck(file, set.type, finding, when);
     });
-    return withTimes({ ...set, files }, seen, when.now);
+    return withTimes({ ...set, files }, seen, { now: when.now, isFirstReading: firstHeader(set) === null });
   });
-  await judgeAndPublish(deps, tx, groupId, known, after);
+  const changed = await judgeAndPublish(deps, tx, groupId, known, after);
+  const group = await findGroup(tx, groupId);
+  if (changed !== undefined && group !== undefined) await judgeAround(deps, tx, group, changed);
   const problems = seen.flatMap(({ finding }) => (finding.kind === 'NO_ANSWER' ? [finding.problem] : []));
   const look = await findLook(tx, groupId);
   await saveLook(tx, { ...look, fileError: problems.length === 0 ? null : [...new Set(problems)].join(' ') });
@@ -200,22 +201,41 @@ function withMarks(set: LedgerSet, seen: readonly SeenMarks[], now: number): Led
   return { ...set, files };
 }
 
+const firstHeader = ({ files }: LedgerSet) => files.find(({ rowIndex }) => rowIndex === 0)?.header ?? null;
+
+/**
+ * A new set's start in the time in which the job writes, where the steps said the same at the looks before and after it: each parameter
+ * @UseLocalTime rules the sets of its own step (biztalk-dr.md §2.2, §2.4). What the job was told is a claim; a header says better.
+ */
+function withToldStart(set: LedgerSet, before: JobFacts | null, { facts }: SeenJob, now: number): LedgerSet {
+  const timeBasis = toldBasis(set.type, before, facts);
+  if (timeBasis === null || facts === null) return set;
+  const offsetMinutes = timeBasis === 'UTC' ? 0 : facts.offsetMinutes;
+  const startedAt = placeTold(set.startedAtRecorded, timeBasis, offsetMinutes, now);
+  return { ...set, timeBasis, startedAt };
+}
+
 /** Start and marks of the set in UTC, as far as the headers that were just read prove the offset of that day. */
-function withTimes(set: LedgerSet, seen: readonly SeenFile[], now: number): LedgerSet {
+function withTimes(
+  set: LedgerSet,
+  seen: readonly SeenFile[],
+  { now, isFirstReading }: { readonly now: number; readonly isFirstReading: boolean },
+): LedgerSet {
   const offsetOf = ({ sourceInstanceId }: LedgerFile) =>
     seen.find(({ file, offsetMinutes }) => file.sourceInstanceId === sourceInstanceId && offsetMinutes !== null)
       ?.offsetMinutes ?? null;
   const first = set.files.find(({ rowIndex }) => rowIndex === 0);
   const offsetMinutes = first === undefined ? null : offsetOf(first);
-  const start =
-    set.timeBasis !== 'UNKNOWN' || offsetMinutes === null
-      ? set
+  const proven =
+    offsetMinutes === null || !(isFirstReading || set.timeBasis === 'UNKNOWN')
+      ? null
       : placeStart({
           startedAtRecorded: set.startedAtRecorded,
           firstFileStartedAtRecorded: first?.header?.startedAtRecorded ?? null,
           offsetMinutes,
           now,
         });
+  const start = proven === null || proven.timeBasis === 'UNKNOWN' ? set : proven;
   const timed = { ...set, timeBasis: start.timeBasis, startedAt: start.startedAt };
   return { ...timed, files: timed.files.map(file => withMarkTime(file, timed, offsetOf(file), now)) };
 }
@@ -225,16 +245,19 @@ function withMarkTime(file: LedgerFile, set: LedgerSet, offsetMinutes: number | 
   return { ...file, markedAt: placeMark(file.markedAtRecorded, offsetMinutes, set, now) };
 }
 
-/** Judges `after`, the ledger from one set to its end, stores what is not as in `before`, and publishes what others may act on. */
+/**
+ * Judges `after`, the ledger from one set to its end, stores what is not as in `before`, and publishes what others may act on. Answers which
+ * sets became different: the points that rest on them are to be judged.
+ */
 async function judgeAndPublish(
   deps: BackupDependencies,
   tx: Tx,
   groupId: GroupId,
   before: readonly (LedgerSet | FinalSet)[],
   after: readonly (LedgerSet | FinalSet)[],
-): Promise<void> {
+): Promise<ChangedSets | undefined> {
   const [lowest] = after;
-  if (lowest === undefined) return;
+  if (lowest === undefined) return undefined;
   const beforeById = new Map(before.map(set => [set.setId, set]));
   const now = new Date(deps.clock()).toISOString();
   const brokenLogSetBefore = await findBrokenBefore(tx, groupId, sortKeyOf(lowest));
@@ -252,7 +275,7 @@ async function judgeAndPublish(
           brokenLogSetBefore,
           now,
         );
-  let firstChanged: string | undefined;
+  const changed: string[] = [];
   for (const set of judged) {
     if (isFinal(set)) continue;
     const hash = hashOf(qualifiedPayload(set));
@@ -260,52 +283,19 @@ async function judgeAndPublish(
       const published = { ...set, version: set.version + 1, publishedHash: hash };
       await saveSet(tx, published);
       await deps.outbox.append(tx, setQualified, { ...qualifiedPayload(published), version: published.version });
-      firstChanged ??= sortKeyOf(set);
+      changed.push(sortKeyOf(set));
     } else if (!isSame(set, behindById.get(set.setId) ?? beforeById.get(set.setId))) {
       await saveSet(tx, set);
     }
   }
-  if (firstChanged !== undefined) await judgePoints(deps, tx, groupId, firstChanged, now);
+  const [from, upTo] = [changed[0], changed.at(-1)];
+  return from === undefined || upTo === undefined ? undefined : { from, upTo };
 }
 
-/** A set touches the points of its own mark and of later ones: no chain to a mark needs what was written after it. */
-async function judgePoints(
-  deps: BackupDependencies,
-  tx: Tx,
-  groupId: GroupId,
-  fromSortKey: string,
-  now: string,
-): Promise<void> {
-  const ledger = await setsFrom(tx, groupId, await findFullBefore(tx, groupId, fromSortKey));
-  let whole: readonly LedgerSet[] | undefined;
-  for (const [index, set] of ledger.entries()) {
-    const { markName } = set;
-    if (set.type !== 'LOG' || markName === null || sortKeyOf(set) < fromSortKey) continue;
-    // A mark has one point: that of the last set which claims it.
-    if (ledger.some((other, at) => at > index && other.markName === markName)) continue;
-    const recoveryPointId = discoveredId('recovery-point', groupId, markName) as RecoveryPointId;
-    const [before] = await findPoints(tx, [recoveryPointId]);
-    let judged = judgePointByNewestFull(set, ledger.slice(0, index + 1));
-    if (judged === undefined) {
-      whole ??= await setsFrom(tx, groupId, '');
-      judged = judgePoint(set, whole.slice(0, whole.findIndex(({ setId }) => setId === set.setId) + 1));
-    }
-    const point: Omit<LedgerPoint, 'version' | 'publishedHash'> = {
-      recoveryPointId,
-      groupId,
-      setId: set.setId,
-      sortKey: sortKeyOf(set),
-      markName,
-      markedAt: markedAtOf(set),
-      ...dateJudgement(judged, before, now),
-    };
-    const payload = judgedPayload(point);
-    const publishedHash = hashOf(payload);
-    if (before?.publishedHash === publishedHash) continue;
-    const version = (before?.version ?? 0) + 1;
-    await savePoint(tx, { ...point, version, publishedHash });
-    await deps.outbox.append(tx, recoveryPointJudged, { ...payload, version });
-  }
+async function judgeAround(deps: BackupDependencies, tx: Tx, group: KnownGroup, changed: ChangedSets): Promise<void> {
+  const groupId = group.groupId as GroupId;
+  const around = { members: membersOf(group), foreign: await findBreaking(tx, groupId) };
+  await judgePoints(deps, tx, groupId, { changed, around, now: new Date(deps.clock()).toISOString() });
 }
 
 /** Only when both looks around a set agree can the one before it speak for its time. */
@@ -316,8 +306,4 @@ function sameCoverage(before: readonly string[] | null, now: readonly string[]):
 
 function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
-}
-
-function hashOf(payload: object): string {
-  return createHash('sha256').update(JSON.stringify(payload)).digest('hex');
 }

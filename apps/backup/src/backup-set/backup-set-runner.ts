@@ -5,8 +5,9 @@ import type { HistoryFact } from '@holdfast/sqlserver/management';
 import type { FileRequest } from '../backup-file/backup-file.ts';
 import { type KnownAddress, type KnownGroup, managementOf, placeOf } from '../estate/estate.ts';
 import { findAddresses, findGroup, knownGroupIds } from '../estate/estate-store.ts';
-import { readHeaders, readHistory, type SeenFile, type SeenHistory, SourceHeld } from '../source/source-store.ts';
-import { holdMessage } from '../source-hold/source-hold.ts';
+import { findPositions } from '../foreign-backup/foreign-backup-store.ts';
+import { accessTo, SourceHeld } from '../source/source-access-store.ts';
+import { readHeaders, readHistory, type SeenFile, type SeenHistory } from '../source/source-store.ts';
 import { findHold } from '../source-hold/source-hold-store.ts';
 import { type BackupDependencies, recordFiles, recordHistory } from './backup-set-commands.ts';
 import { type FinalSet, isFinal, type LedgerSet, listedSets, numberPrefix } from './backup-set.ts';
@@ -22,6 +23,8 @@ type Watched = {
   /** The sets that the history is read for again, and how those between them ended; empty when no look is due. */
   readonly open: readonly (LedgerSet | FinalSet)[];
   readonly due: readonly FileRequest[];
+  /** The row of msdb up to which each instance has been read. */
+  readonly msdbReadUpTo: ReadonlyMap<InstanceId, number>;
 };
 type Decision =
   { readonly kind: 'LOOK'; readonly watched: Watched } | { readonly kind: 'EXAMINE'; readonly watched: Watched };
@@ -42,7 +45,7 @@ const filesPerStep = 64;
  * then pass for purged. While an execution holds the source nothing is sent there: what is known ages, with that reason.
  */
 export function setRunner(deps: BackupDependencies): RunnerDefinition<GroupId, Watched | undefined, Decision, Outcome> {
-  const { store, clock, env, observeEveryMs } = deps;
+  const { store, clock, observeEveryMs } = deps;
   return {
     name: 'set-runner',
     subjects: () => store.read(knownGroupIds),
@@ -85,23 +88,19 @@ export function setRunner(deps: BackupDependencies): RunnerDefinition<GroupId, W
 
   async function ask({ kind, watched }: Decision, step: StepContext): Promise<Outcome> {
     const { group, management, addresses, end, due } = watched;
-    const access = {
-      addresses,
-      serverNames: new Map(group.instances.map(each => [each.instanceId as InstanceId, each.serverName])),
-      clock,
-      env,
-      checkpoint: (name: string) => step.checkpoint(name),
-      ensureFree: async () => {
-        const hold = await store.read(db => findHold(db, watched.look.groupId));
-        if (hold !== undefined) throw new SourceHeld(holdMessage(hold));
-      },
-    };
+    const access = accessTo(deps, group, addresses, name => step.checkpoint(name));
     if (kind === 'EXAMINE') return { kind, seen: await readHeaders(access, due, step.signal) };
     const seen = await readHistory(access, {
       management,
       fromSetId: end.readFrom?.number ?? '0',
       anchor: end.newest?.number ?? null,
       marksWanted: history => marksWanted(watched, history),
+      instances: new Map(
+        group.instances.map(({ instanceId }) => {
+          const id = instanceId as InstanceId;
+          return [id, watched.msdbReadUpTo.get(id) ?? 0];
+        }),
+      ),
     });
     return { kind, seen };
   }
@@ -137,6 +136,7 @@ async function observeGroup(
     look,
     end,
     open: lookIsDue && end.readFrom !== null ? await openSetsFrom(db, groupId, numberPrefix(end.readFrom.number)) : [],
+    msdbReadUpTo: lookIsDue ? await findPositions(db, groupId) : new Map(),
     due: lookIsDue ? [] : await dueFiles(db, groupId, new Date(now).toISOString(), filesPerStep),
   };
 }

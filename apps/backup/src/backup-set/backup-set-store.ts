@@ -45,13 +45,17 @@ export async function findFiles(db: Db, ids: readonly BackupFileId[]): Promise<L
   return (await db.selectFrom('backup_file').selectAll().where('id', 'in', ids).execute()).map(toFile);
 }
 
-/** The group's sets from this one on, oldest first. */
-export async function setsFrom(db: Db, groupId: GroupId, sortKey: string): Promise<LedgerSet[]> {
+// Sorts after every number and every start.
+const end = '~';
+
+/** The group's sets from this one on, up to and with another where one is given, oldest first. */
+export async function setsFrom(db: Db, groupId: GroupId, sortKey: string, upTo = end): Promise<LedgerSet[]> {
   const rows = await db
     .selectFrom('backup_set')
     .selectAll()
     .where('group_id', '=', groupId)
     .where('sort_key', '>=', sortKey)
+    .where('sort_key', '<=', upTo)
     .orderBy('sort_key')
     .execute();
   const files = await db
@@ -60,6 +64,7 @@ export async function setsFrom(db: Db, groupId: GroupId, sortKey: string): Promi
     .selectAll('backup_file')
     .where('backup_set.group_id', '=', groupId)
     .where('backup_set.sort_key', '>=', sortKey)
+    .where('backup_set.sort_key', '<=', upTo)
     .orderBy('backup_file.row_index')
     .execute();
   return assemble(rows, files);
@@ -107,6 +112,44 @@ export async function findFullBefore(db: Db, groupId: GroupId, sortKey: string):
     .where('sort_key', '<', sortKey)
     .orderBy('sort_key', 'desc');
   return (await db.dialect.page(fulls, 1).executeTakeFirst())?.sort_key ?? '';
+}
+
+/**
+ * The first full set after this key that is proven and has all these databases: no chain to a later mark needs what lies before it, for a
+ * chain from an older full runs through the same logs. Undefined when there is none.
+ */
+export async function findFreshStart(
+  db: Db,
+  groupId: GroupId,
+  sortKey: string,
+  databaseIds: readonly string[],
+): Promise<string | undefined> {
+  const rows = await db
+    .selectFrom('backup_file')
+    .innerJoin('backup_set', 'backup_set.id', 'backup_file.set_id')
+    .select(['backup_set.sort_key', 'backup_file.database_id'])
+    .where('backup_set.group_id', '=', groupId)
+    .where('backup_set.sort_key', '>', sortKey)
+    .where('backup_set.type', '=', 'FULL')
+    .where('backup_set.state', '=', 'VERIFIED')
+    .orderBy('backup_set.sort_key')
+    .execute();
+  const fulls = Map.groupBy(rows, ({ sort_key }) => sort_key);
+  return [...fulls].find(([, files]) => {
+    const present = new Set(files.map(({ database_id }) => database_id));
+    return databaseIds.every(id => present.has(id));
+  })?.[0];
+}
+
+/** When the newest full set began, RFC 3339 UTC; null without one, or while its time is not known. */
+export async function findNewestFullStart(db: Db, groupId: GroupId): Promise<string | null> {
+  const fulls = db
+    .selectFrom('backup_set')
+    .select('started_at')
+    .where('group_id', '=', groupId)
+    .where('type', '=', 'FULL')
+    .orderBy('sort_key', 'desc');
+  return (await db.dialect.page(fulls, 1).executeTakeFirst())?.started_at ?? null;
 }
 
 export type LedgerEnd = {
@@ -298,6 +341,6 @@ function toFile(row: FileRow): LedgerFile {
     markedAt: row.marked_at,
     seenAt: row.seen_at,
     checkedAt: row.checked_at,
-    nextCheckAt: row.next_check_at,
+    nextCheckAt: row.next_check_at ?? row.seen_at,
   };
 }

@@ -15,6 +15,8 @@ export type HistoryLook = {
   readonly fileError: string | null;
   /** What the backup job covered at that look. */
   readonly coveredDatabases: readonly string[] | null;
+  /** The databases by which points were judged last, as text to compare; null: none was. */
+  readonly members: string | null;
 };
 
 export async function findLooks(db: Reader<BackupTables>, groupIds: readonly GroupId[]): Promise<HistoryLook[]> {
@@ -22,7 +24,14 @@ export async function findLooks(db: Reader<BackupTables>, groupIds: readonly Gro
 }
 
 export async function findLook(db: Reader<BackupTables>, groupId: GroupId): Promise<HistoryLook> {
-  const none = { observedAt: null, lookedAt: null, observationError: null, fileError: null, coveredDatabases: null };
+  const none = {
+    observedAt: null,
+    lookedAt: null,
+    observationError: null,
+    fileError: null,
+    coveredDatabases: null,
+    members: null,
+  };
   return (await findLooks(db, [groupId]))[0] ?? { groupId, ...none };
 }
 
@@ -34,8 +43,16 @@ export async function saveLook(tx: Transactor<BackupTables>, look: HistoryLook):
     observation_error: look.observationError,
     file_error: look.fileError,
     covered_databases: look.coveredDatabases === null ? null : JSON.stringify(look.coveredDatabases),
+    members: look.members,
   };
-  const columns = ['observed_at', 'looked_at', 'observation_error', 'file_error', 'covered_databases'] as const;
+  const columns = [
+    'observed_at',
+    'looked_at',
+    'observation_error',
+    'file_error',
+    'covered_databases',
+    'members',
+  ] as const;
   await tx.dialect.upsert(tx.insertInto('history_look').values(row), { key: ['group_id'], columns }).execute();
 }
 
@@ -47,5 +64,6 @@ function toLook(row: BackupTables['history_look']): HistoryLook {
     observationError: row.observation_error,
     fileError: row.file_error,
     coveredDatabases: row.covered_databases === null ? null : (JSON.parse(row.covered_databases) as string[]),
+    members: row.members,
   };
 }

@@ -47,6 +47,21 @@ export function placeMark(
   return fits || isRecent(markedAtRecorded, offsetMinutes, now) ? iso(placedMs) : null;
 }
 
+/** A local time in UTC, or null where today's offset need not be the one of that day. */
+export function placeLocal(recorded: string, offsetMinutes: number, now: number): string | null {
+  return isRecent(recorded, offsetMinutes, now) ? iso(epochMs(recorded) - offsetMinutes * 60_000) : null;
+}
+
+/** A start of which the job's step says in which time it is written. */
+export function placeTold(
+  startedAtRecorded: string,
+  basis: 'UTC' | 'LOCAL',
+  offsetMinutes: number,
+  now: number,
+): string | null {
+  return basis === 'UTC' ? iso(epochMs(startedAtRecorded)) : placeLocal(startedAtRecorded, offsetMinutes, now);
+}
+
 function isSoonAfter(ms: number): boolean {
   return ms >= earliestMs && ms < latestMs;
 }

@@ -1,4 +1,4 @@
-import type { BackupSetId, GroupId, MarkName, Reason, RecoveryPointId } from '@holdfast/domain';
+import type { BackupSetId, GroupId, MarkName, RecoveryPointId } from '@holdfast/domain';
 import type { RecoveryVerdict } from '@holdfast/domain/recovery-point';
 import type { CursorKey, Page } from '@holdfast/service/graphql';
 import type { Reader, Transactor } from '@holdfast/store';
@@ -30,6 +30,7 @@ export async function findPoints(db: Db, ids: readonly RecoveryPointId[]): Promi
 }
 
 export async function savePoint(tx: Transactor<BackupTables>, point: LedgerPoint): Promise<void> {
+  const newest = tx.dialect.page(tx.selectFrom('recovery_point').select('changed').orderBy('changed', 'desc'), 1);
   const row: PointRow = {
     id: point.recoveryPointId,
     group_id: point.groupId,
@@ -42,6 +43,7 @@ export async function savePoint(tx: Transactor<BackupTables>, point: LedgerPoint
     reasons: JSON.stringify(point.reasons),
     databases: JSON.stringify(point.databases),
     published_hash: point.publishedHash,
+    changed: ((await newest.executeTakeFirst())?.changed ?? 0) + 1,
   };
   const columns = [
     'set_id',
@@ -52,8 +54,24 @@ export async function savePoint(tx: Transactor<BackupTables>, point: LedgerPoint
     'reasons',
     'databases',
     'published_hash',
+    'changed',
   ] as const;
   await tx.dialect.upsert(tx.insertInto('recovery_point').values(row), { key: ['id'], columns }).execute();
+}
+
+/** A point as it is now, with its place in the order of changes. */
+export type ChangedPoint = { readonly changed: number; readonly point: LedgerPoint };
+
+/** The group's point that became different next after this place; one that did so more than once comes at its last. */
+export async function nextChanged(db: Db, groupId: GroupId, after: number): Promise<ChangedPoint | undefined> {
+  const later = db
+    .selectFrom('recovery_point')
+    .selectAll()
+    .where('group_id', '=', groupId)
+    .where('changed', '>', after)
+    .orderBy('changed');
+  const row = await db.dialect.page(later, 1).executeTakeFirst();
+  return row && { changed: row.changed, point: toPoint(row) };
 }
 
 function toPoint(row: PointRow): LedgerPoint {
@@ -66,7 +84,7 @@ function toPoint(row: PointRow): LedgerPoint {
     markName: row.mark_name as MarkName,
     markedAt: row.marked_at,
     verdict: row.verdict as RecoveryVerdict,
-    reasons: JSON.parse(row.reasons) as Reason[],
+    reasons: JSON.parse(row.reasons) as LedgerPoint['reasons'],
     databases: JSON.parse(row.databases) as LedgerPoint['databases'],
     publishedHash: row.published_hash,
   };

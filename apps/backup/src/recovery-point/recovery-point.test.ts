@@ -13,7 +13,7 @@ describe('a point whose set has a database that is unknown here', () => {
     ['while the history lists it', { ...known, rows, files: known.files.slice(0, 1) }],
     ['when the history has lost it', { ...known, rows: [], files: known.files.slice(0, 1) }],
   ])('is unknown for it %s', (_when, set) => {
-    const { verdict, reasons } = judgePoint(set, [set]);
+    const { verdict, reasons } = judgePoint(set, [set], { members: [], foreign: [] });
     expect(verdict).toBe('UNKNOWN');
     expect(reasons.at(-1)).toMatchObject({
       code: 'FILE_NOT_VERIFIED',

@@ -1,23 +1,12 @@
 import type { InstanceId, MarkName } from '@holdfast/domain';
-import { type Clock, resolveSecret, SecretError } from '@holdfast/service';
-import { openServer, type SqlServer, SqlServerError, statements } from '@holdfast/sqlserver';
+import { type SqlServer, SqlServerError, statements } from '@holdfast/sqlserver';
 import { type HistoryFact, observeBackupHistory } from '@holdfast/sqlserver/management';
 import { type MarkFact, observeHeaders, observeMarks, observeServer } from '@holdfast/sqlserver/observe';
 import { bySource, type FileRequest, type Finding } from '../backup-file/backup-file.ts';
-import type { KnownAddress } from '../estate/estate.ts';
-
-/** Where the ways to the source's instances come from. */
-export type SourceAccess = {
-  readonly clock: Clock;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly addresses: ReadonlyMap<InstanceId, KnownAddress>;
-  /** @@SERVERNAME of each: what people know it by. */
-  readonly serverNames: ReadonlyMap<InstanceId, string>;
-  /** Before anything is sent. @throws SourceHeld when the source is not ours to ask. */
-  ensureFree(): Promise<void>;
-  /** A named place where the process may die with a connection open. */
-  checkpoint(name: string): Promise<void>;
-};
+import type { JobFacts } from '../backup-job/backup-job.ts';
+import type { MsdbRow } from '../foreign-backup/foreign-backup.ts';
+import { readJob } from './job-look-store.ts';
+import { orProblem, type SourceAccess, withInstance } from './source-access-store.ts';
 
 export type HistoryRequest = {
   readonly management: { readonly instanceId: InstanceId; readonly database: string };
@@ -27,6 +16,8 @@ export type HistoryRequest = {
   readonly anchor: string | null;
   /** Which marks are still to be proven, by the instance that must have committed them. */
   marksWanted(history: readonly HistoryFact[]): ReadonlyMap<InstanceId, readonly MarkName[]>;
+  /** Every source instance, with the row up to which its msdb has been read. */
+  readonly instances: ReadonlyMap<InstanceId, number>;
 };
 
 export type SeenMarks = {
@@ -34,6 +25,20 @@ export type SeenMarks = {
   /** How far the instance's local time is ahead of UTC. */
   readonly offsetMinutes: number;
   readonly marks: readonly MarkFact[];
+};
+
+export type SeenMsdb = {
+  readonly instanceId: InstanceId;
+  readonly offsetMinutes: number;
+  readonly rows: readonly MsdbRow[];
+  readonly upToRowId: number;
+};
+
+/** `facts`: null when Agent has no such job. `problem`: why nothing could be seen. */
+export type SeenJob = {
+  readonly observedAt: string;
+  readonly facts: JobFacts | null;
+  readonly problem: string | null;
 };
 
 export type SeenHistory = {
@@ -44,6 +49,8 @@ export type SeenHistory = {
   /** Databases that the backup job covers now. */
   readonly coveredDatabases: readonly string[];
   readonly marks: readonly SeenMarks[];
+  readonly msdb: readonly SeenMsdb[];
+  readonly job: SeenJob;
   /** What could not be read although the history could. */
   readonly problems: readonly string[];
 };
@@ -61,18 +68,63 @@ export async function readHistory(access: SourceAccess, request: HistoryRequest)
     }
     await access.checkpoint('listed');
     const covered = await server.query(statements.backupDatabases, { management });
+    const askedAt = new Date(access.clock()).toISOString();
+    const job = await orProblem(access, instanceId, () => readJob(server, management));
     const marks: SeenMarks[] = [];
+    const msdb: SeenMsdb[] = [];
     const problems: string[] = [];
-    for (const [id, names] of request.marksWanted(history)) {
-      const ask = (on: SqlServer) => readMarks(on, id, names);
-      // One instance that hides its marks must not hide the history.
-      const seen = await orProblem(access, id, () => (id === instanceId ? ask(server) : withInstance(access, id, ask)));
-      if ('problem' in seen) problems.push(`Marks of ${seen.problem}`);
-      else marks.push(seen.answer);
+    const wanted = request.marksWanted(history);
+    for (const [id, afterRowId] of request.instances) {
+      const ask = async (on: SqlServer) => {
+        const names = wanted.get(id) ?? [];
+        // One instance that hides its marks must not hide the history, nor what else was backed up there.
+        if (names.length > 0) note('Marks', marks, await orProblem(access, id, () => readMarks(on, id, names)));
+        note('Backups', msdb, await orProblem(access, id, () => readMsdb(on, id, afterRowId)));
+      };
+      const reached = await orProblem(access, id, () =>
+        id === instanceId ? ask(server) : withInstance(access, id, ask),
+      );
+      if ('problem' in reached) problems.push(`Marks and backups of ${reached.problem}`);
     }
     const coveredDatabases = covered.map(({ databaseName }) => databaseName);
-    return { observedAt, fromSetId, history, coveredDatabases, marks, problems };
+    const seenJob = 'problem' in job ? { facts: null, problem: job.problem } : { facts: job.answer, problem: null };
+    return {
+      observedAt,
+      fromSetId,
+      history,
+      coveredDatabases,
+      marks,
+      msdb,
+      job: { observedAt: askedAt, ...seenJob },
+      problems,
+    };
+
+    function note<Seen>(
+      what: string,
+      all: Seen[],
+      seen: { readonly answer: Seen } | { readonly problem: string },
+    ): void {
+      if ('problem' in seen) problems.push(`${what} of ${seen.problem}`);
+      else all.push(seen.answer);
+    }
   });
+}
+
+const msdbRowsAtOnce = 500;
+/** Bounds a look at an instance of whose msdb nothing was read yet; the next look goes on from there. */
+const msdbReadsPerLook = 20;
+
+async function readMsdb(server: SqlServer, instanceId: InstanceId, afterRowId: number): Promise<SeenMsdb> {
+  const { utcOffsetMinutes: offsetMinutes } = await observeServer(server);
+  const seen: MsdbRow[] = [];
+  let upToRowId = afterRowId;
+  for (let read = 0; read < msdbReadsPerLook; read += 1) {
+    const rows = await server.query(statements.backupSetsAfter, { afterId: upToRowId, rows: msdbRowsAtOnce });
+    seen.push(...rows);
+    upToRowId = rows.at(-1)?.rowId ?? upToRowId;
+    if (rows.length < msdbRowsAtOnce) break;
+  }
+  return { instanceId, offsetMinutes, rows: seen, upToRowId };
 }
 
 async function readMarks(server: SqlServer, instanceId: InstanceId, names: readonly MarkName[]): Promise<SeenMarks> {
@@ -143,54 +195,5 @@ async function readFile(
     // The instance is gone, not the file: the files after this one need not be tried.
     if (errorClass === 'lost' || errorClass === 'login') throw error;
     return { kind: 'NO_ANSWER', problem: `${params.path}: ${error.message} ${error.hint}` };
-  }
-}
-
-async function withInstance<Answer>(
-  access: SourceAccess,
-  instanceId: InstanceId,
-  ask: (server: SqlServer) => Promise<Answer>,
-): Promise<Answer> {
-  const { addresses, clock, env } = access;
-  const known = addresses.get(instanceId);
-  if (known === undefined) throw new SourceUnknown('How to reach it has not been published by inventory yet.');
-  await access.ensureFree();
-  const { userRef, passwordRef, ...address } = known.address;
-  const credentials = {
-    user: await resolveSecret(userRef, { env }),
-    password: await resolveSecret(passwordRef, { env }),
-  };
-  const server = await openServer({ address, credentials, applicationName: 'holdfast-backup', clock });
-  try {
-    return await ask(server);
-  } finally {
-    await server.close();
-  }
-}
-
-/** An instance whose address is not here yet. */
-export class SourceUnknown extends Error {
-  override readonly name = 'SourceUnknown';
-}
-
-/** The source belongs to somebody else for now. */
-export class SourceHeld extends Error {
-  override readonly name = 'SourceHeld';
-}
-
-/** One instance that does not answer is a problem with its name, not the end of the look. */
-async function orProblem<Answer>(
-  { serverNames }: SourceAccess,
-  instanceId: InstanceId,
-  ask: () => Promise<Answer>,
-): Promise<{ readonly answer: Answer } | { readonly problem: string }> {
-  try {
-    return { answer: await ask() };
-  } catch (error) {
-    const server = serverNames.get(instanceId) ?? instanceId;
-    if (error instanceof SourceUnknown || error instanceof SecretError)
-      return { problem: `${server}: ${error.message}` };
-    if (error instanceof SqlServerError) return { problem: `${server}: ${error.message} ${error.hint}` };
-    throw error;
   }
 }
