@@ -2,7 +2,6 @@ import {
   type BackupSetId,
   type GroupId,
   type Id,
-  type InstanceId,
   parseId,
   type RecoveryPointId,
   type StandbyId,
@@ -22,8 +21,9 @@ import {
 import type { HostDependencies } from '@holdfast/service/host';
 import DataLoader from 'dataloader';
 import type { Resolvers } from '../generated/resolver-types.ts';
+import type { CopyMeter } from './copy/copy-meter.ts';
 import type { StandbyConnections } from './estate/connection-runner.ts';
-import { candidatesOf } from './estate/estate.ts';
+import { candidatesOf, inOrderTaken, type KnownSet } from './estate/estate.ts';
 import { groupOfPoint } from './estate/estate-store.ts';
 import {
   type GroupView,
@@ -36,12 +36,17 @@ import {
 } from './rpo/rpo.ts';
 import { type Depth, loadGroupView } from './rpo/group-view-store.ts';
 import { agreementOf } from './standby/agreement.ts';
-import { answerOf, requestOf } from './standby/answer.ts';
+import { answerOf, changeOf, reseedOf, requestOf } from './standby/answer.ts';
+import type { PlannedInstance } from './standby/creation.ts';
 import { lookAtTarget } from './standby/preflight-runner.ts';
 import { shippingReason, type ShippingReason } from './standby/reason.ts';
 import type { Standby, StandbyState } from './standby/standby.ts';
+import { pauseStandby, resumeStandby } from './standby/pause-commands.ts';
 import { createStandby } from './standby/standby-commands.ts';
+import { lookAtInstances } from './stream/look-runner.ts';
+import { reseedStandby } from './stream/reseed-commands.ts';
 import { findStandby, listStandbys } from './standby/standby-store.ts';
+import type { Stream } from './stream/stream.ts';
 import { findStream } from './stream/stream-store.ts';
 import type { ShippingTables } from './tables.ts';
 
@@ -52,6 +57,7 @@ export type PointRef = { readonly id: RecoveryPointId };
 export type ShippingContext = OperationContext & {
   readonly dependencies: HostDependencies<ShippingTables>;
   readonly connections: StandbyConnections;
+  readonly meter: CopyMeter;
   readonly observeEveryMs: number;
   readonly standbys: DataLoader<StandbyId, Standby | undefined>;
   /** What the newest marks need. */
@@ -63,9 +69,9 @@ export type ShippingContext = OperationContext & {
 export function shippingContext(
   operation: OperationContext,
   dependencies: HostDependencies<ShippingTables>,
-  connections: StandbyConnections,
-  observeEveryMs: number,
+  of: Pick<ShippingContext, 'connections' | 'meter' | 'observeEveryMs'>,
 ): ShippingContext {
+  const { observeEveryMs } = of;
   const { store, clock } = dependencies;
   const load = (depth: Depth) => (ids: readonly GroupId[]) =>
     Promise.all(
@@ -78,8 +84,7 @@ export function shippingContext(
   return {
     ...operation,
     dependencies,
-    connections,
-    observeEveryMs,
+    ...of,
     standbys: new DataLoader(ids => store.read(db => Promise.all(ids.map(id => findStandby(db, id))))),
     groups: new DataLoader(load('NEWEST')),
     ledgers: new DataLoader(load('LEDGER')),
@@ -109,8 +114,21 @@ export const resolvers: Resolvers = {
     createStandby: async (_parent, { input }, { caller, dependencies, connections }) => {
       const request = requestOf(input);
       if ('__typename' in request) return request;
-      const look = (instanceId: InstanceId) => lookAtTarget(connections, instanceId);
+      const look = (instance: PlannedInstance) => lookAtTarget(connections, instance);
       return answerOf(await createStandby({ ...dependencies, look }, caller, request));
+    },
+    pauseStandby: async (_parent, { input }, { caller, dependencies }) => {
+      const { reason, until } = input;
+      const standbyId = parsed<StandbyId>(input.standbyId);
+      return changeOf(await pauseStandby(dependencies, caller, { standbyId, reason, until: until ?? null }));
+    },
+    resumeStandby: async (_parent, { input }, { caller, dependencies }) =>
+      changeOf(await resumeStandby(dependencies, caller, parsed<StandbyId>(input.standbyId))),
+    reseedStandby: async (_parent, { input }, { caller, dependencies, connections }) => {
+      const request = reseedOf(input);
+      if ('__typename' in request) return request;
+      const look = (standby: Standby) => lookAtInstances(connections, standby, dependencies.clock);
+      return changeOf(await reseedStandby({ ...dependencies, look }, caller, request));
     },
   },
   Subscription: {
@@ -136,6 +154,9 @@ export const resolvers: Resolvers = {
     },
   },
   CreateStandbyResult: {
+    __resolveType: answer => ('__typename' in answer ? (answer.__typename ?? 'Standby') : 'Standby'),
+  },
+  StandbyChangeResult: {
     __resolveType: answer => ('__typename' in answer ? (answer.__typename ?? 'Standby') : 'Standby'),
   },
   BizTalkGroup: {
@@ -171,8 +192,15 @@ export const resolvers: Resolvers = {
       return point === undefined ? null : { id: point.recoveryPointId };
     },
     newestCommonMarkName: ({ newestCommonMark }) => newestCommonMark,
-    agreement: (standby, _args, context) =>
-      agreementOf(shownState(standby.state, standby.observedAt, context), standby),
+    agreement: async (standby, _args, context) => {
+      const streams = shelfOf(await context.groups.load(standby.groupId), standby.id)?.streams ?? [];
+      const damaged = streams.filter(({ problem }) => problem?.reason.code === 'BACKUP_DAMAGED');
+      return agreementOf(
+        shownState(standby.state, standby.observedAt, context),
+        standby,
+        damaged.map(({ databaseName }) => databaseName),
+      );
+    },
     lag: async ({ groupId, newestCommonMark }, _args, { groups, ledgers }) => {
       const view = await groups.load(groupId);
       const newest = newestTaken(view) ?? newestTaken(await ledgers.load(groupId));
@@ -186,6 +214,12 @@ export const resolvers: Resolvers = {
   StandbyInstance: {
     instance: ({ instanceId }) => ({ id: instanceId }),
     reachable: ({ observedAt, error }) => (error === null ? (observedAt === null ? null : true) : false),
+    lastRestoredSet: async ({ standbyId, instanceId }, _args, { standbys, groups }) => {
+      const { groupId } = required(await standbys.load(standbyId));
+      const view = await groups.load(groupId);
+      const streams = shelfOf(view, standbyId)?.streams.filter(stream => stream.instanceId === instanceId) ?? [];
+      return setRef(lastBehindAll(streams, view.sets));
+    },
     observation: ({ observedAt, error }, _args, context) => observed(observedAt, error, context),
   },
   Stream: {
@@ -202,13 +236,28 @@ export const resolvers: Resolvers = {
         .instanceName,
     state: async ({ standbyId, state, observedAt }, _args, context) => {
       const standby = required(await context.standbys.load(standbyId));
-      // Held or over: what the runner last thought of the stream is of no more interest.
-      if (standby.state === 'YIELDED' || standby.state === 'RECOVERED') return standby.state;
+      // Held, paused or over: what the runner last thought of the stream is of no more interest.
+      if (standby.state === 'YIELDED' || standby.state === 'RECOVERED' || standby.state === 'PAUSED')
+        return standby.state;
       return shownState(state, observedAt, context);
     },
     position: ({ position }) => position?.lsn ?? null,
     lastRestoredSet: ({ lastRestoredSetId }) => setRef(lastRestoredSetId),
     heldBack: ({ heldBackSetId }) => setRef(heldBackSetId),
+    lag: async ({ groupId, lagSets }, _args, { groups }) => {
+      if (lagSets === null) return null;
+      const { sets, points } = await groups.load(groupId);
+      const marks = candidatesOf(sets, points);
+      const [taken, here] = [marks[0]?.markedAt, marks[lagSets]?.markedAt];
+      if (taken == null || here == null) return null;
+      return durationFromSeconds(Math.max(0, Date.parse(taken) - Date.parse(here)) / 1_000);
+    },
+    copying: ({ id }, _args, { meter }) => {
+      const progress = meter.of(id);
+      if (progress === null) return null;
+      const { etaSeconds, ...copied } = progress;
+      return { ...copied, eta: etaSeconds === null ? null : durationFromSeconds(etaSeconds) };
+    },
     observation: async ({ standbyId, instanceId, observedAt }, _args, context) => {
       const { instances } = required(await context.standbys.load(standbyId));
       return observed(observedAt, instances.find(one => one.instanceId === instanceId)?.error ?? null, context);
@@ -289,6 +338,13 @@ function maySee(caller: Caller, groupId: GroupId): boolean {
 
 function shelfOf(view: GroupView, id: StandbyId): StandbyShelf | undefined {
   return view.standbys.find(({ standby }) => standby.id === id);
+}
+
+/** The oldest of the sets restored last; null while one was never restored, or lies too far back to be compared. */
+function lastBehindAll(streams: readonly Stream[], sets: readonly KnownSet[]): BackupSetId | null {
+  const inOrder = inOrderTaken(sets).map(({ setId }) => setId);
+  const places = streams.map(({ lastRestoredSetId: id }) => (id === null ? -1 : inOrder.indexOf(id)));
+  return (places.length === 0 ? undefined : inOrder[Math.min(...places)]) ?? null;
 }
 
 function setRef(id: BackupSetId | null): { readonly id: BackupSetId } | null {

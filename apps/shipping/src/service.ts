@@ -3,6 +3,7 @@ import type { Service } from '@holdfast/service';
 import { createSubgraphHost, type HostDependencies, type HostOverrides, runs } from '@holdfast/service/host';
 import { schemaText, type ShippingConfig } from './config.ts';
 import { reactions } from './consumers.ts';
+import { CopyMeter } from './copy/copy-meter.ts';
 import { copyRunner } from './copy/copy-runner.ts';
 import { StandbyConnections } from './estate/connection-runner.ts';
 import { resolvers, shippingContext, type ShippingContext } from './resolvers.ts';
@@ -16,6 +17,7 @@ export { type ShippingConfig, shippingSchema } from './config.ts';
 export function createShipping(config: ShippingConfig, overrides: HostOverrides = {}): Service {
   const observeEveryMs = config.observeEverySeconds * 1_000;
   const gate = new StandbyGate();
+  const meter = new CopyMeter(overrides.clock ?? Date.now);
   let connections: StandbyConnections | undefined;
   const connect = (dependencies: HostDependencies<ShippingTables>) =>
     (connections ??= new StandbyConnections({ ...dependencies, parallelRestores: config.parallelRestores }));
@@ -29,10 +31,10 @@ export function createShipping(config: ShippingConfig, overrides: HostOverrides 
     publishes: [standbyChanged, fileCopied, streamMoved, standbyYielded],
     resolvers,
     context: (operation, dependencies) =>
-      shippingContext(operation, dependencies, connect(dependencies), observeEveryMs),
+      shippingContext(operation, dependencies, { connections: connect(dependencies), meter, observeEveryMs }),
     reactions,
     runners: dependencies => {
-      const shared = { ...dependencies, connections: connect(dependencies), gate };
+      const shared = { ...dependencies, connections: connect(dependencies), gate, meter };
       return [
         runs(copyRunner({ ...shared, flushEveryBytes: config.flushEveryMegabytes * 1_048_576 }), {
           intervalMs: observeEveryMs,

@@ -58,6 +58,8 @@ type StandbyTable = {
   newest_common_mark: string | null;
   claim_execution_id: string | null;
   claim_yielded_at: string | null;
+  /** JSON. */
+  pause: string | null;
   observed_at: string | null;
   created_at: string;
   created_by: string;
@@ -94,6 +96,8 @@ type StreamTable = {
   /** JSON. */
   seeding_evidence: string | null;
   /** JSON. */
+  reseed: string | null;
+  /** JSON. */
   problem: string | null;
   observed_at: string | null;
 };
@@ -118,6 +122,7 @@ type CopyTable = {
   /** JSON. */
   problem: string | null;
   retry_at_ms: number | null;
+  damaged_sha256: string | null;
   copied_at: string | null;
   writer: number;
 };

@@ -16,5 +16,5 @@ describeInjuries({
     'copy/verify/acted',
     'copy/verify/recorded',
   ],
-  sample: { repeat: 4, fail: 7, abandon: 7, kill: 3 },
+  sample: { repeat: 3, fail: 6, abandon: 5, kill: 2 },
 });

@@ -11,6 +11,7 @@ import type { StandbyId } from '@holdfast/domain';
 import type { InjuryTrial } from '@holdfast/service/injury';
 import { startRunner } from '@holdfast/service/runner';
 import type { TestServer } from '@holdfast/sqlserver/testing';
+import { CopyMeter } from '../src/copy/copy-meter.ts';
 import { copyRunner } from '../src/copy/copy-runner.ts';
 import { listCopies } from '../src/copy/copy-store.ts';
 import { StandbyConnections } from '../src/estate/connection-runner.ts';
@@ -65,7 +66,8 @@ export const trial: InjuryTrial<World> = {
     const env = { USER: user, PASSWORD: password };
     const connections = new StandbyConnections({ ...dependencies, env, fencingToken, parallelRestores: 4 });
     const gate = new StandbyGate();
-    const runner = copyRunner({ ...dependencies, fencingToken, connections, gate, flushEveryBytes });
+    const meter = new CopyMeter(Date.now);
+    const runner = copyRunner({ ...dependencies, fencingToken, connections, gate, flushEveryBytes, meter });
     const loop = startRunner(runner, loopOptions(store, hook));
     return {
       settled: async signal => {

@@ -132,9 +132,11 @@ export const standby: Standby = {
   version: 1,
   newestCommonMark: null,
   claim: null,
+  pause: null,
   observedAt: null,
   instances: [
     {
+      standbyId: discoveredId('standby', 'one') as StandbyId,
       instanceId: target.instanceId,
       instanceName: 'SQL2',
       sourceInstances: ['SQL1'],
@@ -161,6 +163,7 @@ export const stream = (name: string, changes: Partial<Stream> = {}): Stream => (
   lagSets: null,
   seedingFileId: null,
   seedingEvidence: null,
+  reseed: null,
   problem: null,
   observedAt: null,
   ...changes,
@@ -190,6 +193,7 @@ export function copiesOf(...sets: readonly SetPayload[]): Copy[] {
         header: { ...header, firstLsn: requireLsn(firstLsn), lastLsn: requireLsn(lastLsn) },
         problem: null,
         copiedAt: '2026-11-21T10:30:00.000Z',
+        damagedSha256: null,
         writer: 1,
       };
     }),

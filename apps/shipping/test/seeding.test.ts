@@ -87,7 +87,7 @@ suite(`a full that does not end${reason === undefined ? '' : ` (skipped: ${reaso
         at: '2',
         restored: '2',
         heldBack: '3',
-        seeding: [null, null],
+        seeding: [null, null, null],
       })),
       fulls: [1, 1],
     });

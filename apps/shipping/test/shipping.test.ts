@@ -86,6 +86,10 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     write: estate.copies,
     standby: 'E:\\Copies',
   });
+  const elsewhere = (changes: Partial<ReturnType<typeof folder>>) => {
+    const transfer = { kind: 'COPY', folders: [{ ...folder(), ...changes }] };
+    return { instances: [{ instanceId: standbyInstanceId, sourceInstances: ['PRIMARY\\BTS'], transfer }] };
+  };
   const create = async (changes: Record<string, unknown> = {}): Promise<Record<string, unknown>> => {
     const transfer = { kind: 'COPY', folders: [folder()] };
     const input = {
@@ -127,11 +131,21 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     newestCommonMarkName: string | null;
     agreement: { agrees: boolean | null; differences: { code: string }[]; cheapestRepair: { code: string } | null };
     reasons: { code: string; message: string; evidence: string | null }[];
-    streams: { databaseName: string; state: string; position: string | null; heldBack: { id: string } | null }[];
+    instances: { lastRestoredSet: { id: string } | null }[];
+    streams: {
+      databaseName: string;
+      state: string;
+      position: string | null;
+      lag: string | null;
+      copying: unknown;
+      heldBack: { id: string } | null;
+      lastRestoredSet: { id: string } | null;
+    }[];
   };
   const seen = async (): Promise<Seen> => {
-    const fields = `state version newestCommonMarkName reasons { code message evidence } agreement { agrees differences { code } cheapestRepair { code } }
-      streams { databaseName state position heldBack { id } }`;
+    const fields = `state version lag newestCommonMarkName reasons { code message evidence } agreement { agrees differences { code } cheapestRepair { code } }
+      instances { instanceName lastRestoredSet { id } }
+      streams { databaseName state position lag copying { file done total } heldBack { id } lastRestoredSet { id } }`;
     const answer = await ask(`query ($id: ID!) { standby(id: $id) { ${fields} } }`, { id: standbyId });
     if (answer.errors !== undefined) throw new Error(JSON.stringify(answer.errors));
     return answer.data?.['standby'] as Seen;
@@ -187,6 +201,8 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     rmSync(stateFolder, { recursive: true, force: true });
   }, 60_000);
 
+  const taken = `query ($of: [_Any!]!) { _entities(representations: $of) { ... on BizTalkGroup { rpo { taken { markName } restorable { markName } } } } }`;
+
   it('refuses a standby of a group it has not heard of', async () => {
     expect(await create()).toMatchObject({ __typename: 'NotYetKnown' });
   });
@@ -200,7 +216,7 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
       observedAt: new Date().toISOString(),
       managementDatabaseId: discoveredId('database', names[0]!),
       instances: [
-        { instanceId: primaryId, name: 'PRIMARY\\BTS', serverName: 'PRIMARY\\BTS', productVersion: '13.0.1' },
+        { instanceId: primaryId, name: 'PRIMARY\\BTS', serverName: 'PRIMARY\\BTS', productVersion: '16.0.1' },
       ],
       databases: names.map(name => ({
         databaseId: discoveredId('database', name),
@@ -213,11 +229,18 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
       })),
     });
     await publish(await estate.take('FULL'));
+    // As an administrator prepares a standby instance.
+    await estate.setInDoubt(2);
     const preflight = await until('preflight', async () => {
       const answer = await create({ dryRun: true });
       return answer['__typename'] === 'StandbyPreflight' && answer['bytesToSeed'] !== '0' ? answer : undefined;
     });
     expect(preflight).toMatchObject({ findings: [] });
+    expect(await create({ dryRun: true, ...elsewhere({ read: join(estate.backups, 'gone') }) })).toMatchObject({
+      findings: [{ code: 'SHARE_UNREACHABLE' }],
+    });
+    expect(await create(elsewhere({ standby: 'E:\\Copies\\below' }))).toMatchObject({ __typename: 'InvalidInput' });
+    expect(readdirSync(estate.copies)).toEqual([]);
     expect((await ask('{ standbys { id } }')).data).toEqual({ standbys: [] });
 
     // The same request twenty times at once, and as often another one under the same key.
@@ -271,12 +294,16 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     const [first, second] = next.files as [SetPayload['files'][number], SetPayload['files'][number]];
     const hidden = join(estate.backups, second.path.slice('D:\\Backup\\'.length));
     const content = readFileSync(hidden);
-    rmSync(hidden);
+    writeFileSync(hidden, content.subarray(0, content.length - 100));
     await publish(next);
     await until('one of two copied', () => others.heard(fileCopied).find(({ fileId }) => fileId === first.fileId));
     const stuck = await until('why', async () => {
       const standby = await seen();
-      return standby.reasons.some(({ code }) => code === 'COPY_FAILED') ? standby : undefined;
+      return standby.reasons.some(({ code }) => code === 'SOURCE_FILE_DAMAGED') ? standby : undefined;
+    });
+    expect(stuck.reasons.find(({ code }) => code === 'SOURCE_FILE_DAMAGED')).toMatchObject({
+      message: expect.stringContaining(`${second.databaseName} in set ${next.number}`),
+      evidence: expect.stringContaining(second.path),
     });
     expect(stuck.streams.map(({ position }) => position)).toEqual(before.streams.map(({ position }) => position));
     writeFileSync(hidden, content);
@@ -287,7 +314,12 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
   });
 
   it('answers the portal and the subscription', async () => {
-    const { newestCommonMarkName: mark, agreement } = await seen();
+    const { newestCommonMarkName: mark, agreement, instances, streams } = await seen();
+    expect(instances.map(one => one.lastRestoredSet)).toEqual([streams[0]!.lastRestoredSet]);
+    expect(streams.map(({ lag, copying }) => [lag, copying])).toEqual([
+      ['PT0S', null],
+      ['PT0S', null],
+    ]);
     expect(agreement).toEqual({ agrees: true, differences: [], cheapestRepair: null });
     const pointId = discoveredId('recovery-point', estate.groupId, mark!);
     const entities = `query ($of: [_Any!]!) { _entities(representations: $of) {
@@ -323,12 +355,41 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     await client.close();
   });
 
-  it('goes on after a restart', async () => {
+  it('rests while it is paused, over a restart, and goes on when it is resumed', async () => {
+    const change = async (mutation: string) => {
+      const { data, errors } = await ask(
+        `mutation ($id: ID!) { change: ${mutation} {
+        __typename ... on Standby { state pause { reason by } } ... on InvalidInput { field } } }`,
+        { id: standbyId },
+      );
+      if (errors !== undefined) throw new Error(JSON.stringify(errors));
+      return data?.['change'];
+    };
+    const [first] = (await seen()).streams;
+    expect(await change('pauseStandby(input: { standbyId: $id, reason: "patch day" })')).toEqual({
+      __typename: 'Standby',
+      state: 'PAUSED',
+      pause: { reason: 'patch day', by: 'test' },
+    });
     await service.stop();
     const log = await estate.take('LOG');
     await start();
     await publish(log);
+    await until('heard', async () => {
+      const rpo = await ask(taken, { of: [{ __typename: 'BizTalkGroup', id: estate.groupId }] });
+      return JSON.stringify(rpo.data).includes(log.markName!) ? rpo : undefined;
+    });
+    expect(await seen()).toMatchObject({ state: 'PAUSED', reasons: [{ code: 'PAUSED' }] });
+    expect(others.heard(fileCopied).some(({ setId }) => setId === log.setId)).toBe(false);
+    expect(await positionAt(estate.target, first!.databaseName)).toBe(first!.position);
+    const preview = `reseedStandby(input: { standbyId: $id, idempotencyKey: "r", reason: "try", confirm: "Orders", dryRun: true })`;
+    expect(await change(preview)).toEqual({ __typename: 'InvalidInput', field: 'standbyId' });
+    expect(await change('resumeStandby(input: { standbyId: $id })')).toMatchObject({
+      __typename: 'Standby',
+      pause: null,
+    });
     await at(log.markName!);
+    expect(await change(preview)).toEqual({ __typename: 'StandbyReseedPreview' });
   });
 
   it('yields when claimed, stays so over a restart, and leaves the server alone', async () => {
@@ -351,12 +412,7 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     await publish(await estate.take('LOG'));
     const later = await publish(await estate.take('LOG'));
     await until('heard', async () => {
-      const rpo = await ask(
-        `query ($of: [_Any!]!) { _entities(representations: $of) { ... on BizTalkGroup { rpo { taken { markName } restorable { markName } } } } }`,
-        {
-          of: [{ __typename: 'BizTalkGroup', id: estate.groupId }],
-        },
-      );
+      const rpo = await ask(taken, { of: [{ __typename: 'BizTalkGroup', id: estate.groupId }] });
       return JSON.stringify(rpo.data).includes(later.markName!) ? rpo : undefined;
     });
     expect(await seen()).toMatchObject({ state: 'YIELDED' });
@@ -371,8 +427,13 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
   it('is over once it was recovered', async () => {
     const executionId = newId();
     const claim = { executionId, groupId: estate.groupId, standbyId, claimedAt: new Date().toISOString() };
+    // Nobody waits for who paused it.
+    await ask('mutation ($id: ID!) { pauseStandby(input: { standbyId: $id, reason: "storm" }) { __typename } }', {
+      id: standbyId,
+    });
     await others.publish(standbyClaimed, claim);
     await until('yielded', () => others.heard(standbyYielded).find(event => event.executionId === executionId));
+    expect((await seen()).state).toBe('YIELDED');
     await others.publish(standbyReleased, { ...claim, outcome: 'RECOVERED', releasedAt: claim.claimedAt });
     await until('recovered', async () => ((await seen()).state === 'RECOVERED' ? true : undefined));
     expect((await seen()).streams.map(({ state }) => state)).toEqual(['RECOVERED', 'RECOVERED']);

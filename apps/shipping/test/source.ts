@@ -23,7 +23,12 @@ export async function startEstate(names: readonly string[]) {
     const standby = await startStandby(folder, copies);
     closers.push(() => standby.close());
     const target = await connect(standby, closers);
-    return { ...source, standby, target, copies, close };
+    const administer = await sender(target, closers);
+    const setInDoubt = async (value: number) => {
+      await administer("EXEC sp_configure 'show advanced options', 1; RECONFIGURE");
+      await administer(`EXEC sp_configure 'in-doubt xact resolution', ${String(value)}; RECONFIGURE`);
+    };
+    return { ...source, standby, target, copies, setInDoubt, close };
   } catch (error) {
     await close();
     throw error;

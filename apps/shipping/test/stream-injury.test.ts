@@ -16,6 +16,9 @@ describeInjuries({
     'stream/restore_log/sending',
     'stream/restore_log/sent',
     'stream/restore_log/answered',
+    'stream/reseed/sending',
+    'stream/reseed/sent',
+    'stream/reseed/answered',
   ],
-  sample: { repeat: 3, fail: 8, abandon: 5, kill: 3 },
+  sample: { repeat: 2, fail: 7, abandon: 4, kill: 3 },
 });

@@ -1,5 +1,6 @@
 /**
- * A standby from nothing to resting before its newest log, for the injury harness: everything is copied, the standby instance is empty.
+ * A standby from nothing to resting before its newest log, for the injury harness: everything is copied, the standby instance is empty. Then
+ * its second database is begun again from the full.
  */
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,10 +13,14 @@ import { openServer } from '@holdfast/sqlserver';
 import type { TestServer } from '@holdfast/sqlserver/testing';
 import type { Store } from '@holdfast/store';
 import { saveCopy } from '../src/copy/copy-store.ts';
+import type { Copy } from '../src/copy/copy.ts';
+import { hashOf } from '../src/copy/transfer-runner.ts';
 import { StandbyConnections } from '../src/estate/connection-runner.ts';
 import { StandbyGate } from '../src/standby/gate.ts';
 import type { Standby } from '../src/standby/standby.ts';
 import { findStandby } from '../src/standby/standby-store.ts';
+import type { InstanceLook } from '../src/stream/assessment.ts';
+import { reseedStandby, type ReseedResult, type ReseedStandby } from '../src/stream/reseed-commands.ts';
 import { streamRunner } from '../src/stream/stream-runner.ts';
 import type { Stream } from '../src/stream/stream.ts';
 import { listStreams } from '../src/stream/stream-store.ts';
@@ -30,6 +35,7 @@ import {
   makeTemplate,
   names,
   openWorldStore,
+  operator,
   published,
   removeTemplate,
   sentByShipping,
@@ -52,7 +58,8 @@ let template: Promise<Template> | undefined;
 
 export const trial: InjuryTrial<StreamWorld> = {
   prepare: () => prepareStream(logs),
-  start: (world, incarnation) => startStream(world, incarnation, isSettled),
+  start: (world, incarnation) =>
+    startStream(world, incarnation, isReseeded, store => startReseeder(world.standbyId, store)),
   endState: streamEnd,
   remove: removeStream,
 };
@@ -79,19 +86,26 @@ export async function prepareWorld(
   const known = sets.slice(0, shipped + 1);
   const places = { read: backups, write: copies, standby: 'E:\\Copies' };
   const standbyId = await fillStore(store, { sets: known, server, folder: places });
-  await saveCopies(store, standbyId, known);
+  await saveCopies(store, standbyId, known, copies);
   await store.close();
   return { folder, standbyId, sets, port: server.address.port!, ...server.credentials };
 }
 
-/** As the copy runner leaves them: whole and recognised. */
+/** As the copy runner leaves them in `folder`: whole and recognised. */
 export async function saveCopies(
   store: Store<ShippingTables>,
   standbyId: StandbyId,
   sets: readonly SetPayload[],
+  folder: string,
 ): Promise<void> {
+  const copies: Copy[] = [];
+  for (const copy of copiesOf(...sets)) {
+    const writePath = join(folder, copy.standbyPath.slice('E:\\Copies\\'.length));
+    const sha256 = (await hashOf(writePath)) ?? '';
+    copies.push({ ...copy, standbyId, instanceId: standbyInstanceId, writePath, sha256 });
+  }
   await store.transaction(async tx => {
-    for (const copy of copiesOf(...sets)) await saveCopy(tx, { ...copy, standbyId, instanceId: standbyInstanceId });
+    for (const copy of copies) await saveCopy(tx, copy);
   });
 }
 
@@ -103,13 +117,20 @@ export function replaceServer({ folder }: StreamWorld, server: TestServer): void
   servers.set(folder, server);
 }
 
-export type Stored = { readonly standby: Standby; readonly streams: readonly Stream[] };
+export type Stored = {
+  readonly standby: Standby;
+  readonly streams: readonly Stream[];
+  /** Reseeds that were asked for. */
+  readonly reseeds: number;
+};
 
 export async function readStored(store: Store<ShippingTables>, standbyId: StandbyId): Promise<Stored> {
   return store.read(async db => {
     const standby = await findStandby(db, standbyId);
     if (standby === undefined) throw new Error('The standby is gone.');
-    return { standby, streams: await listStreams(db, [standbyId]) };
+    const asked = await db.selectFrom('idempotency').select('mutation').execute();
+    const reseeds = asked.filter(({ mutation }) => mutation === 'reseedStandby').length;
+    return { standby, streams: await listStreams(db, [standbyId]), reseeds };
   });
 }
 
@@ -182,14 +203,64 @@ function whole(hook: Incarnation['hook']): Incarnation['hook'] {
 /** Every database rests before the newest log, and the standby says so. */
 export function isSettled({ standby, streams }: Stored, sets: readonly SetPayload[]): boolean {
   const newest = sets.at(-1)!;
-  const rests = streams.every(({ state, heldBackSetId }) => state === 'IN_SYNC' && heldBackSetId === newest.setId);
+  const rests = streams.every(
+    ({ state, heldBackSetId, reseed }) => state === 'IN_SYNC' && heldBackSetId === newest.setId && reseed === null,
+  );
   return rests && standby.state === 'IN_SYNC' && standby.newestCommonMark === newest.markName;
+}
+
+function isReseeded(stored: Stored, sets: readonly SetPayload[]): boolean {
+  return stored.reseeds > 0 && isSettled(stored, sets);
+}
+
+/** Asks for the second database to be begun again, once everything rests; under one key, so that it is asked only once. */
+function startReseeder(standbyId: StandbyId, store: Store<ShippingTables>): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const run = async () => {
+    while (!stopping.signal.aborted) {
+      const { standby, streams, reseeds } = await readStored(store, standbyId);
+      if (reseeds > 0) return;
+      const rests = streams.every(({ state, heldBackSetId }) => state === 'IN_SYNC' && heldBackSetId !== null);
+      if (rests && standby.state === 'IN_SYNC') {
+        const { databaseId } = streams.find(({ databaseName }) => databaseName === names[1])!;
+        const result = await reseed(store, standby, { databases: [databaseId] });
+        if (result.kind !== 'CHANGED') throw new Error(JSON.stringify(result));
+      }
+      await pause(5);
+    }
+  };
+  const running = run();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** As the API calls it, with the positions that are stored in the place of a look. */
+export async function reseed(
+  store: Store<ShippingTables>,
+  { id: standbyId }: Pick<Standby, 'id'>,
+  changes: Partial<ReseedStandby> = {},
+): Promise<ReseedResult> {
+  const input = { idempotencyKey: 'reseed', standbyId, reason: 'trial', confirm: 'Orders', dryRun: false };
+  const look = async (): Promise<readonly InstanceLook[]> => {
+    const { streams } = await readStored(store, standbyId);
+    const databases = streams.flatMap(({ databaseName: name, position }) =>
+      position === null
+        ? []
+        : [{ name, state: 'RESTORING', redoStartLsn: position.lsn, redoStartForkGuid: position.forkGuid }],
+    );
+    return [{ instanceId: standbyInstanceId, observedAt: new Date().toISOString(), reachable: true, databases }];
+  };
+  return reseedStandby({ ...dependenciesOf(store), look }, operator, { ...input, databases: null, ...changes });
 }
 
 /** Numbers in the place of ids and LSNs: which set ends where a database stands. */
 export async function streamEnd({ folder, standbyId, sets, port, user, password }: StreamWorld) {
   const store = await openWorldStore(folder);
-  const { standby, streams } = await readStored(store, standbyId);
+  const { standby, streams, reseeds } = await readStored(store, standbyId);
   const events = await published(store);
   await store.close();
   const numberOf = (setId: unknown) => sets.find(set => set.setId === setId)?.number ?? null;
@@ -219,7 +290,7 @@ export async function streamEnd({ folder, standbyId, sets, port, user, password 
       restored: numberOf(stream.lastRestoredSetId),
       heldBack: numberOf(stream.heldBackSetId),
       lagSets: stream.lagSets,
-      seeding: [stream.seedingFileId, stream.seedingEvidence],
+      seeding: [stream.seedingFileId, stream.seedingEvidence, stream.reseed],
       problem: stream.problem,
       moved: moved && [moved['state'], endingAt(name, moved['position']), numberOf(moved['lastRestoredSetId'])],
     });
@@ -231,7 +302,10 @@ export async function streamEnd({ folder, standbyId, sets, port, user, password 
     databases,
     standby: [standby.state, standby.reasons.map(({ code }) => code), standby.newestCommonMark, standby.claim],
     changed: changed && [changed['state'], changed['newestCommonMarkName'], changed['yieldedTo']],
-    fulls: names.map(name => onlyOnce(sent.filter(isFullRestore), `[${name}]`)),
+    fulls: names.map(name => {
+      const reseeded = name === names[1] ? reseeds : 0;
+      return countFulls(sent.filter(isFullRestore), `[${name}]`, 1 + reseeded);
+    }),
   };
 }
 
@@ -245,10 +319,10 @@ function lastOf(events: Awaited<ReturnType<typeof published>>, type: string, key
   return own.at(-1);
 }
 
-/** A full starts the sequence again and gives up what was rolled forward: nobody may carry it out twice. */
-function onlyOnce(fulls: Awaited<ReturnType<typeof sentByShipping>>, name: string): number {
+/** A full starts the sequence again and gives up what was rolled forward: nobody may carry it out more often than asked. */
+function countFulls(fulls: Awaited<ReturnType<typeof sentByShipping>>, name: string, most: number): number {
   const count = fulls.filter(({ text }) => text.includes(name)).length;
-  if (count > 1) throw new Error(`the full of ${name} was restored ${String(count)} times`);
+  if (count > most) throw new Error(`the full of ${name} was restored ${String(count)} times`);
   return count;
 }
 

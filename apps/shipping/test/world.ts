@@ -11,6 +11,7 @@ import type { TestServer } from '@holdfast/sqlserver/testing';
 import { loadMigrations, migrate, openStore, type Store } from '@holdfast/store';
 import type { KnownGroup } from '../src/estate/estate.ts';
 import { saveAddress, saveGroup, saveInstance, saveSet } from '../src/estate/estate-store.ts';
+import type { TargetObservation } from '../src/standby/finding.ts';
 import type { TransferFolder } from '../src/standby/standby.ts';
 import { createStandby } from '../src/standby/standby-commands.ts';
 import type { ShippingTables } from '../src/tables.ts';
@@ -22,7 +23,7 @@ import { startSource } from './source.ts';
 export const names = ['BizTalkMgmtDb', 'BizTalkMsgBoxDb'];
 export const standbyInstanceId = discoveredId('instance', 'STANDBY\\BTS') as InstanceId;
 const primaryId = discoveredId('instance', 'PRIMARY\\BTS') as InstanceId;
-const operator: Caller = { sub: 'test', roles: ['operator'], groups: ['*'] };
+export const operator: Caller = { sub: 'test', roles: ['operator'], groups: ['*'] };
 const clock = Date.now;
 
 export type Template = { readonly folder: string; readonly backups: string; readonly sets: readonly SetPayload[] };
@@ -69,6 +70,16 @@ export function loopOptions(store: Store<ShippingTables>, hook: NonNullable<Runn
   } satisfies RunnerLoopOptions;
 }
 
+const soundTarget: TargetObservation = {
+  reachable: true,
+  productVersion: '16.0.1000.6',
+  databases: [],
+  inDoubtResolution: 2,
+  mayCreateDatabases: true,
+  volumes: { known: true, availableBytes: [String(2 ** 40)] },
+  folders: [],
+};
+
 /** As the consumers record what inventory and backup publish; then the standby is created. */
 export async function fillStore(
   store: Store<ShippingTables>,
@@ -94,7 +105,7 @@ export async function fillStore(
   const created = await createStandby(
     {
       ...dependenciesOf(store),
-      look: async () => ({ reachable: true, productVersion: '16.0.1000.6', databases: [] }),
+      look: async () => soundTarget,
     },
     operator,
     {

@@ -56,7 +56,7 @@ function isOver({ standby }: Stored): boolean {
 
 /** The service that claims: what its events change here is stored as the consumer does it, one step after the other, each only once. */
 function startRestore(
-  { standbyId, sets }: StreamWorld,
+  { folder, standbyId, sets }: StreamWorld,
   store: Store<ShippingTables>,
   passes: () => number,
 ): { stop(): Promise<void> } {
@@ -85,7 +85,7 @@ function startRestore(
     await store.transaction(async tx => {
       for (const set of sets) await saveSet(tx, set);
     });
-    await saveCopies(store, standbyId, sets);
+    await saveCopies(store, standbyId, sets, join(folder, 'copies'));
     const before = passes();
     while (passes() < before + 3 && !ended()) await pause(5);
   };

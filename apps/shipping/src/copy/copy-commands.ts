@@ -47,7 +47,10 @@ export async function updateCopy(
   });
 }
 
-/** Whole and under its name; nothing happens where that is known, or somebody else writes it. */
+/**
+ * Whole and under its name; what was wrong before counts as mended only when it is recognised, so that a source that stays damaged is not
+ * copied again and again without a pause. Nothing happens where that is known, or somebody else writes it.
+ */
 export async function noteWritten(
   { store }: Pick<CommandDependencies, 'store'>,
   key: Key,
@@ -57,7 +60,7 @@ export async function noteWritten(
   await store.transaction(async tx => {
     const copy = await findCopy(tx, key.standbyId, key.fileId);
     if (copy === undefined || copy.writer !== writer || copy.state !== 'WRITING') return;
-    await saveCopy(tx, { ...copy, ...written, state: 'WRITTEN', prefix: null, problem: null });
+    await saveCopy(tx, { ...copy, ...written, state: 'WRITTEN', prefix: null });
   });
 }
 

@@ -5,10 +5,10 @@ import { joinPath, mapFolder } from '@holdfast/domain/windows-path';
 import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
 import { SqlServerError } from '@holdfast/sqlserver';
 import { observeHeaders } from '@holdfast/sqlserver/observe';
-import { isLost, type StandbyConnections } from '../estate/connection-runner.ts';
+import { isLost, saysDamaged, type StandbyConnections } from '../estate/connection-runner.ts';
 import type { StandbyGate } from '../standby/gate.ts';
 import { shippingReason, type ShippingReason } from '../standby/reason.ts';
-import { isHeld, type Standby, type TransferFolder } from '../standby/standby.ts';
+import { rests, type Standby, type TransferFolder } from '../standby/standby.ts';
 import type { CommandDependencies } from '../standby/standby-commands.ts';
 import { findStandby, listStandbys } from '../standby/standby-store.ts';
 import type { Stream } from '../stream/stream.ts';
@@ -22,15 +22,17 @@ import {
   type SourceFile,
   type Uncopied,
 } from './copy.ts';
+import type { CopyMeter } from './copy-meter.ts';
 import { beginCopy, CopySuperseded, noteCopyProblem, noteVerified, noteWritten, updateCopy } from './copy-commands.ts';
 import { findUncopied } from './copy-store.ts';
-import { partOf, type PartOwner, transferFile } from './transfer-runner.ts';
+import { partOf, type PartOwner, transferFile, type Transferred } from './transfer-runner.ts';
 
 export type CopyRunnerDependencies = CommandDependencies & {
   readonly connections: StandbyConnections;
   readonly gate: StandbyGate;
   readonly fencingToken: number;
   readonly flushEveryBytes: number;
+  readonly meter: CopyMeter;
 };
 
 type Observation = { readonly standby: Standby; readonly stream: Stream; readonly next: Uncopied } | undefined;
@@ -62,7 +64,7 @@ export function copyRunner(
     name: 'copy',
     subjects: () =>
       store.read(async db => {
-        const active = (await listStandbys(db)).filter(standby => !isHeld(standby));
+        const active = (await listStandbys(db)).filter(standby => !rests(standby));
         return listStreams(
           db,
           active.map(({ id }) => id),
@@ -73,7 +75,7 @@ export function copyRunner(
       store.read(async db => {
         const standby = await findStandby(db, standbyId);
         const stream = await findStream(db, id);
-        if (standby === undefined || stream === undefined || isHeld(standby)) return undefined;
+        if (standby === undefined || stream === undefined || rests(standby)) return undefined;
         const { databaseId, position } = stream;
         const of = { standbyId, databaseId, positionLsn: position?.lsn ?? null, nowMs: clock() };
         const next = await findUncopied(db, of);
@@ -107,7 +109,7 @@ async function act(
   yielding: AbortSignal,
 ): Promise<Outcome> {
   const now = await dependencies.store.read(db => findStandby(db, standby.id));
-  if (now === undefined || isHeld(now)) return { kind: 'HELD' };
+  if (now === undefined || rests(now)) return { kind: 'HELD' };
   if (step.kind === 'VERIFY') return verify(dependencies.connections, step.copy, step.file, stream.instanceId);
   return copyFile(dependencies, { file: step.file, standby, stream }, context, yielding);
 }
@@ -147,27 +149,41 @@ async function copyFile(
       signal: stop,
       onStart: async start => {
         await updateCopy(dependencies, key, writer, { ...start, sha256: null });
+        const done = Number(start.prefix?.bytes ?? 0);
+        dependencies.meter.begin(stream.id, { file: file.path, total: Number(start.size), done });
         await context.checkpoint('started');
       },
       onPrefix: async prefix => {
         await updateCopy(dependencies, key, writer, { prefix });
         await context.checkpoint('flushed');
       },
+      onWritten: bytes => dependencies.meter.advance(stream.id, bytes),
       onHashed: async sha256 => {
         await updateCopy(dependencies, key, writer, { sha256 });
         await context.checkpoint('hashed');
       },
     });
     if (transferred.kind === 'WRITTEN') return transferred;
-    const facts = { database: file.databaseName, path: file.path, error: transferred.error };
-    return problem(copy, shippingReason('COPY_FAILED', facts));
+    return problem(copy, transferReason(file, transferred));
   } catch (error) {
     // Cut short for a claim: what is written stays and is taken up again, should the standby come back.
     if (yielding.aborted && !context.signal.aborted) return { kind: 'HELD' };
     // Nobody would look for it any more: the newer leader has taken over the parts that it found.
     if (error instanceof CopySuperseded) await rm(partOf(places.write, owner), { force: true });
     throw error;
+  } finally {
+    dependencies.meter.end(stream.id);
   }
+}
+
+function transferReason(
+  { databaseName: database, setNumber: set, path }: SourceFile,
+  { why, error }: Extract<Transferred, { kind: 'FAILED' }>,
+): ShippingReason {
+  const facts = { database, set, path, error };
+  if (why === 'SOURCE_MISSING') return shippingReason('SOURCE_FILE_MISSING', facts);
+  if (why === 'NO_ROOM') return shippingReason('DESTINATION_FULL', facts);
+  return shippingReason('COPY_FAILED', facts);
 }
 
 /** Two standbys may have their copies in one folder. */
@@ -201,6 +217,7 @@ function rowOf(
     header: null,
     problem: before?.problem ?? null,
     copiedAt: null,
+    damagedSha256: before?.damagedSha256 ?? null,
     writer: 0,
   };
   const same = before?.backupSetUuid === fresh.backupSetUuid && before.writePath === fresh.writePath;
@@ -229,11 +246,19 @@ async function verify(
   file: SourceFile,
   instanceId: InstanceId,
 ): Promise<Outcome> {
-  const { databaseName: database, path } = file;
+  const { databaseName: database, setNumber: set, path } = file;
+  // Copied again when its time has come: it is the source that may be mended, not what lies here.
+  const cut = (error: string): Outcome => {
+    const reason = shippingReason('SOURCE_FILE_DAMAGED', { database, set, path, error });
+    return { kind: 'PROBLEM', copy, reason, after: 'RESTART' };
+  };
   const other = (error: string) => shippingReason('OTHER_BACKUP_IN_FILE', { database, path, error });
   try {
     const { server, majorVersion } = await connections.to(instanceId);
     const { headers } = await observeHeaders(server, { path: copy.standbyPath, majorVersion });
+    const needed = headers.reduce((sum, { compressedSize }) => sum + BigInt(compressedSize ?? '0'), 0n);
+    if (copy.size !== null && BigInt(copy.size) < needed)
+      return cut(`it has ${copy.size} bytes; its headers say that its backups take ${String(needed)}`);
     const read = headers.find(({ position }) => position === copy.position);
     const difference = headerDifference(file.header, read, copy.position);
     if (read === undefined || difference !== undefined)
@@ -255,7 +280,9 @@ async function verify(
     if (isLost(error)) await connections.lost(instanceId);
     // Only what is wrong with the file belongs to the file; a server that does not answer is the loop's to try again.
     if (error instanceof SqlServerError && error.errorClass === 'media')
-      return { kind: 'PROBLEM', copy, reason: other(error.message), after: 'CONTINUE' };
+      return saysDamaged(error)
+        ? cut(error.message)
+        : { kind: 'PROBLEM', copy, reason: other(error.message), after: 'CONTINUE' };
     throw error;
   }
 }

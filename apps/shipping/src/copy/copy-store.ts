@@ -78,7 +78,12 @@ export async function findUncopied(
     (await db.dialect.page(needed, 1).executeTakeFirst()) ?? (await db.dialect.page(older, 1).executeTakeFirst());
   if (row === undefined) return undefined;
   const file = toFile(row);
-  return { file, copy: await findCopy(db, standbyId, file.fileId) };
+  const { number: setNumber } = await db
+    .selectFrom('known_set')
+    .select('number')
+    .where('set_id', '=', file.setId)
+    .executeTakeFirstOrThrow();
+  return { file, setNumber, copy: await findCopy(db, standbyId, file.fileId) };
 }
 
 export async function findCopy(db: Db, standbyId: StandbyId, fileId: Copy['fileId']): Promise<Copy | undefined> {
@@ -89,6 +94,20 @@ export async function findCopy(db: Db, standbyId: StandbyId, fileId: Copy['fileI
     .where('file_id', '=', fileId)
     .executeTakeFirst();
   return row === undefined ? undefined : toCopy(row);
+}
+
+/** What a restore said of this content; null: it was restored after all. Nothing happens where another content lies there by now. */
+export async function saveDamage(
+  tx: Tx,
+  key: { readonly standbyId: StandbyId; readonly fileId: Copy['fileId'] },
+  damagedSha256: string | null,
+): Promise<void> {
+  await tx
+    .updateTable('copy')
+    .set({ damaged_sha256: damagedSha256 })
+    .where('standby_id', '=', key.standbyId)
+    .where('file_id', '=', key.fileId)
+    .execute();
 }
 
 export async function saveCopy(tx: Tx, copy: Copy): Promise<void> {
@@ -108,6 +127,7 @@ export async function saveCopy(tx: Tx, copy: Copy): Promise<void> {
     problem: copy.problem === null ? null : JSON.stringify(copy.problem),
     retry_at_ms: copy.problem?.retryAtMs ?? null,
     copied_at: copy.copiedAt,
+    damaged_sha256: copy.damagedSha256,
     writer: copy.writer,
   };
   const { standbyId: standby_id, fileId: file_id, databaseId: database_id, instanceId: instance_id } = copy;
@@ -139,6 +159,7 @@ function toCopy(row: ShippingTables['copy']): Copy {
     header: row.header === null ? null : (JSON.parse(row.header) as CopyHeader),
     problem: row.problem === null ? null : (JSON.parse(row.problem) as CopyProblem),
     copiedAt: row.copied_at,
+    damagedSha256: row.damaged_sha256,
     writer: row.writer,
   };
 }

@@ -4,7 +4,7 @@ import { type Copy, copyStep, headerDifference } from './copy.ts';
 
 const file = known(full()).files[0]!;
 const copy = copiesOf(full())[0]!;
-const kind = (have: Copy | undefined) => copyStep({ file, copy: have })?.kind;
+const kind = (have: Copy | undefined) => copyStep({ file, setNumber: '1', copy: have })?.kind;
 
 describe('a copy', () => {
   it('is verified when it is written, and is then done', () => {

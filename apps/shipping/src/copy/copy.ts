@@ -31,6 +31,8 @@ export type Copy = {
   readonly header: CopyHeader | null;
   readonly problem: CopyProblem | null;
   readonly copiedAt: string | null;
+  /** A file of this content could not be restored, although it is what the source holds. */
+  readonly damagedSha256: string | null;
   /** Fencing token of the leader that writes it: only that one may say how it goes on. */
   readonly writer: number;
 };
@@ -44,23 +46,39 @@ export type CopyStep =
   | { readonly kind: 'COPY'; readonly file: SourceFile }
   | { readonly kind: 'VERIFY'; readonly file: SourceFile; readonly copy: Copy };
 
-export type SourceFile = KnownFile & { readonly header: NonNullable<KnownFile['header']> };
+export type SourceFile = KnownFile & {
+  readonly header: NonNullable<KnownFile['header']>;
+  readonly setNumber: string;
+};
 
 /** A file that is not whole and recognised at the standby, with what is there of it. */
-export type Uncopied = { readonly file: KnownFile; readonly copy: Copy | undefined };
+export type Uncopied = { readonly file: KnownFile; readonly setNumber: string; readonly copy: Copy | undefined };
 
 /** What to do about it; undefined for a file that nobody could recognise. */
-export function copyStep({ file, copy }: Uncopied): CopyStep | undefined {
+export function copyStep({ file, setNumber, copy }: Uncopied): CopyStep | undefined {
   const { header } = file;
   if (header === null) return undefined;
-  const source = { ...file, header };
+  const source = { ...file, header, setNumber };
   const isThis = copy !== undefined && sameGuid(copy.backupSetUuid, header.backupSetUuid);
   if (isThis && copy.state === 'VERIFIED') return undefined;
   return isThis && copy.state === 'WRITTEN' ? { kind: 'VERIFY', file: source, copy } : { kind: 'COPY', file: source };
 }
 
 /** A copy as the restore plan takes it. */
-export type PlannableCopy = CopiedFile & { readonly setId: BackupSetId; readonly checksum: boolean };
+export type PlannableCopy = CopiedFile & {
+  readonly setId: BackupSetId;
+  readonly setNumber: string;
+  readonly checksum: boolean;
+  /** Bytes, decimal text. */
+  readonly size: string;
+  /** Its content could not be restored once: it proves nothing any more. */
+  readonly damaged: boolean;
+};
+
+/** The content that is there now is the one that could not be restored. */
+export function isDamaged({ sha256, damagedSha256 }: Pick<Copy, 'sha256' | 'damagedSha256'>): boolean {
+  return damagedSha256 !== null && sha256 === damagedSha256;
+}
 
 /** What is whole at the standby. A file that another backup has replaced since does not count. */
 export function plannable(
@@ -77,10 +95,12 @@ export function plannable(
       const header = copy.header ?? file.header;
       if (header === null) return [];
       const { fileId, position, standbyPath: path } = copy;
-      const verified = copy.state === 'VERIFIED';
-      return [
-        { fileId, type: set.type, path, position, header, verified, setId: set.setId, checksum: header.hasChecksums },
-      ];
+      const damaged = isDamaged(copy);
+      const verified = copy.state === 'VERIFIED' && !damaged;
+      const { setId, number: setNumber, type } = set;
+      const { hasChecksums: checksum } = header;
+      const size = copy.size ?? '0';
+      return [{ fileId, type, path, position, header, verified, setId, setNumber, checksum, size, damaged }];
     }),
   );
 }

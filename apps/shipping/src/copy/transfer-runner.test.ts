@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
@@ -11,9 +12,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Prefix } from './copy.ts';
-import { partOf, transferFile, type TransferRequest } from './transfer-runner.ts';
+import { partOf, transferFile, whyFailed, type TransferRequest } from './transfer-runner.ts';
 
 const flushEveryBytes = 1_048_576;
 const content = randomBytes(3 * flushEveryBytes + 12_345);
@@ -162,7 +164,11 @@ describe('a transfer', () => {
 
   it('says why when the source is not there', async () => {
     const { asked } = request({ ...nothing }, { sourcePath: join(folder, 'none.bak') });
-    expect(await transferFile(asked)).toMatchObject({ kind: 'FAILED', error: expect.stringContaining('ENOENT') });
+    expect(await transferFile(asked)).toMatchObject({
+      kind: 'FAILED',
+      why: 'SOURCE_MISSING',
+      error: expect.stringContaining('ENOENT'),
+    });
   });
 
   it('stops when told to, and its part can be resumed', async () => {
@@ -177,4 +183,36 @@ describe('a transfer', () => {
     expect(recorded.prefix).not.toBeNull();
     expect(await transferFile(request(recorded).asked)).toMatchObject({ kind: 'WRITTEN', sha256 });
   });
+});
+
+it.each([
+  ['the disk is full', { code: 'ENOSPC', syscall: 'write' }, 'NO_ROOM'],
+  ['a quota is used up', { code: 'EDQUOT', syscall: 'write' }, 'NO_ROOM'],
+  ['files may not get so large', { code: 'EFBIG', syscall: 'write' }, 'NO_ROOM'],
+  ['the source is gone', { code: 'ENOENT', syscall: 'stat', path: '/from/x.bak' }, 'SOURCE_MISSING'],
+  ['the destination is gone', { code: 'ENOENT', syscall: 'open', path: '/to/x.bak' }, 'OTHER'],
+  ['the share does not answer', { code: 'ETIMEDOUT', syscall: 'read' }, 'OTHER'],
+])('is told why it failed when %s', (_what, fields, why) => {
+  expect(whyFailed(Object.assign(new Error('it failed'), fields), '/from/x.bak')).toBe(why);
+});
+
+// The limit of one process on the size of its files; only Linux has the command that sets it.
+const limits = spawnSync('prlimit', ['--version']).status === 0 ? it : it.skip;
+
+limits('goes on where it stopped once the limit of its files is raised', async () => {
+  const script = fileURLToPath(new URL('../../test/limited-transfer.ts', import.meta.url));
+  const large = randomBytes(100_000);
+  writeFileSync(sourcePath, large);
+  const nothingYet = { size: null, sourceModifiedMs: null, prefix: null, sha256: null };
+  const input = JSON.stringify({ sourcePath, writePath, before: nothingYet });
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', script, input];
+  const { stdout } = spawnSync('prlimit', ['--fsize=60000', ...node], { encoding: 'utf8' });
+  const { outcome, recorded } = JSON.parse(stdout) as { outcome: unknown; recorded: Recorded };
+  expect(outcome).toMatchObject({ kind: 'FAILED', why: 'NO_ROOM', error: expect.stringContaining('EFBIG') });
+  expect([existsSync(writePath), Number(recorded.prefix?.bytes)]).toEqual([false, 49_152]);
+  const limited = { name: 'limited', token: 2 };
+  const { asked, starts } = request(recorded, { owner: limited });
+  expect(await transferFile(asked)).toMatchObject({ kind: 'WRITTEN', size: '100000' });
+  expect(starts).toEqual(['49152']);
+  expect(readFileSync(writePath).equals(large)).toBe(true);
 });

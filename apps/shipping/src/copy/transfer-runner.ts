@@ -25,6 +25,8 @@ export type TransferRequest = {
     readonly prefix: Prefix | null;
   }) => Promise<void>;
   readonly onPrefix: (prefix: Prefix) => Promise<void>;
+  /** Bytes of the part, on disk or not. */
+  readonly onWritten?: (bytes: number) => void;
   /** Whole and on disk, not yet under its name. */
   readonly onHashed: (sha256: string) => Promise<void>;
 };
@@ -34,7 +36,7 @@ export type PartOwner = { readonly name: string; readonly token: number };
 
 export type Transferred =
   | { readonly kind: 'WRITTEN'; readonly size: string; readonly sha256: string }
-  | { readonly kind: 'FAILED'; readonly error: string };
+  | { readonly kind: 'FAILED'; readonly why: 'SOURCE_MISSING' | 'NO_ROOM' | 'OTHER'; readonly error: string };
 
 const chunkBytes = 1_048_576;
 
@@ -59,7 +61,7 @@ export async function transferFile(request: TransferRequest): Promise<Transferre
     request.signal.throwIfAborted();
     const text = systemError(error);
     if (text === undefined) throw error;
-    return { kind: 'FAILED', error: text };
+    return { kind: 'FAILED', why: whyFailed(error, request.sourcePath), error: text };
   }
 }
 
@@ -80,10 +82,10 @@ async function transfer(request: TransferRequest): Promise<Transferred> {
   const sha256 = await writePart(request, part, resumed ?? { hash: createHash('sha256'), bytes: 0 });
   const now = await describe(sourcePath);
   if (now.size !== source.size || now.sourceModifiedMs !== source.sourceModifiedMs)
-    return { kind: 'FAILED', error: 'the source changed while it was copied' };
+    return { kind: 'FAILED', why: 'OTHER', error: 'the source changed while it was copied' };
   const written = (await stat(part, { bigint: true })).size;
   if (String(written) !== source.size)
-    return { kind: 'FAILED', error: `${String(written)} bytes were written of ${source.size}` };
+    return { kind: 'FAILED', why: 'OTHER', error: `${String(written)} bytes were written of ${source.size}` };
   await onHashed(sha256);
   await rename(part, writePath);
   await syncFolder(folder);
@@ -125,7 +127,7 @@ async function resume(part: string, prefix: Prefix): Promise<{ hash: Hash; bytes
 
 /** Appends the rest of the source to the part and forces it to disk; answers the hash of the whole. */
 async function writePart(
-  { sourcePath, flushEveryBytes, signal, onPrefix }: TransferRequest,
+  { sourcePath, flushEveryBytes, signal, onPrefix, onWritten }: TransferRequest,
   part: string,
   start: { readonly hash: Hash; readonly bytes: number },
 ): Promise<string> {
@@ -142,6 +144,7 @@ async function writePart(
       await writeAll(handle, buffer, done);
       hash.update(buffer);
       done += buffer.length;
+      onWritten?.(done);
       if (done - flushed < flushEveryBytes) continue;
       await handle.sync();
       await onPrefix({ bytes: String(done), sha256: hash.copy().digest('hex') });
@@ -163,10 +166,12 @@ async function writeAll(handle: FileHandle, buffer: Buffer, position: number): P
   }
 }
 
-async function hashOf(path: string): Promise<string | undefined> {
+/** SHA-256 of a whole file, lower-case hex; undefined when it is not there. */
+export async function hashOf(path: string, signal?: AbortSignal): Promise<string | undefined> {
   const hash = createHash('sha256');
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes })) hash.update(chunk as Buffer);
+    const options = { highWaterMark: chunkBytes, ...(signal === undefined ? {} : { signal }) };
+    for await (const chunk of createReadStream(path, options)) hash.update(chunk as Buffer);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
@@ -191,6 +196,16 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+// The disk, a quota or a limit on the size of files.
+const noRoom = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** Pure: what a system error means for who copies. */
+export function whyFailed(error: unknown, sourcePath: string): Extract<Transferred, { kind: 'FAILED' }>['why'] {
+  if (!Error.isError(error) || !('code' in error)) return 'OTHER';
+  if (typeof error.code === 'string' && noRoom.has(error.code)) return 'NO_ROOM';
+  return error.code === 'ENOENT' && 'path' in error && error.path === sourcePath ? 'SOURCE_MISSING' : 'OTHER';
 }
 
 function isMissing(error: unknown): boolean {

@@ -69,7 +69,10 @@ export async function findBase(
     .select('copy.file_id')
     .where('copy.standby_id', '=', standbyId ?? '')
     .where('copy.database_id', '=', databaseId)
-    .where('copy.state', '=', 'VERIFIED');
+    .where('copy.state', '=', 'VERIFIED')
+    .where(eb =>
+      eb.or([eb('copy.damaged_sha256', 'is', null), eb('copy.damaged_sha256', '!=', eb.ref('copy.sha256'))]),
+    );
   const found =
     standbyId === undefined
       ? fulls

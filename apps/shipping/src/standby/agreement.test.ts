@@ -23,6 +23,18 @@ describe('the agreement of a standby', () => {
     expect(found).toEqual({ agrees, differences: [], cheapestRepair: null });
   });
 
+  it('leads past a backup that cannot be restored by a reseed, whatever log set follows', () => {
+    const damaged = ['Orders'];
+    for (const [state, newestCommonMark] of [
+      ['BLOCKED', mark],
+      ['NO_COMMON_MARK', null],
+    ] as const)
+      expect(agreementOf(state, { reasons: [], newestCommonMark }, damaged).cheapestRepair).toMatchObject({
+        code: 'RESEED',
+        evidence: 'databases: Orders',
+      });
+  });
+
   it('names who is ahead and who behind, and what would heal it', () => {
     const found = agreementOf('NO_COMMON_MARK', { reasons: [apart, lagging], newestCommonMark: null });
     expect(found).toMatchObject({

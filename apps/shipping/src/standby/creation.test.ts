@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { databases, full, group, groupId, known, log, source, target } from '../../test/estate.ts';
-import { bytesToSeed, findingsOf, planStandby, type PlannedInstance, type StandbyRequest } from './creation.ts';
+import { bytesToSeed, planStandby, type PlannedInstance, type StandbyRequest } from './creation.ts';
+import { findingsOf, type TargetObservation } from './finding.ts';
 
 const folder = { source: 'D:\\Backup', sourceInstance: 'sql1', read: '/from', write: '/to', standby: 'E:\\Copies' };
 const wanted: StandbyRequest['instances'][number] = {
@@ -50,6 +51,22 @@ describe('a request', () => {
     expect(plan(asked)).toMatchObject({ kind });
   });
 
+  it.each([
+    ['source', 'Backup'],
+    ['source', 'D:Backup'],
+    ['read', 'backups'],
+    ['read', '/from/../elsewhere'],
+    ['write', './to'],
+    ['write', '\\\\share\\copies\\.. \\x'],
+    ['standby', 'E:\\Copies\\..\\Data'],
+    ['standby', 'E:/Copies/./x'],
+  ])('is refused for a folder whose %s is %s', (field, path) => {
+    expect(plan(with1({ folders: [{ ...folder, [field]: path }] }))).toMatchObject({
+      kind: 'InvalidInput',
+      field: `instances.0.transfer.folders.0.${field}`,
+    });
+  });
+
   it('is refused for a group that is not known, or known without databases', () => {
     expect(planStandby(request, undefined, [instance])).toMatchObject({ kind: 'NotYetKnown', id: groupId });
     expect(plan(request, { ...group, databases: [] })).toMatchObject({ kind: 'NotYetKnown', id: groupId });
@@ -62,29 +79,67 @@ describe('a request', () => {
 });
 
 describe('the preflight', () => {
-  const findings = (seen: Parameters<typeof findingsOf>[3], sets = [full(), log(2)].map(known)) =>
-    findingsOf(planned(), group, sets, seen).map(({ kind }) => kind);
-  const at = (productVersion: string, there: readonly { name: string; state: string }[] = []) =>
-    new Map([[target.instanceId, { reachable: true as const, productVersion, databases: there }]]);
+  const sets = [full(), log(2)].map(known);
+  const findings = (seen: Parameters<typeof findingsOf>[3], of = sets) =>
+    findingsOf(planned(), group, of, seen).map(found => (found.kind === 'Advice' ? found.reason.code : found.kind));
+  type Reachable = Extract<TargetObservation, { reachable: true }>;
+  const sound: Reachable = {
+    reachable: true,
+    productVersion: '15.0.1',
+    databases: [],
+    inDoubtResolution: 2,
+    mayCreateDatabases: true,
+    volumes: { known: true, availableBytes: ['4000', '10'] },
+    folders: [{ readError: null, writeError: null, seenByInstance: true, freeBytes: '4000' }],
+  };
+  const at = (changes: Partial<Reachable> = {}) => new Map([[target.instanceId, { ...sound, ...changes }]]);
+  const folderSeen = (changes: Partial<Reachable['folders'][number]>) =>
+    at({ folders: [{ ...sound.folders[0]!, ...changes }] });
 
-  it('finds nothing where all is well; a database that is being restored is no obstacle', () => {
-    expect(findings(at('15.0.1', [{ name: 'BIZTALKMGMTDB', state: 'RESTORING' }]))).toEqual([]);
+  it('finds nothing where all is well', () => {
+    expect(findings(at())).toEqual([]);
   });
 
-  it('finds an older server, a database of the name, an instance that does not answer', () => {
-    expect(findings(at('14.0.1'))).toEqual(['OlderSqlServer']);
-    expect(findings(at('15.0.1', [{ name: 'biztalkmgmtdb', state: 'ONLINE' }]))).toEqual(['DatabaseAlreadyOnline']);
+  it('finds an instance that does not answer', () => {
     expect(findings(new Map([[target.instanceId, { reachable: false, cause: 'no route' }]]))).toEqual([
       'InstanceUnreachable',
     ]);
     expect(findings(new Map())).toEqual(['InstanceUnreachable']);
   });
 
+  const denied = { known: false as const, denied: true, cause: 'error 300' };
+  it.each<[string, ReturnType<typeof at>, readonly string[]]>([
+    ['an older server', at({ productVersion: '14.0.1' }), ['OlderSqlServer']],
+    ['a newer server', at({ productVersion: '16.0.1' }), ['NEWER_SQL_SERVER']],
+    ['a database online', at({ databases: [{ name: 'biztalkmgmtdb', state: 'ONLINE' }] }), ['DatabaseAlreadyOnline']],
+    ['one in RESTORING', at({ databases: [{ name: 'BIZTALKMGMTDB', state: 'RESTORING' }] }), ['DATABASE_RESTORING']],
+    ['a share out of reach', folderSeen({ readError: 'ENOENT' }), ['InvalidInput']],
+    ['a folder it cannot write', folderSeen({ writeError: 'EACCES', seenByInstance: null }), ['InvalidInput']],
+    ['a folder the instance does not see', folderSeen({ seenByInstance: false }), ['InvalidInput']],
+    ['a missing right', at({ mayCreateDatabases: false }), ['RIGHTS_MISSING']],
+    ['another missing right', at({ volumes: denied }), ['RIGHTS_MISSING', 'SPACE_UNKNOWN']],
+    ['volumes nobody knows', at({ volumes: { known: true, availableBytes: [] } }), ['SPACE_UNKNOWN']],
+    ['too little room for databases', at({ volumes: { known: true, availableBytes: ['3999'] } }), ['SPACE_SHORT']],
+    ['too little room for copies', folderSeen({ freeBytes: '3999' }), ['SPACE_SHORT']],
+    ['no presumption in doubt', at({ inDoubtResolution: 0 }), ['IN_DOUBT_NOT_SET']],
+    ['none that could be read', at({ inDoubtResolution: null }), ['IN_DOUBT_NOT_SET']],
+  ])('finds %s', (_what, seen, codes) => {
+    expect(findings(seen)).toEqual(codes);
+  });
+
+  it('finds two instances that would decide differently', () => {
+    const other = { ...planned()[0]!, instanceId: source.instanceId, instanceName: 'SQL3', databases: [] };
+    const seen = new Map([...at(), [source.instanceId, { ...sound, inDoubtResolution: 1 }]]);
+    expect(findingsOf([...planned(), other], group, sets, seen).map(({ reason }) => reason)).toMatchObject([
+      { code: 'IN_DOUBT_DIFFERS', evidence: 'SQL2: 2, SQL3: 1' },
+    ]);
+  });
+
   it('finds each folder that no view covers, once', () => {
     const elsewhere = log(3, {
       files: log(3).files.map(file => ({ ...file, path: `F:\\Other\\${file.databaseName}.bak` })),
     });
-    expect(findings(at('15.0.1'), [full(), elsewhere].map(known))).toEqual(['InvalidInput']);
+    expect(findings(at(), [full(), elsewhere].map(known))).toEqual(['InvalidInput']);
   });
 
   it('counts the newest full of every database and the logs since', () => {

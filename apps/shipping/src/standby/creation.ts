@@ -1,5 +1,5 @@
 import type { GroupId, InstanceId } from '@holdfast/domain';
-import { mapFolder } from '@holdfast/domain/windows-path';
+import { isWindowsPath } from '@holdfast/domain/windows-path';
 import {
   inOrderTaken,
   type KnownGroup,
@@ -8,7 +8,6 @@ import {
   protectedDatabases,
   type SourceDatabase,
 } from '../estate/estate.ts';
-import { shippingReason, type ShippingReason } from './reason.ts';
 import type { StandbyInstance, TransferFolder } from './standby.ts';
 
 export type StandbyRequest = {
@@ -28,7 +27,7 @@ export type CreationRefusal =
   | { readonly kind: 'NotYetKnown'; readonly message: string; readonly fix: string; readonly id: string }
   | { readonly kind: 'ModeNotAvailable'; readonly message: string; readonly fix: string; readonly mode: 'NATIVE' };
 
-export type PlannedInstance = Omit<StandbyInstance, 'observedAt' | 'error'> & {
+export type PlannedInstance = Omit<StandbyInstance, 'standbyId' | 'observedAt' | 'error'> & {
   readonly databases: readonly SourceDatabase[];
 };
 
@@ -121,6 +120,8 @@ function planInstance(
         `${folder.sourceInstance} is not an instance of ${group.name}.`,
         `Use one of: ${group.instances.map(one => one.serverName).join(', ')}.`,
       );
+    const path = pathProblem(place, folder);
+    if (path !== undefined) return path;
     if (folder.write === null || folder.write === '')
       return invalid(`${place}.write`, 'COPY needs the folder that Holdfast writes to.', 'Give `write`.');
     if (folder.read === folder.write)
@@ -135,6 +136,29 @@ function planInstance(
     folders,
     databases,
   };
+}
+
+/**
+ * Every view of a folder is absolute and says itself where it is: a relative one would depend on a process, and `..` could lead out of what
+ * was meant. Drives and shares of Windows, or paths of Linux.
+ */
+function pathProblem(
+  place: string,
+  { source, read, write, standby }: StandbyRequest['instances'][number]['folders'][number],
+): CreationRefusal | undefined {
+  for (const [name, path] of Object.entries({ source, read, write: write ?? '', standby })) {
+    if (name === 'write' && path === '') continue;
+    const field = `${place}.${name}`;
+    if (!isWindowsPath(path) && !path.startsWith('/'))
+      return invalid(
+        field,
+        `"${path}" is not an absolute path.`,
+        'Give the whole path, from the drive, share or root.',
+      );
+    if (path.split(/[\\/]/).some(segment => /^\.\.?[. ]*$/.test(segment)))
+      return invalid(field, `"${path}" has a step up or in place.`, 'Give the path without `.` and `..`.');
+  }
+  return undefined;
 }
 
 /** A standby that lacks a database of the group can never be recovered to a common mark. */
@@ -182,103 +206,6 @@ function sourceNamed(group: KnownGroup, name: string): KnownGroup['instances'][n
   return group.instances.find(one => one.serverName.toUpperCase() === wanted || one.name.toUpperCase() === wanted);
 }
 
-/** What was seen at an instance that is to become a standby. */
-export type TargetObservation =
-  | { readonly reachable: false; readonly cause: string }
-  | {
-      readonly reachable: true;
-      readonly productVersion: string;
-      readonly databases: readonly { readonly name: string; readonly state: string }[];
-    };
-
-/** What creating it meets; the first one refuses it. */
-export type Finding =
-  | {
-      readonly kind: 'InstanceUnreachable';
-      readonly instance: string;
-      readonly cause: string;
-      readonly reason: ShippingReason;
-    }
-  | {
-      readonly kind: 'OlderSqlServer';
-      readonly source: string;
-      readonly standby: string;
-      readonly reason: ShippingReason;
-    }
-  | {
-      readonly kind: 'DatabaseAlreadyOnline';
-      readonly database: string;
-      readonly instance: string;
-      readonly reason: ShippingReason;
-    }
-  | { readonly kind: 'InvalidInput'; readonly field: string; readonly reason: ShippingReason };
-
-export function findingsOf(
-  instances: readonly PlannedInstance[],
-  group: KnownGroup,
-  sets: readonly KnownSet[],
-  seen: ReadonlyMap<InstanceId, TargetObservation>,
-): readonly Finding[] {
-  return instances.flatMap(planned => [
-    ...serverFindings(planned, group, seen.get(planned.instanceId)),
-    ...folderFindings(planned, sets),
-  ]);
-}
-
-function serverFindings(
-  planned: PlannedInstance,
-  group: KnownGroup,
-  seen: TargetObservation | undefined,
-): readonly Finding[] {
-  const { instanceName: instance, sourceInstances, databases } = planned;
-  if (seen === undefined || !seen.reachable) {
-    const cause = seen?.cause ?? 'nobody looked';
-    return [
-      {
-        kind: 'InstanceUnreachable',
-        instance,
-        cause,
-        reason: shippingReason('STANDBY_UNREACHABLE', { instance, cause }),
-      },
-    ];
-  }
-  const standby = seen.productVersion;
-  const older = group.instances
-    .filter(one => sourceInstances.includes(one.serverName) && majorOf(one.productVersion) > majorOf(standby))
-    .map(({ productVersion: source }): Finding => {
-      return {
-        kind: 'OlderSqlServer',
-        source,
-        standby,
-        reason: shippingReason('OLDER_SQL_SERVER', { source, standby }),
-      };
-    });
-  const online = databases.flatMap(({ name: database }): Finding[] => {
-    const there = seen.databases.find(one => one.name.toUpperCase() === database.toUpperCase());
-    if (there === undefined || there.state === 'RESTORING') return [];
-    const reason = shippingReason('DATABASE_ALREADY_ONLINE', { database, instance, state: there.state });
-    return [{ kind: 'DatabaseAlreadyOnline', database, instance, reason }];
-  });
-  return [...older, ...online];
-}
-
-/** One finding for each folder that backup files are known to lie in and no view covers. */
-function folderFindings({ databases, folders }: PlannedInstance, sets: readonly KnownSet[]): readonly Finding[] {
-  const found = new Map<string, Finding>();
-  for (const file of sets.flatMap(set => set.files)) {
-    if (!databases.some(({ databaseId }) => databaseId === file.databaseId)) continue;
-    if (mapFolder(folders, file).kind === 'MAPPED') continue;
-    const folder = file.path.slice(0, Math.max(file.path.lastIndexOf('\\'), file.path.lastIndexOf('/')));
-    const reason = shippingReason('FOLDER_NOT_MAPPED', { path: file.path, sourceInstance: file.sourceInstance });
-    found.set(`${file.sourceInstance}|${folder}`.toUpperCase(), {
-      kind: 'InvalidInput',
-      field: 'instances.transfer.folders',
-      reason,
-    });
-  }
-  return [...found.values()];
-}
-
 /** Bytes, decimal text: the newest full of every database and the logs since, by their headers. */
 export function bytesToSeed(instances: readonly PlannedInstance[], sets: readonly KnownSet[]): string {
   const inOrder = inOrderTaken(sets);
@@ -292,8 +219,4 @@ export function bytesToSeed(instances: readonly PlannedInstance[], sets: readonl
     for (const { file } of files.slice(base)) bytes += BigInt(file.header?.size ?? '0');
   }
   return String(bytes);
-}
-
-function majorOf(productVersion: string): number {
-  return Number.parseInt(productVersion, 10);
 }

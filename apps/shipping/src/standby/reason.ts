@@ -5,6 +5,9 @@ export type ShippingReason = Omit<Reason, 'code'> & { readonly code: string };
 
 type Text = { readonly message: string; readonly fix: string; readonly evidence?: string };
 
+/** A backup file: its database, the number of its set, the path at the source. */
+type Place = { readonly database: string; readonly set: string; readonly path: string };
+
 const texts = {
   STANDBY_UNREACHABLE: ({ instance, cause }: { instance: string; cause: string }): Text => ({
     message: `The standby instance ${instance} could not be asked where its databases stand.`,
@@ -37,6 +40,43 @@ const texts = {
     fix: 'Read the error; the same step is tried again by itself.',
     evidence: `${path}: ${error}`,
   }),
+  BACKUP_DAMAGED: ({ database, set, path, error }: Place & { error: string }): Text => ({
+    message: `The backup file of ${database} in set ${set} is damaged: the standby holds what the source holds, and it cannot be restored.`,
+    fix: 'Reseed the database (reseedStandby) from a later full; if there is none, force a full at the source and wait for it and one log set.',
+    evidence: `${path}: ${error}`,
+  }),
+  COPY_DAMAGED: ({ database, set, path, error }: Place & { error: string }): Text => ({
+    message: `The copy of ${database} in set ${set} is not what was written any more.`,
+    fix: "Look at the disk under the standby's copies; the file is copied again by itself.",
+    evidence: `${path}: ${error}`,
+  }),
+  RESEED: ({ databases }: { databases: string }): Text => ({
+    message: `A reseed of ${databases} from the newest valid full leads past the damaged file.`,
+    fix: 'Call reseedStandby with dryRun. If it answers NoValidFull, force a full at the source, wait for it and one log set, then ask again.',
+    evidence: `databases: ${databases}`,
+  }),
+  RESEEDING: ({ database, set }: { database: string; set: string }): Text => ({
+    message: `${database} is begun again from the full in set ${set}.`,
+    fix: 'Wait; the logs since that full follow by themselves.',
+  }),
+  RESEED_NOT_PROVEN: ({ database, instance, why }: { database: string; instance: string; why: string }): Text => ({
+    message: `What stands under the name ${database} at ${instance} is not what the reseed was asked for: nothing is replaced.`,
+    fix: 'Look whose it is; then ask for the reseed again.',
+    evidence: why,
+  }),
+  RESEED_GOES_BACK: ({ now, after }: { now: string; after: string }): Text => ({
+    message: `The newest mark that all databases can reach would be ${after} instead of ${now}.`,
+    fix: 'Wait for a later full and one log set, if the loss is not worth it.',
+  }),
+  PAUSED: ({ by, why, until }: { by: string; why: string; until: string | null }): Text => ({
+    message: `Paused by ${by}: ${why}`,
+    fix: until === null ? 'Call resumeStandby.' : `Call resumeStandby, or wait until ${until}.`,
+  }),
+  STANDBY_DISK_FULL: ({ database, set, path, error }: Place & { error: string }): Text => ({
+    message: `There is no room at the standby instance to restore ${database} from set ${set}; the other databases wait.`,
+    fix: 'Make room on the volumes of its data and log files; the same step is tried again by itself.',
+    evidence: `${path}: ${error}`,
+  }),
   SEED_NOT_PROVEN: ({ database, instance, why }: { database: string; instance: string; why: string }): Text => ({
     message: `${database} is in the middle of a restore at ${instance}, and nothing proves that Holdfast began it: it is left alone.`,
     fix: 'Look whose it is. Once nobody needs it, drop it there; then it is seeded from its full backup.',
@@ -57,6 +97,21 @@ const texts = {
     fix: 'Check the shares, their rights and the free space; it is tried again by itself.',
     evidence: `${path}: ${error}`,
   }),
+  SOURCE_FILE_MISSING: ({ database, set, path, error }: Place & { error: string }): Text => ({
+    message: `The backup file of ${database} in set ${set} is not at its source.`,
+    fix: 'Look whether it was moved or deleted, and whether the share is the right one; it is tried again by itself.',
+    evidence: `${path}: ${error}`,
+  }),
+  SOURCE_FILE_DAMAGED: ({ database, set, path, error }: Place & { error: string }): Text => ({
+    message: `The backup file of ${database} in set ${set} is cut or damaged at its source: its copy is no whole backup.`,
+    fix: 'Compare the file with its backup history; force a full if it cannot be mended. It is copied again by itself.',
+    evidence: `${path}: ${error}`,
+  }),
+  DESTINATION_FULL: ({ database, set, path, error }: Place & { error: string }): Text => ({
+    message: `There is no room for the backup file of ${database} in set ${set} where Holdfast writes the copies.`,
+    fix: 'Make room there, or raise the limit; the copy goes on where it stopped.',
+    evidence: `${path}: ${error}`,
+  }),
   OTHER_BACKUP_IN_FILE: ({ database, path, error }: { database: string; path: string; error: string }): Text => ({
     message: `The copy of ${database} does not hold, at the standby, the backup that its source reported.`,
     fix: 'Look whether the folders are mapped rightly and nothing else writes there; it is copied again by itself.',
@@ -68,17 +123,65 @@ const texts = {
   }),
   NO_COMMON_MARK: ({ ahead, behind }: { ahead: string; behind: string }): Text => ({
     message: 'No mark can be reached by all databases any more.',
-    fix: 'Wait for the next log set; if that does not help, the databases ahead must be seeded again.',
+    fix: 'Wait for the next log set; if that does not help, reseed the databases ahead (reseedStandby).',
     evidence: `ahead: ${ahead || 'none'}; behind: ${behind || 'none'}`,
   }),
   NEXT_LOG_SET: (): Text => ({
     message:
       'The next log set brings a mark that lies ahead of all databases: then they can be brought together again.',
-    fix: 'See that the backup job runs. If the source is gone, those ahead must be seeded again, which is not part of this version.',
+    fix: 'See that the backup job runs. If the source is gone, those ahead must be seeded again (reseedStandby).',
   }),
   OLDER_SQL_SERVER: ({ source, standby }: { source: string; standby: string }): Text => ({
     message: `The standby runs SQL Server ${standby}, the source ${source}: a backup restores on the same or a newer version only.`,
     fix: 'Choose an instance of the same or a newer version.',
+  }),
+  NEWER_SQL_SERVER: ({ source, standby }: { source: string; standby: string }): Text => ({
+    message: `The standby runs SQL Server ${standby}, the source ${source}: what was recovered there can never be restored at the source.`,
+    fix: 'Bring both to the same version before a failover; without it there is no way back.',
+  }),
+  DATABASE_RESTORING: ({ database, instance }: { database: string; instance: string }): Text => ({
+    message: `${database} exists at ${instance} and is RESTORING: nothing proves that it is of this group.`,
+    fix: 'If it is what an earlier standby left, it is gone on with where its log fits; else drop it there.',
+  }),
+  SHARE_UNREACHABLE: ({ path, error }: { path: string; error: string }): Text => ({
+    message: `Holdfast cannot read the folder of backup files ${path}.`,
+    fix: 'Check that the share is there and that the account of Holdfast may read it.',
+    evidence: error,
+  }),
+  COPIES_NOT_WRITABLE: ({ path, error }: { path: string; error: string }): Text => ({
+    message: `Holdfast cannot write into the folder for copies ${path}.`,
+    fix: 'Check that the folder is there and that the account of Holdfast may change it.',
+    evidence: error,
+  }),
+  COPIES_NOT_SEEN: ({ instance, write, standby }: { instance: string; write: string; standby: string }): Text => ({
+    message: `${instance} does not see under ${standby} what Holdfast writes into ${write}.`,
+    fix: 'Give both views of the same folder, and let the service account of the instance read it.',
+  }),
+  RIGHTS_MISSING: ({ instance, script }: { instance: string; script: string }): Text => ({
+    message: `The login of Holdfast lacks rights at ${instance} that restoring needs.`,
+    fix: `Run there, with the name of the login: ${script}`,
+    evidence: script,
+  }),
+  SPACE_SHORT: ({ place, needed, available }: { place: string; needed: string; available: string }): Text => ({
+    message: `There is less room at ${place} than the backups hold.`,
+    fix: 'Make room before the standby is created; data files may need more than their backups hold.',
+    evidence: `needed ${needed} bytes, free ${available} bytes`,
+  }),
+  SPACE_UNKNOWN: ({ instance, cause }: { instance: string; cause: string }): Text => ({
+    message: `Nobody knows how much room there is at ${instance}.`,
+    fix: "Look at the volumes that the source's data files would lie on.",
+    evidence: cause,
+  }),
+  IN_DOUBT_NOT_SET: ({ instances, values }: { instances: string; values: string }): Text => ({
+    message: `"in-doubt xact resolution" is not set at ${instances}: a recovery that finds a prepared distributed transaction leaves its database SUSPECT.`,
+    fix: "Set the same value at all standby instances: EXEC sp_configure 'show advanced options', 1; RECONFIGURE; EXEC sp_configure 'in-doubt xact resolution', 2; RECONFIGURE; (1 presumes commit, 2 abort.)",
+    evidence: values,
+  }),
+  IN_DOUBT_DIFFERS: ({ values }: { values: string }): Text => ({
+    message:
+      '"in-doubt xact resolution" is not the same at all standby instances: a distributed transaction would end differently.',
+    fix: "Set the same value everywhere: EXEC sp_configure 'in-doubt xact resolution', 2; RECONFIGURE; (1 presumes commit, 2 abort.)",
+    evidence: values,
   }),
   NO_DRILL_YET: (): Text => ({
     message: 'No drill has proven a mark of this group.',

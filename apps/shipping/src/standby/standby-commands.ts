@@ -20,18 +20,16 @@ import {
 } from '../estate/estate.ts';
 import { findGroup, findInstances, loadSets, saveGroup } from '../estate/estate-store.ts';
 import type { Stream } from '../stream/stream.ts';
-import { insertStream, listStreams } from '../stream/stream-store.ts';
+import { insertStream, listStreams, saveStream } from '../stream/stream-store.ts';
 import type { ShippingTables } from '../tables.ts';
 import {
   bytesToSeed,
   type CreationRefusal,
-  type Finding,
-  findingsOf,
   planStandby,
   type PlannedInstance,
   type StandbyRequest,
-  type TargetObservation,
 } from './creation.ts';
+import { type Finding, findingsOf, isRefusal, type Refusal, type TargetObservation } from './finding.ts';
 import type { ShippingReason } from './reason.ts';
 import { claimed, released, type Standby, yielded } from './standby.ts';
 import { findStandby, insertStandby, listStandbys, saveStandby, standbyOn } from './standby-store.ts';
@@ -47,14 +45,14 @@ export type CreateStandby = StandbyRequest & { readonly idempotencyKey: string; 
 export type CreateStandbyResult =
   | { readonly kind: 'CREATED'; readonly standby: Standby }
   | { readonly kind: 'PREFLIGHT'; readonly findings: readonly ShippingReason[]; readonly bytesToSeed: string }
-  | { readonly kind: 'REFUSED'; readonly finding: Finding }
+  | { readonly kind: 'REFUSED'; readonly finding: Refusal }
   | ({ readonly kind: 'NotAllowed' } & NotAllowed)
   | { readonly kind: 'IdempotencyKeyReused'; readonly message: string; readonly fix: string }
   | CreationRefusal;
 
 /** `look` asks the instance that is to become a standby; it runs before the transaction, never inside. */
 export async function createStandby(
-  dependencies: CommandDependencies & { look(instanceId: InstanceId): Promise<TargetObservation> },
+  dependencies: CommandDependencies & { look(instance: PlannedInstance): Promise<TargetObservation> },
   caller: Caller,
   input: CreateStandby,
 ): Promise<CreateStandbyResult> {
@@ -82,10 +80,10 @@ export async function createStandby(
   if (known.taken !== undefined) return alreadyStandby(known.taken);
 
   const seen = new Map<InstanceId, TargetObservation>();
-  for (const { instanceId } of plan.instances) seen.set(instanceId, await dependencies.look(instanceId));
+  for (const instance of plan.instances) seen.set(instance.instanceId, await dependencies.look(instance));
   const findings = findingsOf(plan.instances, group, known.sets, seen);
   if (input.dryRun) return preflight(findings, plan.instances, known.sets);
-  const [finding] = findings;
+  const finding = findings.find(isRefusal);
   if (finding !== undefined) return { kind: 'REFUSED', finding };
 
   return store.transaction(async tx => {
@@ -117,7 +115,7 @@ async function instanceTaken(
   return undefined;
 }
 
-const keyReused = {
+export const keyReused = {
   kind: 'IdempotencyKeyReused',
   message: 'This idempotency key came before with other input.',
   fix: 'Use a new key for a new request.',
@@ -155,9 +153,11 @@ function newStandby(group: KnownGroup, site: string, instances: readonly Planned
     version: 1,
     newestCommonMark: null,
     claim: null,
+    pause: null,
     observedAt: null,
     instances: instances.map(({ databases: _databases, ...instance }) => ({
       ...instance,
+      standbyId: id,
       observedAt: null,
       error: null,
     })),
@@ -186,6 +186,7 @@ function newStream(
     lagSets: null,
     seedingFileId: null,
     seedingEvidence: null,
+    reseed: null,
     problem: null,
     observedAt: null,
   };
@@ -281,6 +282,9 @@ async function answerClaim(
 ): Promise<void> {
   const changed = yielded(standby, executionId, yieldedAt);
   await saveStandby(tx, changed);
+  // What was asked before others worked there is asked again by whoever still wants it.
+  for (const stream of await listStreams(tx, [standby.id]))
+    if (stream.reseed !== null) await saveStream(tx, { ...stream, reseed: null, version: stream.version + 1 });
   await publishStandby(tx, outbox, changed);
   const { id: standbyId, groupId } = standby;
   await outbox.append(tx, standbyYielded, { standbyId, groupId, executionId, yieldedAt });

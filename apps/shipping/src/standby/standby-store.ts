@@ -2,7 +2,7 @@ import type { ExecutionId, GroupId, InstanceId, MarkName, StandbyId } from '@hol
 import type { Reader, Transactor } from '@holdfast/store';
 import type { ShippingTables } from '../tables.ts';
 import type { ShippingReason } from './reason.ts';
-import type { Standby, StandbyInstance, StandbyState, TransferFolder } from './standby.ts';
+import type { Pause, Standby, StandbyInstance, StandbyState, TransferFolder } from './standby.ts';
 
 type Db = Reader<ShippingTables>;
 type Tx = Transactor<ShippingTables>;
@@ -84,6 +84,7 @@ function changing(standby: Standby) {
     newest_common_mark: standby.newestCommonMark,
     claim_execution_id: standby.claim?.executionId ?? null,
     claim_yielded_at: standby.claim?.yieldedAt ?? null,
+    pause: standby.pause === null ? null : JSON.stringify(standby.pause),
     observed_at: standby.observedAt,
   };
 }
@@ -111,6 +112,7 @@ async function withInstances(db: Db, rows: readonly ShippingTables['standby'][])
       row.claim_execution_id === null
         ? null
         : { executionId: row.claim_execution_id as ExecutionId, yieldedAt: row.claim_yielded_at },
+    pause: row.pause === null ? null : (JSON.parse(row.pause) as Pause),
     observedAt: row.observed_at,
     instances: (instances.get(row.standby_id) ?? []).map(toInstance),
   }));
@@ -118,6 +120,7 @@ async function withInstances(db: Db, rows: readonly ShippingTables['standby'][])
 
 function toInstance(row: ShippingTables['standby_instance']): StandbyInstance {
   return {
+    standbyId: row.standby_id as StandbyId,
     instanceId: row.instance_id as InstanceId,
     instanceName: row.instance_name,
     sourceInstances: JSON.parse(row.sources) as string[],

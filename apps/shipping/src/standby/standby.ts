@@ -1,5 +1,5 @@
 import type { ExecutionId, GroupId, InstanceId, MarkName, StandbyId } from '@holdfast/domain';
-import type { ShippingReason } from './reason.ts';
+import { shippingReason, type ShippingReason } from './reason.ts';
 
 export type StandbyState =
   | 'SEEDING'
@@ -24,6 +24,7 @@ export type Standby = {
   readonly version: number;
   readonly newestCommonMark: MarkName | null;
   readonly claim: Claim | null;
+  readonly pause: Pause | null;
   /** When all of its instances were last asked, RFC 3339 UTC. */
   readonly observedAt: string | null;
   readonly instances: readonly StandbyInstance[];
@@ -32,7 +33,18 @@ export type Standby = {
 /** An execution of restore asks for the standby; `yieldedAt` is null until nothing of ours runs there any more. */
 export type Claim = { readonly executionId: ExecutionId; readonly yieldedAt: string | null };
 
+/** Somebody stopped the runners. Times are RFC 3339 UTC; `until` null: until it is resumed. */
+export type Pause = {
+  readonly reason: string;
+  readonly by: string;
+  readonly at: string;
+  readonly until: string | null;
+  /** null until nothing of ours runs there any more. */
+  readonly stoppedAt: string | null;
+};
+
 export type StandbyInstance = {
+  readonly standbyId: StandbyId;
   readonly instanceId: InstanceId;
   /** As the server calls itself. */
   readonly instanceName: string;
@@ -58,6 +70,20 @@ export function isHeld({ claim, state }: Pick<Standby, 'claim' | 'state'>): bool
   return claim !== null || state === 'RECOVERED';
 }
 
+/** Runners do nothing: it is held, or somebody paused it. */
+export function rests(standby: Pick<Standby, 'claim' | 'state' | 'pause'>): boolean {
+  return isHeld(standby) || standby.pause !== null;
+}
+
+export function paused(standby: Standby, pause: Pause): Standby {
+  return { ...standby, state: 'PAUSED', reasons: [pauseReason(pause)], pause, version: standby.version + 1 };
+}
+
+/** Its state is unknown until it has been looked at again. */
+export function resumed(standby: Standby): Standby {
+  return { ...standby, state: 'UNKNOWN', reasons: [], pause: null, version: standby.version + 1 };
+}
+
 export function claimed(standby: Standby, executionId: ExecutionId): Standby {
   return { ...standby, claim: { executionId, yieldedAt: null }, version: standby.version + 1 };
 }
@@ -68,8 +94,18 @@ export function yielded(standby: Standby, executionId: ExecutionId, now: string)
   return { ...standby, state, reasons: [], claim: { executionId, yieldedAt: now }, version: standby.version + 1 };
 }
 
-/** RETURNED: its state is unknown until it has been looked at again; others have worked there. */
+/**
+ * RETURNED: its state is unknown until it has been looked at again; others have worked there. Who paused it before wants it to rest all the
+ * same.
+ */
 export function released(standby: Standby, outcome: 'RECOVERED' | 'RETURNED'): Standby {
-  const state = outcome === 'RECOVERED' || standby.state === 'RECOVERED' ? 'RECOVERED' : 'UNKNOWN';
-  return { ...standby, state, reasons: [], newestCommonMark: null, claim: null, version: standby.version + 1 };
+  const over = outcome === 'RECOVERED' || standby.state === 'RECOVERED';
+  const pause = over ? null : standby.pause;
+  const state = over ? 'RECOVERED' : pause === null ? 'UNKNOWN' : 'PAUSED';
+  const reasons = pause === null ? [] : [pauseReason(pause)];
+  return { ...standby, state, reasons, newestCommonMark: null, claim: null, pause, version: standby.version + 1 };
+}
+
+function pauseReason({ by, reason: why, until, at }: Pause): ShippingReason {
+  return { ...shippingReason('PAUSED', { by, why, until }), since: at };
 }

@@ -141,6 +141,63 @@ describe('a step that failed', () => {
   });
 });
 
+describe('a damaged backup', () => {
+  const sets = [full(), log(2), log(3)];
+  const fileId = known(log(2)).files[0]!.fileId;
+  const position = { lsn: requireLsn('20'), forkGuid: fork };
+  const copies = copiesOf(...sets).map(copy =>
+    copy.fileId === fileId ? { ...copy, damagedSha256: copy.sha256 } : copy,
+  );
+  const stuck = (retryAtMs: number) => {
+    const reason = shippingReason('BACKUP_DAMAGED', { database: management, set: '20', path: 'x', error: '3203' });
+    const problem = { fileId, reason, attempts: 1, retryAtMs };
+    return view(sets, both(20), {
+      copies,
+      streams: [stream(management, { position, problem }), stream(messageBox, { position })],
+    });
+  };
+
+  it('releases nothing, and is tried again itself when its time has come', () => {
+    expect(assess(stuck(nowMs + 1))).toMatchObject({ state: 'BLOCKED', floor: null, steps: [] });
+    expect(assess(stuck(nowMs))).toMatchObject({ state: 'BLOCKED', floor: null });
+    expect(stepsOf(stuck(nowMs))).toEqual([[management, 'RESTORE_LOG', '30']]);
+  });
+
+  it('counts again when another content has come in its place', () => {
+    const mended = copies.map(copy => ({ ...copy, sha256: 'b'.repeat(64) }));
+    expect(assess(view(sets, both(20), { copies: mended })).floor).toBe('M3');
+  });
+});
+
+describe('a reseed', () => {
+  const sets = [full(), log(2), full(2, 35), log(3), log(4)];
+  const asked = (fullSet: SetPayload) => {
+    const { fileId, header } = known(fullSet).files[0]!;
+    const over = { lsn: requireLsn('30'), forkGuid: fork };
+    const by = { requestedAt: '', requestedBy: 'me', reason: 'test' };
+    return { fileId, setNumber: fullSet.number, endsAt: header!.lastLsn, over, ...by };
+  };
+  const streams = (of: SetPayload) => [stream(management, { state: 'IN_SYNC', reseed: asked(of) }), stream(messageBox)];
+
+  it('begins with the full that was asked for, and names every file that it needs', () => {
+    const seen = assess(view(sets, both(30), { streams: streams(full(2, 35)) }));
+    expect(seen).toMatchObject({ state: 'REPAIRING', floor: 'M4' });
+    const [step] = seen.steps.filter(({ stream: { databaseName } }) => databaseName === management);
+    expect(step).toMatchObject({ kind: 'RESTORE_FULL', reaches: '35' });
+    expect(step?.verifyFirst.map(({ setNumber }) => setNumber)).toEqual(['2', '30', '40']);
+    expect(stepsOf(view(sets, both(30), { streams: streams(full()) }))[0]).toEqual([management, 'RESTORE_FULL', '20']);
+  });
+
+  it('rolls the others no further than what it can reach itself', () => {
+    const copies = copiesOf(full(), log(2), log(3), log(4)).filter(
+      ({ setId, databaseId }) => setId !== log(4).setId || databaseId !== databases[0]!.databaseId,
+    );
+    const seen = assess(view(sets, both(30), { copies, streams: streams(full()) }));
+    expect(seen.floor).toBe('M3');
+    expect(seen.steps.map(({ stream: { databaseName } }) => databaseName)).toEqual([management]);
+  });
+});
+
 it('names the databases ahead and behind when no mark is common', () => {
   const seen = assess(view([full(), log(2)], { [management]: 30, [messageBox]: 20 }));
   expect(seen).toMatchObject({ state: 'NO_COMMON_MARK', floor: null, steps: [] });

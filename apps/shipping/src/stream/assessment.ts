@@ -39,6 +39,8 @@ export type RestoreStep = {
   readonly file: PlannableCopy;
   readonly reaches: Lsn;
   readonly from: Position | null;
+  /** What a reseed needs up to the mark that it leads to: checked before anything is replaced. Empty for any other step. */
+  readonly verifyFirst: readonly PlannableCopy[];
 };
 
 export type StreamAssessment = {
@@ -70,12 +72,12 @@ export function assess(view: StandbyView): Assessment {
   const seen = view.streams.map(stream => lookAt(stream, view));
   const candidates = candidatesOf(view.sets);
   const blind = seen.some(one => one.kind !== 'PLANNABLE');
-  const release = blind
-    ? undefined
-    : releasable(
-        candidates,
-        seen.flatMap(one => (one.kind === 'PLANNABLE' ? [one.database] : [])),
-      );
+  const plannables = seen.flatMap(one => (one.kind === 'PLANNABLE' ? [one] : []));
+  const databases = plannables.map(({ database }) => database);
+  const release = blind ? undefined : releasable(candidates, databases);
+  // What could not be restored once releases nothing, but is tried again itself.
+  const trials = plannables.map(({ database, trial }) => trial ?? database);
+  const retrial = blind || plannables.every(({ trial }) => trial === null) ? release : releasable(candidates, trials);
   const ifUnplanned = seen.some(one => one.kind === 'UNSEEN') ? 'UNKNOWN' : 'BLOCKED';
   const streams = seen.map(one => {
     const assessed = assessStream(one, release, ifUnplanned, candidates, view.sets);
@@ -87,22 +89,25 @@ export function assess(view: StandbyView): Assessment {
     ...standby,
     floor: release?.floor ?? null,
     streams,
-    steps: release === undefined ? [] : stepsOf(seen, release, view.nowMs),
+    steps: stepsOf(plannables, candidates, { release, retrial }, view.nowMs),
   };
 }
 
-type Seen = { readonly stream: Stream } & (
+export type Seen = { readonly stream: Stream } & (
   | {
       readonly kind: 'PLANNABLE';
       readonly observedAt: string;
       readonly database: PlanDatabase;
+      /** With the damaged file that is to be tried again now; null when there is none. */
+      readonly trial: PlanDatabase | null;
       readonly copies: readonly PlannableCopy[];
     }
   | { readonly kind: 'UNSEEN'; readonly reason: ShippingReason | null }
   | { readonly kind: 'NOT_RESTORING'; readonly observedAt: string; readonly reason: ShippingReason }
 );
 
-function lookAt(stream: Stream, { looks, sets, copies, standby, nowMs }: StandbyView): Seen {
+/** One database as a plan takes it, or why it cannot be planned with. */
+export function lookAt(stream: Stream, { looks, sets, copies, standby, nowMs }: StandbyView): Seen {
   const look = looks.find(({ instanceId }) => instanceId === stream.instanceId);
   if (!look?.reachable) return { stream, kind: 'UNSEEN', reason: look?.reason ?? null };
   const { observedAt } = look;
@@ -116,25 +121,27 @@ function lookAt(stream: Stream, { looks, sets, copies, standby, nowMs }: Standby
   const { databaseId, databaseName } = stream;
   // A step that failed where the database does not stand any more is no obstacle: it was done unseen, or is another one by now.
   const problem = samePosition(stream.position, position) ? stream.problem : null;
-  const plan = plannable(sets, copies, databaseId).map(copy =>
-    // A file that could not be restored proves nothing any more: with it, the others would be released past a mark this one cannot reach.
-    problem?.fileId === copy.fileId && problem.retryAtMs > nowMs ? { ...copy, verified: false } : copy,
-  );
-  return {
-    stream: { ...stream, problem },
-    kind: 'PLANNABLE',
-    observedAt,
-    copies: plan,
-    database: { databaseId, databaseName, position, copies: plan },
-  };
+  const plan = plannable(sets, copies, databaseId)
+    .filter(({ type, fileId }) => stream.reseed === null || type === 'LOG' || fileId === stream.reseed.fileId)
+    .map(copy =>
+      // A file that could not be restored proves nothing any more: with it, the others would be released past a mark this one cannot reach.
+      problem?.fileId === copy.fileId && problem.retryAtMs > nowMs ? { ...copy, verified: false } : copy,
+    );
+  const database = { databaseId, databaseName, position, copies: plan };
+  const due = problem !== null && problem.retryAtMs <= nowMs;
+  const tried = due && plan.some(({ fileId, damaged }) => fileId === problem.fileId && damaged);
+  const trial = tried
+    ? { ...database, copies: plan.map(copy => (copy.fileId === problem.fileId ? { ...copy, verified: true } : copy)) }
+    : null;
+  return { stream: { ...stream, problem }, kind: 'PLANNABLE', observedAt, copies: plan, database, trial };
 }
 
 /** Where the database stands, to be built upon; null when it is to be begun from a full, or was not seen. */
 export function positionOf(stream: Stream, looks: readonly InstanceLook[]): Position | null {
   const look = looks.find(({ instanceId }) => instanceId === stream.instanceId);
   const there = look?.reachable === true ? databaseAt(stream, look.databases) : undefined;
-  // A full that nobody saw end leaves a position that cannot be built upon (sqlserver.md §2.3).
-  return there?.redoStartLsn == null || stream.seedingFileId !== null
+  // A full that nobody saw end leaves a position that cannot be built upon (sqlserver.md §2.3); nor does anybody build upon what goes.
+  return there?.redoStartLsn == null || stream.seedingFileId !== null || stream.reseed !== null
     ? null
     : { lsn: there.redoStartLsn, forkGuid: there.redoStartForkGuid };
 }
@@ -155,21 +162,39 @@ function databaseAt({ databaseName }: Stream, databases: readonly DatabaseLook[]
   return databases.find(({ name }) => name.toUpperCase() === databaseName.toUpperCase());
 }
 
-function stepsOf(seen: readonly Seen[], release: Release, nowMs: number): readonly RestoreStep[] {
+function stepsOf(
+  seen: readonly Extract<Seen, { kind: 'PLANNABLE' }>[],
+  candidates: readonly TargetCandidate[],
+  { release, retrial }: { readonly release: Release | undefined; readonly retrial: Release | undefined },
+  nowMs: number,
+): readonly RestoreStep[] {
   // While one is stuck the others wait, and when its time has come it goes first.
   const stuck = seen.some(({ stream }) => stream.problem !== null);
-  return seen.flatMap(one => {
-    if (one.kind !== 'PLANNABLE') return [];
-    const { stream, database, copies } = one;
-    const own = releaseOf(release, stream);
+  return seen.flatMap(({ stream, database, trial, copies }) => {
+    const by = trial === null ? release : retrial;
+    const own = releaseOf(by, stream);
     if (own?.kind !== 'APPLY' || own.step.kind === 'RESTORE_LOG_TO_MARK') return [];
     const { kind, reaches } = own.step;
     const file = copies.find(({ fileId }) => fileId === own.step.file.fileId);
     if (file === undefined)
       throw new Error(`${stream.databaseName}: the plan names a file that is not among its copies`);
     const due = stream.problem !== null && stream.problem.retryAtMs <= nowMs;
-    return stuck && !due ? [] : [{ stream, kind, file, reaches, from: database.position }];
+    if (stuck && !due) return [];
+    const target = candidates.find(({ mark }) => mark === by?.floor);
+    const verifyFirst = stream.reseed === null || target === undefined ? [] : filesTo(target, database, copies);
+    return [{ stream, kind, file, reaches, from: database.position, verifyFirst }];
   });
+}
+
+/** Everything that is restored from where the database stands up to the mark, in order. */
+export function filesTo(
+  target: TargetCandidate,
+  database: PlanDatabase,
+  copies: readonly PlannableCopy[],
+): readonly PlannableCopy[] {
+  const [plan] = planRestore({ target, databases: [database] });
+  if (plan?.outcome !== 'STEPS') return [];
+  return plan.steps.flatMap(({ file }) => copies.filter(({ fileId }) => fileId === file.fileId));
 }
 
 function releaseOf(release: Release | undefined, stream: Stream): DatabaseRelease | undefined {
@@ -202,6 +227,10 @@ function assessStream(
   const lastRestoredSetId = setEndingAt(position, stream, sets) ?? stream.lastRestoredSetId;
   const seen = { stream, position, lastRestoredSetId, observedAt, heldBackSetId: null, lagSets: null };
   if (stream.problem !== null) return { ...seen, state: 'BLOCKED', reasons: [stream.problem.reason] };
+  if (stream.reseed !== null) {
+    const { databaseName: database, reseed } = stream;
+    return { ...seen, state: 'REPAIRING', reasons: [shippingReason('RESEEDING', { database, set: reseed.setNumber })] };
+  }
   const own = releaseOf(release, stream);
   // Nothing was planned for this one because of another database, which is blocked or cannot be seen.
   if (own === undefined) return { ...seen, heldBackSetId: stream.heldBackSetId, state: ifUnplanned, reasons: [] };
@@ -258,7 +287,9 @@ function progress(
   return { state: 'LAGGING', reasons, heldBackSetId, lagSets };
 }
 
-const fromWorst: readonly StandbyState[] = ['UNKNOWN', 'BLOCKED', 'NO_COMMON_MARK', 'SEEDING', 'LAGGING', 'IN_SYNC'];
+const fromWorst: readonly StandbyState[] = [
+  ...(['UNKNOWN', 'BLOCKED', 'NO_COMMON_MARK', 'REPAIRING', 'SEEDING', 'LAGGING', 'IN_SYNC'] as const),
+];
 
 function judgeStandby(
   streams: readonly StreamAssessment[],

@@ -8,7 +8,7 @@ import { isLost, NotAddressed, type StandbyConnections, whyNotAsked } from '../e
 import { loadSets } from '../estate/estate-store.ts';
 import { findBase, type Window } from '../estate/window-store.ts';
 import { shippingReason } from '../standby/reason.ts';
-import { isHeld, type Standby, type StandbyInstance } from '../standby/standby.ts';
+import { rests, type Standby, type StandbyInstance } from '../standby/standby.ts';
 import { findStandby } from '../standby/standby-store.ts';
 import type { ShippingTables } from '../tables.ts';
 import { assess, type Assessment, type InstanceLook, positionOf, reachOf, type StandbyView } from './assessment.ts';
@@ -45,11 +45,20 @@ export async function observeStandby(
     return { standby, streams: standby === undefined ? [] : await listStreams(db, [standbyId]) };
   });
   const { standby, streams } = stored;
-  // A claimed standby is not even looked at: the answer promises that nothing is sent there any more.
-  if (standby === undefined || isHeld(standby)) return { standby, looks: [], assessment: undefined };
-  const looks = await Promise.all(standby.instances.map(instance => look(connections, instance, clock())));
+  // A claimed or paused standby is not even looked at: the answer promises that nothing is sent there any more.
+  if (standby === undefined || rests(standby)) return { standby, looks: [], assessment: undefined };
+  const looks = await lookAtInstances(connections, standby, clock);
   const view = { standby, streams, looks, nowMs: clock() };
   return { standby, looks, assessment: await store.read(db => assessFrom(db, view)) };
+}
+
+/** All of its instances at once. */
+export function lookAtInstances(
+  connections: StandbyConnections,
+  { instances }: Standby,
+  clock: Clock,
+): Promise<readonly InstanceLook[]> {
+  return Promise.all(instances.map(instance => look(connections, instance, clock())));
 }
 
 /** From where each database stands; one that stands nowhere from a full that ends before a mark which the others can still reach. */
@@ -61,7 +70,8 @@ export async function assessFrom(
   const begun: Stream[] = [];
   for (const stream of view.streams) {
     const position = positionOf(stream, view.looks);
-    if (position === null) begun.push(stream);
+    if (stream.reseed !== null) window.set(stream.databaseId, stream.reseed.endsAt);
+    else if (position === null) begun.push(stream);
     else window.set(stream.databaseId, position.lsn);
   }
   const others = await viewThrough(db, view, window);
@@ -88,6 +98,7 @@ async function viewThrough(
   return { ...view, sets, copies: [...copies, ...stuck.filter(({ fileId }) => !known.has(fileId))] };
 }
 
+/** Where its databases stand, or why it could not be asked. */
 async function look(connections: StandbyConnections, instance: StandbyInstance, nowMs: number): Promise<InstanceLook> {
   const { instanceId, instanceName } = instance;
   try {

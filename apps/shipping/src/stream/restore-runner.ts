@@ -1,14 +1,17 @@
+import type { Position } from '@holdfast/domain/chain';
 import type { Clock } from '@holdfast/service';
 import type { StepContext } from '@holdfast/service/runner';
 import { type Exclusive, restoreFull, restoreLog, SqlServerError, statements } from '@holdfast/sqlserver';
-import { isLost, type StandbyConnections } from '../estate/connection-runner.ts';
+import { findCopy } from '../copy/copy-store.ts';
+import { hashOf } from '../copy/transfer-runner.ts';
+import { isLost, saysDamaged, saysFull, type StandbyConnections } from '../estate/connection-runner.ts';
 import { shippingReason, type ShippingReason } from '../standby/reason.ts';
-import { isHeld, type Standby } from '../standby/standby.ts';
+import { rests, type Standby } from '../standby/standby.ts';
 import type { CommandDependencies } from '../standby/standby-commands.ts';
 import { findStandby } from '../standby/standby-store.ts';
 import type { RestoreStep } from './assessment.ts';
-import { judgeSeeding, type RestoreRow, type SeedingEvidence } from './seeding.ts';
-import type { Failed, Restored, Stream } from './stream.ts';
+import { isAskedFor, judgeSeeding, type RestoreRow, type SeedingEvidence, type SeedingFinding } from './seeding.ts';
+import type { Damage, Failed, Restored, Stream } from './stream.ts';
 import { beginSeeding } from './stream-commands.ts';
 import { listStreams } from './stream-store.ts';
 
@@ -20,6 +23,15 @@ export type RestoreDependencies = CommandDependencies & {
 export type RestoreOutcome =
   /** Something else is true than the step was planned for: look again. */
   { readonly kind: 'OVERTAKEN' } | ({ readonly kind: 'RESTORED' } & Restored) | ({ readonly kind: 'PROBLEM' } & Failed);
+
+/** The server says that it read a damaged file; whose damage it is remains to be found out. */
+type Suspected = {
+  readonly kind: 'SUSPECTED';
+  readonly error: string;
+  readonly evidence: SeedingEvidence | null;
+  readonly nothingLeft: boolean;
+};
+type Sent = RestoreOutcome | Suspected;
 
 type Locked = RestoreDependencies & { readonly exclusive: Exclusive; readonly context: StepContext };
 
@@ -36,13 +48,28 @@ export async function restoreNext(
   dependencies: RestoreDependencies,
   step: RestoreStep,
   context: StepContext,
+  yielding: AbortSignal,
 ): Promise<RestoreOutcome> {
+  const stop = AbortSignal.any([context.signal, yielding]);
+  try {
+    const damaged = await findDamaged(dependencies, step, stop);
+    if (damaged !== undefined) return damaged;
+    const outcome = await send(dependencies, step, context);
+    return outcome.kind === 'SUSPECTED' ? await diagnose(dependencies, step, outcome, stop) : outcome;
+  } catch (error) {
+    // Cut short for a claim or a pause, while files were read: nothing of it was sent.
+    if (yielding.aborted && !context.signal.aborted) return overtaken;
+    throw error;
+  }
+}
+
+async function send(dependencies: RestoreDependencies, step: RestoreStep, context: StepContext): Promise<Sent> {
   const { connections } = dependencies;
   const { groupId, instanceId } = step.stream;
   const before = await ifOurs(dependencies, step.stream);
   if (before === undefined) return overtaken;
   try {
-    const outcome = await connections.beside({ groupId, instanceId }, async (exclusive, leave) => {
+    const outcome = await connections.beside<Sent>({ groupId, instanceId }, async (exclusive, leave) => {
       // It may have waited long for its place.
       context.signal.throwIfAborted();
       const now = await ifOurs(dependencies, step.stream);
@@ -62,9 +89,60 @@ export async function restoreNext(
     return failed(shippingReason('GROUP_LOCKED', { instance, holder: outcome.message }), step.stream);
   } catch (error) {
     if (isLost(error)) await connections.lost(instanceId);
-    else if (error instanceof SqlServerError) return failed(restoreFailed(step, error.message), step.stream);
+    else if (error instanceof SqlServerError) {
+      const { seedingEvidence: evidence } = step.stream;
+      return saysDamaged(error)
+        ? { kind: 'SUSPECTED', error: error.message, evidence, nothingLeft: false }
+        : failed(serverSaid(step, error), step.stream);
+    }
     throw error;
   }
+}
+
+/**
+ * What a reseed needs is read whole before anything is replaced (design.md §5, step 7): a copy that changed since it was written ends it
+ * while the old database is still there.
+ */
+async function findDamaged(
+  dependencies: RestoreDependencies,
+  step: RestoreStep,
+  signal: AbortSignal,
+): Promise<RestoreOutcome | undefined> {
+  for (const file of step.verifyFirst) {
+    const read = await readCopy(dependencies, step, file, signal);
+    if (read.same) continue;
+    const { databaseName: database, seedingEvidence: evidence } = step.stream;
+    const facts = { database, set: file.setNumber, path: file.path, error: 'read before anything is replaced' };
+    const damage: Damage = { kind: 'COPY', fileId: file.fileId, sha256: read.sha256 };
+    return { kind: 'PROBLEM', reason: shippingReason('COPY_DAMAGED', facts), evidence, nothingLeft: false, damage };
+  }
+  return undefined;
+}
+
+/** The server found the file damaged: the copy has changed since it was written, or its source is damaged already. */
+async function diagnose(
+  dependencies: RestoreDependencies,
+  step: RestoreStep,
+  { error, evidence, nothingLeft }: Suspected,
+  signal: AbortSignal,
+): Promise<RestoreOutcome> {
+  const { file } = step;
+  const { same, sha256 } = await readCopy(dependencies, step, file, signal);
+  const facts = { database: step.stream.databaseName, set: file.setNumber, path: file.path, error };
+  const reason = same ? shippingReason('BACKUP_DAMAGED', facts) : shippingReason('COPY_DAMAGED', facts);
+  const damage: Damage = { kind: same ? 'BACKUP' : 'COPY', fileId: file.fileId, sha256 };
+  return { kind: 'PROBLEM', reason, evidence, nothingLeft, damage };
+}
+
+async function readCopy(
+  { store }: RestoreDependencies,
+  { stream: { standbyId } }: RestoreStep,
+  { fileId }: RestoreStep['file'],
+  signal: AbortSignal,
+): Promise<{ readonly same: boolean; readonly sha256: string | null }> {
+  const copy = await store.read(db => findCopy(db, standbyId, fileId));
+  if (copy === undefined) return { same: false, sha256: null };
+  return { same: (await hashOf(copy.writePath, signal)) === copy.sha256, sha256: copy.sha256 };
 }
 
 type Ours = {
@@ -80,7 +158,7 @@ async function ifOurs({ store }: RestoreDependencies, { id, standbyId }: Stream)
     const standby = await findStandby(db, standbyId);
     const streams = await listStreams(db, [standbyId]);
     const stream = streams.find(one => one.id === id);
-    if (standby === undefined || stream === undefined || isHeld(standby)) return undefined;
+    if (standby === undefined || stream === undefined || rests(standby)) return undefined;
     return { standby, stream, mustWait: stream.problem === null && streams.some(({ problem }) => problem !== null) };
   });
 }
@@ -100,19 +178,25 @@ async function rollForward(locked: Locked, step: RestoreStep): Promise<RestoreOu
   return { kind: 'RESTORED', setId: step.file.setId, position, observedAt, evidence: null };
 }
 
-/** A full, unless the last one ended unseen. REPLACE only over what that one provably left half done; else the server refuses. */
-async function seed(locked: Locked, step: RestoreStep, { standby, stream }: Ours): Promise<RestoreOutcome> {
+/**
+ * A full, unless the last one ended unseen. REPLACE only over what that one provably left half done, or what a reseed was asked for; else the
+ * server refuses. Never over a database that is not RESTORING.
+ */
+async function seed(locked: Locked, step: RestoreStep, { standby, stream }: Ours): Promise<Sent> {
   const { exclusive, clock } = locked;
   const { databaseName: database, seedingEvidence } = stream;
   const before = await look(exclusive, database, clock);
   if (before.there !== null && before.there.state !== 'RESTORING') return overtaken;
-  // It stands somewhere and we began nothing: the next plan goes on from there.
-  if (stream.seedingFileId === null && before.there?.redoStartLsn != null) return overtaken;
+  const standing = positionIn(before.there);
   const history = await restoresInto(exclusive, database);
-  const finding = judgeSeeding(seedingEvidence, before.there, history);
+  const fresh = stream.seedingFileId === null && standing !== null;
+  const finding = fresh ? judgeReseed(stream, standing) : judgeSeeding(seedingEvidence, before.there, history);
+  // It stands somewhere and nobody began or asked for anything: the next plan goes on from there.
+  if (finding === undefined) return overtaken;
   if (finding.kind === 'UNPROVEN') {
     const facts = { database, instance: nameOf(standby, stream), why: finding.why };
-    return failed(shippingReason('SEED_NOT_PROVEN', facts), stream);
+    const code = fresh ? 'RESEED_NOT_PROVEN' : 'SEED_NOT_PROVEN';
+    return failed(shippingReason(code, facts), stream);
   }
   if (finding.kind === 'ENDED' && seedingEvidence !== null) {
     const { position } = finding;
@@ -120,7 +204,7 @@ async function seed(locked: Locked, step: RestoreStep, { standby, stream }: Ours
     return { kind: 'RESTORED', setId: seedingEvidence.setId, position, observedAt, evidence: seedingEvidence };
   }
 
-  const evidence = evidenceOf(step, history, locked.fencingToken);
+  const evidence = { ...evidenceOf(step, history, locked.fencingToken), over: standing };
   if (!(await beginSeeding(locked, stream, step.file.fileId, evidence))) return overtaken;
   const replace = finding.kind === 'HALF_DONE';
   try {
@@ -130,15 +214,24 @@ async function seed(locked: Locked, step: RestoreStep, { standby, stream }: Ours
   } catch (error) {
     if (!(error instanceof SqlServerError) || isLost(error)) throw error;
     const { there } = await look(exclusive, database, clock);
-    const reason = restoreFailed(step, error.message);
-    return { kind: 'PROBLEM', reason, evidence, nothingLeft: there === null };
+    const nothingLeft = there === null;
+    if (saysDamaged(error)) return { kind: 'SUSPECTED', error: error.message, evidence, nothingLeft };
+    return { kind: 'PROBLEM', reason: serverSaid(step, error), evidence, nothingLeft, damage: null };
   }
   const { there, observedAt } = await look(exclusive, database, clock);
   // Where a full leaves the position is inferred, not documented (sqlserver.md §2.6): what was read counts.
   const lsn = there?.redoStartLsn ?? null;
-  if (lsn === null) return { kind: 'PROBLEM', reason: notArrived(step, lsn), evidence, nothingLeft: there === null };
+  if (lsn === null)
+    return { kind: 'PROBLEM', reason: notArrived(step, lsn), evidence, nothingLeft: there === null, damage: null };
   const position = { lsn, forkGuid: there?.redoStartForkGuid ?? null };
   return { kind: 'RESTORED', setId: step.file.setId, position, observedAt, evidence };
+}
+
+/** What stands there goes, when it is what a reseed was asked for; undefined: none was. */
+function judgeReseed({ reseed }: Stream, standing: Position): SeedingFinding | undefined {
+  if (reseed === null) return undefined;
+  if (isAskedFor(reseed.over, standing)) return { kind: 'HALF_DONE' };
+  return { kind: 'UNPROVEN', why: `it stands at ${standing.lsn}` };
 }
 
 /** The place `sent` is passed once the server has begun (its first percent) or answered. Returns when it has answered, whatever happens there. */
@@ -163,6 +256,10 @@ async function look(exclusive: Exclusive, database: string, clock: Clock) {
   return { observedAt, there: rows[0] ?? null };
 }
 
+function positionIn(there: Awaited<ReturnType<typeof look>>['there']): Position | null {
+  return there?.redoStartLsn == null ? null : { lsn: there.redoStartLsn, forkGuid: there.redoStartForkGuid };
+}
+
 async function restoresInto(exclusive: Exclusive, database: string): Promise<readonly RestoreRow[]> {
   return (await exclusive.run(statements.restoreHistory, { database, rows: historyRows })).rows;
 }
@@ -182,7 +279,14 @@ function nameOf({ instances }: Standby, { instanceId }: Stream): string {
 }
 
 function failed(reason: ShippingReason, { seedingEvidence: evidence }: Stream): RestoreOutcome {
-  return { kind: 'PROBLEM', reason, evidence, nothingLeft: false };
+  return { kind: 'PROBLEM', reason, evidence, nothingLeft: false, damage: null };
+}
+
+function serverSaid(step: RestoreStep, error: SqlServerError): ShippingReason {
+  const { databaseName: database } = step.stream;
+  const { setNumber: set, path } = step.file;
+  if (saysFull(error)) return shippingReason('STANDBY_DISK_FULL', { database, set, path, error: error.message });
+  return restoreFailed(step, error.message);
 }
 
 function notArrived(step: RestoreStep, lsn: string | null): ShippingReason {

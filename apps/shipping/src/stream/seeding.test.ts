@@ -2,7 +2,7 @@ import type { BackupSetId } from '@holdfast/domain';
 import { requireLsn } from '@holdfast/domain';
 import { describe, expect, it } from '@jest/globals';
 import { fork, full } from '../../test/estate.ts';
-import { judgeSeeding, type RestoreRow, type SeedingEvidence } from './seeding.ts';
+import { isAskedFor, judgeSeeding, type RestoreRow, type SeedingEvidence } from './seeding.ts';
 
 const { setId, files } = full();
 const { backupSetUuid } = files[0]!.header!;
@@ -64,5 +64,28 @@ describe('what became of a full that nobody saw end', () => {
   it('left nothing, whatever is written down', () => {
     for (const written of [evidence, null])
       expect(judgeSeeding(written, null, older)).toEqual({ kind: 'NOTHING_THERE' });
+  });
+});
+
+describe('what a reseed may replace', () => {
+  const place = (lsn: string, forkGuid: string | null = fork) => ({ lsn: requireLsn(lsn), forkGuid });
+
+  it.each([
+    ['nothing stood there when it was asked for', null, place('30'), false],
+    ['it stands where it stood', place('30'), place('30'), true],
+    ['it was rolled on', place('30'), place('40'), true],
+    ['it stands before that', place('30'), place('20'), false],
+    ['it is on another path', place('30'), place('30', other), false],
+    ['its path is not known, its place is the same', place('30', null), place('30', null), true],
+    ['its path is not known, its place is another', place('30', null), place('40', null), false],
+  ])('%s', (_what, over, there, asked) => {
+    expect(isAskedFor(over, there)).toBe(asked);
+  });
+
+  it('is still untouched after a full that has not begun: it is sent again', () => {
+    const over = { ...evidence, over: place('40', other) };
+    expect(judgeSeeding(over, at('40', other), older)).toEqual({ kind: 'HALF_DONE' });
+    expect(judgeSeeding(over, at('50', other), older)).toMatchObject({ kind: 'UNPROVEN' });
+    expect(judgeSeeding(over, at('40', other), [row(8, 'D', other), ...older])).toMatchObject({ kind: 'UNPROVEN' });
   });
 });

@@ -10,6 +10,8 @@ export type SeedingEvidence = {
   readonly lastLsn: Lsn;
   /** The newest row for this database in the instance's restore history before it was sent; 0 when there was none. */
   readonly afterHistoryId: number;
+  /** What it replaces, where it was asked to; null when nothing of its name stood there, or an older version sent it. */
+  readonly over?: Position | null;
   /** Of the leader that sent it. */
   readonly fencingToken: number;
 };
@@ -25,7 +27,7 @@ export type SeedingFinding =
   | { readonly kind: 'NOTHING_THERE' }
   /** It ended, only nobody saw it: what stands there can be built upon. */
   | { readonly kind: 'ENDED'; readonly position: Position }
-  /** It was begun and did not end: the same again, WITH REPLACE (sqlserver.md §2.3). */
+  /** Begun and not ended, or still what it is asked to replace: to be sent WITH REPLACE (sqlserver.md §2.3). */
   | { readonly kind: 'HALF_DONE' }
   /** It may be somebody else's: nothing is sent. */
   | { readonly kind: 'UNPROVEN'; readonly why: string };
@@ -56,12 +58,28 @@ export function judgeSeeding(
       ? unproven('its full has ended, but the instance shows no position')
       : { kind: 'ENDED', position: { lsn: redoStartLsn, forkGuid: redoStartForkGuid } };
   if (since.length > 0) return unproven('another backup was restored into it meanwhile');
+  // A failure before planning ends leaves the old database untouched (§2.3).
+  if (evidence.over != null && redoStartLsn !== null && samePlace(evidence.over, redoStartLsn, redoStartForkGuid))
+    return { kind: 'HALF_DONE' };
   // What a half-done database shows as its position is not documented (unverified); what contradicts our full is somebody else's.
   if (redoStartForkGuid !== null && redoStartForkGuid !== noGuid && !sameGuid(redoStartForkGuid, lastForkGuid))
     return unproven('it is on another recovery path');
   if (redoStartLsn !== null && compareLsn(redoStartLsn, lastLsn) > 0)
     return unproven(`it stands at ${redoStartLsn}, behind the end of the full`);
   return { kind: 'HALF_DONE' };
+}
+
+function samePlace(over: Position, lsn: Lsn, forkGuid: string | null): boolean {
+  return over.lsn === lsn && sameGuid(over.forkGuid ?? noGuid, forkGuid ?? noGuid);
+}
+
+/**
+ * Whether what stands there is what somebody asked to replace, or that rolled on since: the same recovery path, no earlier place on it. Pure.
+ */
+export function isAskedFor(over: Position | null, there: Position): boolean {
+  if (over === null) return false;
+  const onPath = over.forkGuid !== null && there.forkGuid !== null && sameGuid(over.forkGuid, there.forkGuid);
+  return onPath ? compareLsn(there.lsn, over.lsn) >= 0 : samePlace(over, there.lsn, there.forkGuid);
 }
 
 export function sameEvidence(a: SeedingEvidence | null, b: SeedingEvidence | null): boolean {

@@ -2,14 +2,15 @@ import type { BackupFileId, StreamId } from '@holdfast/domain';
 import { streamMoved } from '@holdfast/events';
 import type { Outbox } from '@holdfast/messaging';
 import type { Transactor } from '@holdfast/store';
+import { findCopy, saveCopy, saveDamage } from '../copy/copy-store.ts';
 import { dated, sameReasons } from '../standby/reason.ts';
-import { isHeld, type Standby } from '../standby/standby.ts';
+import { rests, type Standby } from '../standby/standby.ts';
 import { type CommandDependencies, publishStandby } from '../standby/standby-commands.ts';
 import { findStandby, saveStandby } from '../standby/standby-store.ts';
 import type { ShippingTables } from '../tables.ts';
 import type { Assessment, InstanceLook, RestoreStep, StreamAssessment } from './assessment.ts';
 import { sameEvidence, type SeedingEvidence } from './seeding.ts';
-import { type Failed, problemAfter, type Restored, samePosition, type Stream } from './stream.ts';
+import { type Damage, type Failed, problemAfter, type Restored, samePosition, type Stream } from './stream.ts';
 import { findStream, listStreams, saveStream } from './stream-store.ts';
 
 type Tx = Transactor<ShippingTables>;
@@ -28,8 +29,8 @@ export async function noteAssessment(
   const now = new Date(clock()).toISOString();
   await store.transaction(async tx => {
     const standby = await findStandby(tx, basis.id);
-    // Claimed meanwhile: its state is no longer ours to say.
-    if (standby === undefined || isHeld(standby) || standby.version !== basis.version) return;
+    // Claimed or paused meanwhile: its state is no longer ours to say.
+    if (standby === undefined || rests(standby) || standby.version !== basis.version) return;
     const streams = new Map((await listStreams(tx, [basis.id])).map(stream => [stream.id, stream]));
     if (!assessment.streams.every(seen => isUntouched(streams.get(seen.stream.id), seen.stream))) return;
     for (const seen of assessment.streams) await noteStream(tx, outbox, seen, now);
@@ -133,11 +134,14 @@ export async function noteRestored(
       lastRestoredSetId: setId,
       seedingFileId: null,
       seedingEvidence: null,
+      // Only a full fulfils it; a log was under way when it was asked for.
+      reseed: evidence === null ? stream.reseed : null,
       problem: null,
       observedAt,
       version: stream.version + 1,
     };
     await saveStream(tx, fresh);
+    if (step.file.damaged) await saveDamage(tx, { standbyId: stream.standbyId, fileId: step.file.fileId }, null);
     await publishStream(tx, outbox, fresh, now);
   });
 }
@@ -146,7 +150,7 @@ export async function noteRestored(
 export async function noteProblem(
   { store, clock }: CommandDependencies,
   step: RestoreStep,
-  { reason, nothingLeft, evidence }: Failed,
+  { reason, nothingLeft, evidence, damage }: Failed,
 ): Promise<void> {
   await store.transaction(async tx => {
     const stream = await mustFind(tx, step.stream.id);
@@ -159,7 +163,17 @@ export async function noteProblem(
       problem: problemAfter(stream.problem, step.file.fileId, dates[0] ?? reason, clock()),
       ...(nothingLeft ? { seedingFileId: null, seedingEvidence: null } : {}),
     });
+    if (damage !== null) await noteDamage(tx, stream, damage);
   });
+}
+
+/** A copy that is not what was written is copied again; one that is counts for nothing as long as it has this content. */
+async function noteDamage(tx: Tx, { standbyId }: Stream, { kind, fileId, sha256 }: Damage): Promise<void> {
+  const copy = await findCopy(tx, standbyId, fileId);
+  // Copied anew since.
+  if (copy === undefined || copy.state !== 'VERIFIED' || copy.sha256 !== sha256) return;
+  if (kind === 'BACKUP') return saveDamage(tx, copy, sha256);
+  await saveCopy(tx, { ...copy, state: 'WRITING', prefix: null, sha256: null, header: null });
 }
 
 async function publishStream(tx: Tx, outbox: Outbox, stream: Stream, now: string): Promise<void> {

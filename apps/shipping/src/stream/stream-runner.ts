@@ -2,7 +2,8 @@ import type { StandbyId, StreamId } from '@holdfast/domain';
 import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
 import type { Reader } from '@holdfast/store';
 import type { StandbyGate } from '../standby/gate.ts';
-import type { Claim, Standby, StandbyInstance } from '../standby/standby.ts';
+import { endPause, noteStopped } from '../standby/pause-commands.ts';
+import { type Claim, type Pause, rests, type Standby, type StandbyInstance } from '../standby/standby.ts';
 import { yieldStandby } from '../standby/standby-commands.ts';
 import { findStandby, listStandbys } from '../standby/standby-store.ts';
 import type { ShippingTables } from '../tables.ts';
@@ -25,6 +26,7 @@ type Subject = { readonly standbyId: StandbyId; readonly streamId: StreamId | nu
 type Observation = StandbyObservation & { readonly subject: Subject };
 type Decision =
   | { readonly kind: 'YIELD'; readonly standby: Standby; readonly claim: Claim }
+  | { readonly kind: 'PAUSE' | 'RESUME'; readonly standby: Standby; readonly pause: Pause }
   | {
       readonly kind: 'NOTE';
       readonly standby: Standby;
@@ -41,7 +43,7 @@ type Outcome = { readonly kind: 'DONE' } | RestoreOutcome;
  * Why it may be killed anywhere: positions are read from the server before every step and again on the connection that sends it, so a restore
  * that ended unseen is found done. A full that nobody saw end is known by `seedingFileId`, stored before it was sent; its evidence tells
  * whether it ended or is sent again. A claim is stored before anything stops: after a restart it is found, older sessions of ours are
- * ended by taking the lock, then it is answered. What a leader that was replaced still wants to record is dropped where others have moved on.
+ * ended by taking the lock, then it is answered; a pause likewise, only that nobody waits for an answer. What a leader that was replaced still wants to record is dropped where others have moved on.
  */
 export function streamRunner(
   dependencies: StreamRunnerDependencies,
@@ -50,16 +52,18 @@ export function streamRunner(
   const look = shared((standbyId: StandbyId) => observeStandby(dependencies, standbyId));
   return {
     name: 'stream',
-    subjects: () => store.read(subjectsOf),
+    subjects: () => store.read(db => subjectsOf(db, dependencies.clock())),
     key: ({ standbyId, streamId }) => (streamId === null ? standbyId : `${standbyId}/${streamId}`),
     observe: subject =>
       dependencies.gate.inside(subject.standbyId, async () => ({ subject, ...(await look(subject.standbyId)) })),
     decide: (observation, now) => decide(observation, now, noteEveryMs),
-    step: decision => (decision.kind === 'RESTORE' ? decision.step.kind.toLowerCase() : decision.kind.toLowerCase()),
+    step: decision => (decision.kind === 'RESTORE' ? nameOf(decision.step) : decision.kind.toLowerCase()),
     act: (decision, context) => act(dependencies, decision, context),
     record: async (decision, outcome) => {
       if (decision.kind === 'YIELD' && outcome.kind === 'DONE')
         await yieldStandby(dependencies, decision.standby.id, decision.claim.executionId);
+      if (decision.kind === 'PAUSE') await noteStopped(dependencies, decision.standby.id, decision.pause);
+      if (decision.kind === 'RESUME') await endPause(dependencies, decision.standby.id, decision.pause);
       if (decision.kind === 'NOTE')
         await noteAssessment(dependencies, decision.standby, decision.looks, decision.assessment);
       if (decision.kind !== 'RESTORE') return;
@@ -70,11 +74,12 @@ export function streamRunner(
 }
 
 /** The standby comes before its databases: where subjects wait for a place, a claim must not. */
-async function subjectsOf(db: Reader<ShippingTables>): Promise<readonly Subject[]> {
-  const active = (await listStandbys(db)).filter(({ claim, state }) =>
-    claim === null ? state !== 'RECOVERED' : claim.yieldedAt === null,
-  );
-  const free = active.filter(({ claim }) => claim === null).map(({ id }) => id);
+async function subjectsOf(db: Reader<ShippingTables>, nowMs: number): Promise<readonly Subject[]> {
+  const active = (await listStandbys(db)).filter(({ claim, state, pause }) => {
+    if (claim !== null) return claim.yieldedAt === null;
+    return pause === null ? state !== 'RECOVERED' : pause.stoppedAt === null || isOver(pause, nowMs);
+  });
+  const free = active.filter(standby => !rests(standby)).map(({ id }) => id);
   return [
     ...active.map(({ id: standbyId }) => ({ standbyId, streamId: null })),
     ...(await listStreams(db, free)).map(({ standbyId, id: streamId }) => ({ standbyId, streamId })),
@@ -85,9 +90,14 @@ function decide(observation: Observation, nowMs: number, noteEveryMs: number): D
   const { standby, looks, assessment, subject } = observation;
   if (standby === undefined) return undefined;
   const { streamId } = subject;
-  const { claim } = standby;
+  const { claim, pause } = standby;
   if (claim !== null)
     return claim.yieldedAt === null && streamId === null ? { kind: 'YIELD', standby, claim } : undefined;
+  if (pause !== null) {
+    if (streamId !== null) return undefined;
+    if (isOver(pause, nowMs)) return { kind: 'RESUME', standby, pause };
+    return pause.stoppedAt === null ? { kind: 'PAUSE', standby, pause } : undefined;
+  }
   if (assessment === undefined) return undefined;
   if (streamId === null) {
     const due = standby.instances.some(instance => isDue(instance, looks, nowMs - noteEveryMs));
@@ -111,14 +121,42 @@ function isDue(instance: StandbyInstance, looks: readonly InstanceLook[], before
 async function act(dependencies: StreamRunnerDependencies, decision: Decision, context: StepContext): Promise<Outcome> {
   switch (decision.kind) {
     case 'NOTE':
+    case 'RESUME':
       return { kind: 'DONE' };
     case 'YIELD':
       return letGo(dependencies, decision.standby, decision.claim, context);
+    case 'PAUSE':
+      return rest(dependencies, decision.standby, context);
     case 'RESTORE': {
       const { step } = decision;
-      return dependencies.gate.inside(step.stream.standbyId, () => restoreNext(dependencies, step, context));
+      return dependencies.gate.inside(step.stream.standbyId, signal =>
+        restoreNext(dependencies, step, context, signal),
+      );
     }
   }
+}
+
+function nameOf({ kind, stream }: RestoreStep): string {
+  return stream.reseed === null ? kind.toLowerCase() : 'reseed';
+}
+
+function isOver({ until }: Pause, nowMs: number): boolean {
+  return until !== null && Date.parse(until) <= nowMs;
+}
+
+/** As for a claim; whoever led before us has nobody to wait for here. */
+async function rest(
+  { gate, connections }: StreamRunnerDependencies,
+  standby: Standby,
+  context: StepContext,
+): Promise<Outcome> {
+  await gate.drain(standby.id);
+  await context.checkpoint('drained');
+  for (const { instanceId } of standby.instances) {
+    const lock = { groupId: standby.groupId, instanceId };
+    if (connections.holds(lock)) await connections.release(lock);
+  }
+  return { kind: 'DONE' };
 }
 
 /** A restore under way ends first, a copy is cut short; then the locks go. */

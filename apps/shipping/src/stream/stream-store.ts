@@ -3,7 +3,7 @@ import type { Reader, Transactor } from '@holdfast/store';
 import type { ShippingReason } from '../standby/reason.ts';
 import type { ShippingTables } from '../tables.ts';
 import type { SeedingEvidence } from './seeding.ts';
-import type { StepProblem, Stream } from './stream.ts';
+import type { Reseed, StepProblem, Stream } from './stream.ts';
 
 type Db = Reader<ShippingTables>;
 type Tx = Transactor<ShippingTables>;
@@ -57,6 +57,7 @@ function changing(stream: Stream) {
     lag_sets: stream.lagSets,
     seeding_file_id: stream.seedingFileId,
     seeding_evidence: stream.seedingEvidence === null ? null : JSON.stringify(stream.seedingEvidence),
+    reseed: stream.reseed === null ? null : JSON.stringify(stream.reseed),
     problem: stream.problem === null ? null : JSON.stringify(stream.problem),
     observed_at: stream.observedAt,
   };
@@ -79,6 +80,7 @@ function toStream(row: ShippingTables['stream']): Stream {
     lagSets: row.lag_sets,
     seedingFileId: row.seeding_file_id as Stream['seedingFileId'],
     seedingEvidence: row.seeding_evidence === null ? null : (JSON.parse(row.seeding_evidence) as SeedingEvidence),
+    reseed: row.reseed === null ? null : (JSON.parse(row.reseed) as Reseed),
     problem: row.problem === null ? null : (JSON.parse(row.problem) as StepProblem),
     observedAt: row.observed_at,
   };

@@ -1,5 +1,6 @@
 import type { BackupFileId, BackupSetId, DatabaseId, GroupId, InstanceId, StandbyId, StreamId } from '@holdfast/domain';
 import type { Position } from '@holdfast/domain/chain';
+import type { Lsn } from '@holdfast/domain/lsn';
 import type { ShippingReason } from '../standby/reason.ts';
 import type { StandbyState } from '../standby/standby.ts';
 import type { SeedingEvidence } from './seeding.ts';
@@ -24,8 +25,22 @@ export type Stream = {
   readonly seedingFileId: BackupFileId | null;
   /** Written with it, before it is sent; null when an older version sent it. */
   readonly seedingEvidence: SeedingEvidence | null;
+  readonly reseed: Reseed | null;
   readonly problem: StepProblem | null;
   readonly observedAt: string | null;
+};
+
+/** It is to be begun again from this full, by request. */
+export type Reseed = {
+  readonly fileId: BackupFileId;
+  readonly setNumber: string;
+  /** Where the full ends. */
+  readonly endsAt: Lsn;
+  /** What stood there when it was asked for: nothing else is replaced. */
+  readonly over: Position | null;
+  readonly requestedAt: string;
+  readonly requestedBy: string;
+  readonly reason: string;
 };
 
 /** The last restore that did not do its work. */
@@ -49,6 +64,13 @@ export type Failed = {
   readonly reason: ShippingReason;
   readonly nothingLeft: boolean;
   readonly evidence: SeedingEvidence | null;
+  readonly damage: Damage | null;
+};
+/** COPY: it is not what was written; BACKUP: it is, and cannot be restored. `sha256` as it was written. */
+export type Damage = {
+  readonly kind: 'COPY' | 'BACKUP';
+  readonly fileId: BackupFileId;
+  readonly sha256: string | null;
 };
 
 export function samePosition(a: Position | null, b: Position | null): boolean {
