@@ -10,8 +10,12 @@ export const restoreSchema = z.strictObject({
   probeTimeoutMs: z.coerce.number().int().min(100).max(60_000).default(5_000),
   /** How often executions are looked at without being woken by a change. */
   lookEveryMs: z.coerce.number().int().min(100).max(60_000).default(2_000),
+  /** How often the sources of a completed failover are looked at: one that comes back is a second live copy. */
+  watchSourcesEveryMs: z.coerce.number().int().min(100).max(3_600_000).default(15_000),
   /** Databases of one standby instance that are restored, or opened, at the same time. */
   parallelRestores: z.coerce.number().int().min(1).max(64).default(4),
+  /** How often a new mark is expected; BizTalk's own schedule is every 15 minutes (biztalk-dr.md §1.8). Readiness judges ages by it. */
+  markEveryMs: z.coerce.number().int().min(1_000).max(86_400_000).default(900_000),
 });
 
 export type RestoreConfig = z.infer<typeof restoreSchema>;

@@ -4,6 +4,7 @@ import { allows, type Caller } from '@holdfast/service';
 import {
   apiError,
   connection,
+  observationOf,
   type OperationContext,
   pageArguments,
   requireId,
@@ -12,11 +13,19 @@ import {
 } from '@holdfast/service/graphql';
 import type { Resolvers, ResolversParentTypes } from '../generated/resolver-types.ts';
 import type { ExecutionView } from './execution/execution.ts';
+import { isManual } from './execution/step.ts';
+import type { OperatorRefusal } from './execution/operator.ts';
+import { cancelExecution, confirmStep, skipStep } from './execution/operator-commands.ts';
 import { executionCursor, findExecution, findRunning, listExecutions } from './execution/execution-store.ts';
-import { type FailoverDependencies, startFailover } from './failover/failover-commands.ts';
+import { type FailoverDependencies, startFailover, tryFailover } from './failover/failover-commands.ts';
+import type { FailoverRefusal } from './failover/failover.ts';
+import { recoveryPreview } from './preview/preview-commands.ts';
+import type { RecoveryPreview } from './preview/preview.ts';
+import { loadReadinessFacts } from './readiness/readiness-store.ts';
+import { readinessOf } from './readiness/readiness.ts';
 
 /** One operation's view: who asks, and what commands need. */
-export type RestoreContext = OperationContext & FailoverDependencies;
+export type RestoreContext = OperationContext & FailoverDependencies & { readonly markEveryMs: number };
 
 /** Another service's entity, which we add to. */
 export type GroupReference = { readonly id: string };
@@ -24,7 +33,11 @@ export type GroupReference = { readonly id: string };
 export const resolvers: Resolvers = {
   DateTime: scalarResolvers.DateTime,
   Duration: scalarResolvers.Duration,
+  Bytes: scalarResolvers.Bytes,
+  LSN: scalarResolvers.LSN,
   Query: {
+    recoveryPreview: async (_parent, { input }, context) =>
+      previewAnswer(await recoveryPreview(input, context.caller, context)),
     execution: (_parent, { id }, context) => loadExecution(executionId(id), context),
     executions: async (_parent, { groupId, state, ...paging }, { caller, store }) => {
       requireRead(caller);
@@ -41,12 +54,21 @@ export const resolvers: Resolvers = {
     },
   },
   Mutation: {
-    startFailover: async (_parent, { input }, context) => {
+    startFailover: async (_parent, { input: { dryRun, ...input } }, context) => {
+      if (dryRun) return previewAnswer(await tryFailover(input, context.caller, context));
       const result = await startFailover(input, context.caller, context);
       if (!('refused' in result)) return Object.assign({ __typename: 'Execution' as const }, result);
       const { refused, ...refusal } = result;
       return { __typename: refused, ...refusal } as ResolversParentTypes['StartFailoverResult'];
     },
+    confirmStep: async (_parent, { input }, context) =>
+      operatorAnswer(await confirmStep(input, context.caller, context)) as ResolversParentTypes['StepResult'],
+    skipStep: async (_parent, { input }, context) =>
+      operatorAnswer(await skipStep(input, context.caller, context)) as ResolversParentTypes['StepResult'],
+    cancelExecution: async (_parent, { input }, context) =>
+      operatorAnswer(
+        await cancelExecution(input, context.caller, context),
+      ) as ResolversParentTypes['CancelExecutionResult'],
   },
   Subscription: {
     execution: {
@@ -78,6 +100,11 @@ export const resolvers: Resolvers = {
       const groupId = readableGroup(caller, id);
       return groupId === undefined ? null : ((await store.read(db => findRunning(db, groupId))) ?? null);
     },
+    readiness: async ({ id }, _args, { caller, store, clock, markEveryMs }) => {
+      const groupId = readableGroup(caller, id);
+      if (groupId === undefined) return null;
+      return readinessOf({ ...(await store.read(db => loadReadinessFacts(db, groupId))), now: clock(), markEveryMs });
+    },
   },
   Execution: {
     __resolveReference: ({ id }, context) => loadExecution(executionId(id), context),
@@ -96,13 +123,45 @@ export const resolvers: Resolvers = {
     atLeast: ({ atLeastSeconds }) => duration(atLeastSeconds),
     atMost: ({ atMostSeconds }) => (atMostSeconds === null ? null : duration(atMostSeconds)),
   },
+  Readiness: {
+    observation: ({ observedAt }, _args, { clock, markEveryMs }) =>
+      observationOf({ observedAt, error: null }, markEveryMs, clock()),
+  },
+  RecoveryPreview: {
+    target: ({ recoveryPointId }) => ({ id: recoveryPointId }),
+    duration: ({ durationSeconds }) => (durationSeconds === null ? null : duration(durationSeconds)),
+  },
+  DatabasePreview: {
+    database: ({ databaseId }) => ({ id: databaseId }),
+    bytes: ({ bytes }) => bytes.toString(),
+  },
+  ReseedPreview: {
+    duration: ({ durationSeconds }) => (durationSeconds === null ? null : duration(durationSeconds)),
+    bytes: ({ bytes }) => bytes.toString(),
+  },
   Step: {
     id: ({ stepId }) => stepId,
-    kind: () => 'AUTOMATIC',
+    kind: ({ work }) => (isManual(work) ? 'MANUAL' : 'AUTOMATIC'),
     database: ({ databaseId }) => databaseId && { id: databaseId },
   },
   Node: { __resolveType: node => ('stepId' in node ? 'Step' : 'Execution') },
 };
+
+/** Both unions that a preview belongs to name their members alike. */
+function previewAnswer(result: RecoveryPreview | FailoverRefusal) {
+  if (!('refused' in result)) return Object.assign({ __typename: 'RecoveryPreview' as const }, result);
+  const { refused, ...refusal } = result;
+  return { __typename: refused, ...refusal } as Extract<
+    ResolversParentTypes['StartFailoverResult'],
+    ResolversParentTypes['RecoveryPreviewResult']
+  >;
+}
+
+function operatorAnswer(result: ExecutionView | OperatorRefusal) {
+  if (!('refused' in result)) return Object.assign({ __typename: 'Execution' as const }, result);
+  const { refused, ...refusal } = result;
+  return { __typename: refused, ...refusal };
+}
 
 /** The scalar renders seconds as ISO 8601. */
 const duration = (value: number): string => value as unknown as string;

@@ -6,6 +6,7 @@ import { reactions } from './consumers.ts';
 import { executionCommands } from './execution/execution-commands.ts';
 import { executionRunner } from './execution/execution-runner.ts';
 import { instances } from './execution/instance-runner.ts';
+import { sourceWatchRunner } from './execution/source-watch-runner.ts';
 import { type RestoreContext, resolvers } from './resolvers.ts';
 import type { RestoreTables } from './tables.ts';
 
@@ -26,7 +27,8 @@ export function createRestore(config: RestoreConfig, overrides: HostOverrides = 
     resolvers,
     context: (operation, dependencies) => {
       const { store, outbox, clock } = dependencies;
-      return { ...operation, store, outbox, clock, probe: id => instancesOf(dependencies).probe(id) };
+      const { markEveryMs } = config;
+      return { ...operation, store, outbox, clock, markEveryMs, probe: id => instancesOf(dependencies).probe(id) };
     },
     reactions: () => reactions,
     runners: dependencies => {
@@ -38,7 +40,17 @@ export function createRestore(config: RestoreConfig, overrides: HostOverrides = 
         instances: instancesOf(dependencies),
         parallelRestores: config.parallelRestores,
       });
-      return [runs(runner, { intervalMs: config.lookEveryMs })];
+      const watch = sourceWatchRunner({
+        store,
+        clock,
+        commands: executionCommands(dependencies),
+        instances: instancesOf(dependencies),
+        everyMs: config.watchSourcesEveryMs,
+      });
+      return [
+        runs(runner, { intervalMs: config.lookEveryMs }),
+        runs(watch, { intervalMs: config.watchSourcesEveryMs }),
+      ];
     },
   });
 }

@@ -248,13 +248,18 @@ export function failoverInput(changes: Partial<FailoverInput> = {}): FailoverInp
     declaredUnreachable: [{ instanceId: sourceId, reason: 'the building is under water' }],
     reason: 'flood',
     confirm: 'Orders',
-    dryRun: false,
     ...changes,
   };
 }
 
 export const silent: Probe = { answer: 'SILENT', evidence: 'Nobody listens at 127.0.0.1:1' };
 
+type Sent = {
+  readonly database: string;
+  readonly path?: string;
+  readonly mark?: string;
+  readonly replace?: boolean;
+};
 type Database = Seen & { readonly marks: readonly string[] };
 
 /** A standby in memory: it answers the RESTORE statements by the rules of sqlserver.md §2.6 and §3.6, and remembers what it was sent. */
@@ -275,7 +280,11 @@ export function fakeStandby({ copies, sets, standby: { streams } }: Estate, rest
     ]),
   );
   const sent: string[] = [];
-  const faults = { loseMark: false, failNext: undefined as Error | undefined };
+  const faults = {
+    loseMark: false,
+    failNext: undefined as Error | undefined,
+    rotten: undefined as string | undefined,
+  };
   let locks = 0;
 
   const log = (name: string, path: string, mark: string | undefined) => {
@@ -293,14 +302,27 @@ export function fakeStandby({ copies, sets, standby: { streams } }: Estate, rest
       ? [{ number: 4329, severity: 0, state: 1, text: 'before the designated mark' }]
       : [];
   };
+  /** A database that is RESTORING begins its sequence again; what it held is given up only WITH REPLACE. */
+  const full = (name: string, path: string, replace: boolean) => {
+    const file = files.find(candidate => candidate.path === path)!;
+    if (!replace) throw serverError(3120, 'chain');
+    state.set(name, {
+      state: 'RESTORING',
+      position: { lsn: requireLsn(file.lastLsn), forkGuid: fork },
+      marks: [],
+    });
+    return [];
+  };
   const look = async (members: readonly Member[]) =>
     new Map(members.map(({ databaseId, databaseName }) => [databaseId, seen(state.get(databaseName)!)]));
   const run = (statement: { readonly name: string }, parameters: object) => {
-    const { database, path = '', mark } = parameters as { database: string; path?: string; mark?: string };
+    const { database, path = '', mark, replace = false } = parameters as Sent;
     sent.push(`${statement.name} ${database} ${path} ${mark ?? ''}`.trim());
     const failure = faults.failNext;
     faults.failNext = undefined;
     if (failure !== undefined) throw failure;
+    if (path !== '' && path === faults.rotten) throw serverError(3183, 'media');
+    if (statement.name === statements.restoreFull.name) return { rows: [], messages: full(database, path, replace) };
     if (statement.name !== statements.recoverDatabase.name) return { rows: [], messages: log(database, path, mark) };
     const before = state.get(database)!;
     if (before.state === 'ONLINE') throw serverError(3153, 'state');
@@ -310,6 +332,9 @@ export function fakeStandby({ copies, sets, standby: { streams } }: Estate, rest
   const instances: Instances = {
     probe: async () => silent,
     look,
+    source: async () => {
+      throw new Error('The source is gone.');
+    },
     inDoubtResolution: async () => 1,
     locked: async (_execution, _instance, _signal, work) => {
       let held = true;
@@ -317,6 +342,9 @@ export function fakeStandby({ copies, sets, standby: { streams } }: Estate, rest
       try {
         const line: Locked = {
           look,
+          source: async () => {
+            throw new Error('The source is gone.');
+          },
           exclusive: {
             programName: 'fake',
             holds: () => held,

@@ -15,6 +15,8 @@ export type FailoverOptions = {
   readonly instances?: (own: Instances) => Instances;
   readonly input?: Parameters<typeof failoverInput>[0];
   readonly parallelRestores?: number;
+  /** What the source answers when it is asked at the request; silent when left out. */
+  readonly probe?: Instances['probe'];
 };
 
 export type Failover = Awaited<ReturnType<typeof openFailover>>;
@@ -25,7 +27,10 @@ export async function openFailover(options: FailoverOptions = {}) {
   const opened = await openRestoreStore(known);
   const { store, dependencies } = opened;
   const standby = fakeStandby(known);
-  const started = await startFailover(failoverInput(options.input), manager, dependencies);
+  const started = await startFailover(failoverInput(options.input), manager, {
+    ...dependencies,
+    ...(options.probe === undefined ? {} : { probe: options.probe }),
+  });
   if ('refused' in started) throw new Error(started.message);
   const id: ExecutionId = started.executionId;
   const runner = executionRunner({

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createEmbeddedBus } from '@holdfast/messaging';
 import { observeDatabases, observeMarkLog } from '@holdfast/sqlserver/observe';
 import { whyNoTestServer } from '@holdfast/sqlserver/testing';
-import { databases, groupId, marks } from './estate-of-two.ts';
+import { databases, groupId, marks, sourceId } from './estate-of-two.ts';
 import { makeHistory } from './real-estate.ts';
 import { open, startTwoServers } from './two-servers.ts';
 import { askFailover, clientOf, nobody, othersOn, startRestore, untilKnown } from './whole-service.ts';
@@ -26,7 +26,7 @@ const skipped = whyNoTestServer(process.env);
 (skipped === undefined ? describe : describe.skip)(
   `a failover over two servers${skipped === undefined ? '' : ` (${skipped})`}`,
   () => {
-    it('is refused while the source answers, and recovers every database to the newest mark once it is gone', async () => {
+    it('is refused while a source that was declared gone answers, and recovers every database to the newest mark once it is gone', async () => {
       const servers = await startTwoServers(folder, process.env);
       closing.push(
         () => servers.standby.close(),
@@ -44,7 +44,7 @@ const skipped = whyNoTestServer(process.env);
       closing.push(() => service.stop());
       const client = clientOf(url);
       closing.push(() => client.close());
-      await untilKnown(client);
+      await untilKnown(client, sourceId);
       const early = await askFailover(client, { idempotencyKey: 'early' });
       expect(early.__typename).toBe('SourceNotAccountedFor');
 
@@ -114,7 +114,19 @@ describe('the subgraph', () => {
     const client = clientOf(url);
     closing.push(() => client.close());
     expect(await askFailover(client, {})).toMatchObject({ __typename: 'NotYetKnown', fix: expect.any(String) });
-    expect(await askFailover(client, { mode: 'PLANNED' })).toMatchObject({ __typename: 'ExecutionModeNotAvailable' });
+    expect(await askFailover(client, { mode: 'PLANNED' })).toMatchObject({ __typename: 'InvalidInput' });
+    const { data } = await client.query(
+      `mutation ($step: StepInput!, $skip: SkipStepInput!, $cancel: CancelExecutionInput!) {
+        confirmStep(input: $step) { __typename } skipStep(input: $skip) { __typename } cancelExecution(input: $cancel) { __typename } }`,
+      {
+        step: { executionId: groupId, stepId: groupId },
+        skip: { executionId: groupId, stepId: groupId, reason: 'why' },
+        cancel: { executionId: groupId, reason: 'why' },
+      },
+    );
+    expect(new Set(Object.values(data ?? {}).map(answer => JSON.stringify(answer)))).toEqual(
+      new Set(['{"__typename":"NotFound"}']),
+    );
     await expect(askFailover(client, { target: { newest: true, mark: marks[0]! } })).rejects.toThrow('Exactly one key');
     expect((await client.query('query ($id: ID!) { execution(id: $id) { id } }', { id: groupId })).data).toEqual({
       execution: null,

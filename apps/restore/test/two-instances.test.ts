@@ -26,7 +26,7 @@ afterEach(async () => {
 type SeenExecution = {
   readonly state: string;
   readonly actualRecoveryTime: string | null;
-  readonly sources: readonly { readonly instanceName: string }[];
+  readonly sources: readonly { readonly instanceName: string; readonly outcome: string }[];
   readonly steps: readonly {
     readonly name: string;
     readonly state: string;
@@ -48,7 +48,7 @@ function statementsAt(instanceFolder: string) {
 }
 
 describe('a failover of thirteen databases from two source instances to two standby instances', () => {
-  it('accounts for each source by name, and brings all databases of both instances to one mark', async () => {
+  it('fences the source that lives, takes the declared one as gone, and brings all databases to one mark', async () => {
     const servers = await startFourServers(folder, env);
     closing.push(...[...servers.sources, ...servers.standbys].map(server => () => server.close()));
     const known = await makeHistoryOf(twoPlaces, servers);
@@ -64,26 +64,25 @@ describe('a failover of thirteen databases from two source instances to two stan
     closing.push(() => service.stop());
     const client = clientOf(url);
     closing.push(() => client.close());
-    await untilKnown(client);
+    await untilKnown(client, places[0]!.sourceId);
     const gone = places.map(({ sourceId: instanceId }) => ({ instanceId, reason: 'under water' }));
     const ask = (key: string, declaredUnreachable: typeof gone) =>
       askFailover(client, { idempotencyKey: key, declaredUnreachable });
 
     await servers.sources[0].close();
-    // One is gone and the other one answers; then both are gone and one was forgotten.
+    // One is gone and the other one answers: the one is declared, the other is not.
     expect(await ask('second lives', gone)).toMatchObject({
       __typename: 'SourceNotAccountedFor',
       message: expect.stringContaining(String.raw`BTSDB2\BTS was declared unreachable, but it answers`),
     });
-    await servers.sources[1].close();
-    expect(await ask('second forgotten', gone.slice(0, 1))).toMatchObject({
+    expect(await ask('first forgotten', [])).toMatchObject({
       __typename: 'SourceNotAccountedFor',
-      message: expect.stringContaining(String.raw`BTSDB2\BTS does not answer and nobody declared it gone`),
+      message: expect.stringContaining(String.raw`BTSDB1\BTS does not answer and nobody declared it gone`),
     });
 
-    const { id } = await ask('both', gone);
+    const { id } = await ask('one', gone.slice(0, 1));
     const watch = client.subscribe(
-      'subscription ($id: ID!) { execution(id: $id) { state markName actualRecoveryTime sources { instanceName } steps { name where state attempts databaseName reasons { code } } } }',
+      'subscription ($id: ID!) { execution(id: $id) { state markName actualRecoveryTime sources { instanceName outcome } steps { name where state attempts databaseName reasons { code } } } }',
       { id },
     );
     let last: SeenExecution | undefined;
@@ -94,12 +93,20 @@ describe('a failover of thirteen databases from two source instances to two stan
     expect(last).toMatchObject({
       state: 'COMPLETED',
       markName: mark,
-      sources: places.map(({ source: instanceName }) => ({ instanceName })),
+      sources: places.map(({ source: instanceName }, index) => ({
+        instanceName,
+        outcome: index === 0 ? 'DECLARED_UNREACHABLE' : 'FENCED',
+      })),
     });
     const steps = last?.steps ?? [];
     expect(new Set(steps.map(({ state }) => state))).toEqual(new Set(['SUCCEEDED']));
-    // Two probes, claim and choice; two logs for each database; one check; each opened and verified.
-    expect(steps).toHaveLength(4 + 2 * 13 + 1 + 2 * 13);
+    // Two probes, six databases fenced, claim and choice; two logs for each database; one check; each opened and verified.
+    expect(steps).toHaveLength(2 + 6 + 2 + 2 * 13 + 1 + 2 * 13);
+    const living = await open(servers.sources[1]);
+    closing.push(() => living.close());
+    const own = databases.filter(({ place }) => place === 1).map(({ name }) => name);
+    const { databases: left } = await observeDatabases(living);
+    expect(left.filter(({ name }) => own.includes(name)).map(({ state }) => state)).toEqual(own.map(() => 'OFFLINE'));
     // What a server comes with is shown, and has stopped nothing.
     expect(steps.filter(({ reasons }) => reasons.length > 0)).toMatchObject([
       { where: String.raw`DRDB1\BTS, DRDB2\BTS`, reasons: [{ code: 'IN_DOUBT_NOT_PRESUMED' }] },

@@ -163,12 +163,16 @@ export async function askFailover(client: Client, changes: Parameters<typeof fai
   return data?.['startFailover'] as Answer;
 }
 
-/** Until everything that the others published has come here: it then depends on the source alone whether a failover may begin. */
-export async function untilKnown(client: Client): Promise<void> {
+/**
+ * Until everything that the others published has come here: it then depends on the source alone whether a failover may begin. Nobody is declared
+ * where all are silent; where `living` answers, it is declared: either way the answer is a refusal, and nothing begins.
+ */
+export async function untilKnown(client: Client, living?: InstanceId): Promise<void> {
   const limit = Date.now() + 60_000;
+  const declaredUnreachable = living === undefined ? [] : [{ instanceId: living, reason: 'not at all' }];
   for (;;) {
-    const { __typename } = await askFailover(client, { expectedMark: marks.at(-1), declaredUnreachable: [] });
-    if (['SourceNotAccountedFor', 'SourceCannotBeFenced'].includes(__typename)) return;
+    const { __typename } = await askFailover(client, { expectedMark: marks.at(-1), declaredUnreachable });
+    if (__typename === 'SourceNotAccountedFor') return;
     if (Date.now() > limit) throw new Error(`still ${__typename}`);
   }
 }

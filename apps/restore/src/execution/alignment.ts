@@ -3,7 +3,7 @@ import type { Position } from '@holdfast/domain/chain';
 import { compareLsn, nextSlot } from '@holdfast/domain/lsn';
 import { isBizTalkMark, type MarkName, parseMarkName } from '@holdfast/domain/mark';
 import { obstacleReason, planRestore, type MarkTarget, type RestoreStep } from '@holdfast/domain/restore-plan';
-import type { Step, StepReason } from './step.ts';
+import { currentPlan, isOpen, type Step, type StepReason } from './step.ts';
 
 /** A database as the standby just showed it; `state` null: it does not exist there. */
 export type Seen = { readonly state: string | null; readonly position: Position | null };
@@ -12,7 +12,14 @@ export type SeenDatabases = ReadonlyMap<DatabaseId, Seen>;
 export type Alignment =
   /** One slot beyond the mark: it has arrived. */
   | { readonly kind: 'ARRIVED' }
-  | { readonly kind: 'RESTORE'; readonly step: Step; readonly restore: RestoreStep; readonly checksum: boolean }
+  | {
+      readonly kind: 'RESTORE';
+      readonly step: Step;
+      readonly restore: RestoreStep;
+      readonly checksum: boolean;
+      /** Beginning again from a full, over what is there. */
+      readonly replace: boolean;
+    }
   | { readonly kind: 'STUCK'; readonly reason: StepReason };
 
 /**
@@ -20,9 +27,16 @@ export type Alignment =
  * again under the lock, right before a statement is sent: a stop goes out only from a position at or before its mark (design.md §5).
  */
 export function align(database: DatabaseId, steps: readonly Step[], target: MarkTarget, seen: Seen): Alignment {
-  const planned = steps.flatMap(step =>
+  const planned = currentPlan(steps).flatMap(step =>
     step.work.kind === 'RESTORE' && step.databaseId === database
-      ? [{ step, restore: step.work.restore, checksum: step.work.checksum }]
+      ? [
+          {
+            step,
+            restore: step.work.restore,
+            checksum: step.work.checksum,
+            replace: step.work.replace === true,
+          },
+        ]
       : [],
   );
   const databaseName = steps.find(step => step.databaseId === database)?.databaseName ?? database;
@@ -38,8 +52,12 @@ export function align(database: DatabaseId, steps: readonly Step[], target: Mark
   switch (plan.outcome) {
     case 'DONE':
       return { kind: 'ARRIVED' };
-    case 'OBSTRUCTED':
+    case 'OBSTRUCTED': {
+      // Past the mark because a person said that it may begin again; once it has, its position says so.
+      const again = planned.find(({ step, replace }) => replace && isOpen(step.state));
+      if (plan.obstacle.kind === 'PAST_MARK' && again !== undefined) return { kind: 'RESTORE', ...again };
       return { kind: 'STUCK', reason: obstacleReason(plan.obstacle, databaseName, target.mark) };
+    }
     case 'STEPS': {
       const [first] = plan.steps;
       const own = planned.find(({ restore }) => restore.file.fileId === first.file.fileId);
@@ -50,10 +68,13 @@ export function align(database: DatabaseId, steps: readonly Step[], target: Mark
 }
 
 /** Restore steps whose work the positions show to be done, whoever did it and however the step before ended. */
-export function arrivedSteps(steps: readonly Step[], seen: SeenDatabases): readonly Step[] {
-  return steps.filter(({ work, state }) => {
-    if (work.kind !== 'RESTORE' || state === 'SUCCEEDED') return false;
+export function arrivedSteps(steps: readonly Step[], target: MarkTarget, seen: SeenDatabases): readonly Step[] {
+  return currentPlan(steps).filter(({ work, state }) => {
+    if (work.kind !== 'RESTORE' || !isOpen(state)) return false;
     const position = seen.get(work.databaseId)?.position ?? null;
+    const markLsn = target.lsnByDatabase.get(work.databaseId);
+    // Past the mark it has not come from these files.
+    if (position !== null && markLsn !== undefined && compareLsn(position.lsn, nextSlot(markLsn)) > 0) return false;
     return position !== null && compareLsn(position.lsn, work.restore.reaches) >= 0;
   });
 }

@@ -81,6 +81,11 @@ export function isHopeless(error: unknown): boolean {
   return error instanceof SqlServerError && ['media', 'chain', 'fatal'].includes(error.errorClass);
 }
 
+/** The file is missing, cut or damaged. */
+export function isRotten(error: unknown): boolean {
+  return error instanceof SqlServerError && error.errorClass === 'media';
+}
+
 export function failureReason(error: unknown): StepReason {
   const known = error instanceof SqlServerError;
   return {

@@ -75,7 +75,7 @@ export function choose(
   };
 }
 
-function chosenOf({ recoveryPointId, mark, markedAt, lsnByDatabase, forkByDatabase }: Candidate): ChosenMark {
+export function chosenOf({ recoveryPointId, mark, markedAt, lsnByDatabase, forkByDatabase }: Candidate): ChosenMark {
   return {
     recoveryPointId,
     markName: mark,
@@ -88,7 +88,7 @@ function chosenOf({ recoveryPointId, mark, markedAt, lsnByDatabase, forkByDataba
   };
 }
 
-function plannedDatabases(estate: Estate, plan: readonly DatabasePlan[]): readonly PlannedDatabase[] {
+export function plannedDatabases(estate: Estate, plan: readonly DatabasePlan[]): readonly PlannedDatabase[] {
   const withChecksums = filesWithChecksums(estate);
   return membersOf(estate).map(({ databaseId, databaseName, instanceName }) => {
     const own = plan.find(candidate => candidate.databaseId === databaseId);

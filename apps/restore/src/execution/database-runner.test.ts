@@ -97,13 +97,13 @@ describe('thirteen databases on two instances', () => {
     let [begun, answered] = [0, 0];
     await run(async name => {
       if (name === 'execution/restore/begun') begun += 1;
-      if (name === 'execution/restore/begun' && begun === 1) standby.faults.failNext = serverError(3241, 'media');
+      if (name === 'execution/restore/begun' && begun === 1) standby.faults.failNext = serverError(4330, 'chain');
       if (name === 'execution/restore/answered') answered += 1;
     });
     expect(await view()).toMatchObject({ state: 'FAILED', passedPointOfNoReturn: false });
     const failed = (await view()).steps.filter(({ state }) => state === 'FAILED');
-    expect(failed).toMatchObject([{ work: { kind: 'RESTORE' }, reasons: [{ code: 'SQL_MEDIA' }] }]);
-    // Two on each instance were on their way; only the damaged one was not answered.
+    expect(failed).toMatchObject([{ work: { kind: 'RESTORE' }, reasons: [{ code: 'SQL_CHAIN' }] }]);
+    // Two on each instance were on their way; only the refused one was not answered.
     expect(begun).toBeLessThanOrEqual(4);
     expect(answered).toBe(begun - 1);
     expect(await releases(store)).toEqual(['RETURNED']);

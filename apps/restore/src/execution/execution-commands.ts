@@ -1,4 +1,5 @@
 import { executionChanged, standbyClaimed, standbyReleased } from '@holdfast/events';
+import type { MarkName } from '@holdfast/domain/mark';
 import type { Outbox } from '@holdfast/messaging';
 import { newId } from '@holdfast/service';
 import type { Store, Transactor } from '@holdfast/store';
@@ -6,6 +7,7 @@ import type { RestoreTables } from '../tables.ts';
 import {
   type ChosenMark,
   type DataLoss,
+  type Ending,
   type Execution,
   type ExecutionView,
   holdsStandby,
@@ -13,10 +15,12 @@ import {
   moveExecution,
   type SourceRecord,
 } from './execution.ts';
+import { undoSteps } from './fence.ts';
 import { findExecution, insertSteps, saveProgress, updateExecution, updateStep } from './execution-store.ts';
-import { newSteps, type Step, type StepId, type StepReason, type StepText } from './step.ts';
+import { fenceTexts } from './source-runner.ts';
+import { type DrainWork, isOpen, newSteps, type Step, type StepId, type StepReason, type StepText } from './step.ts';
 
-type Change = {
+export type Change = {
   readonly execution: Execution;
   readonly steps?: readonly Step[];
   readonly added?: readonly Step[];
@@ -67,12 +71,10 @@ export function executionCommands({
         throw new Superseded(`A newer leader (${String(view.leaderToken)}) works on execution ${executionId}.`);
       if (view.version !== asOf.version) return 'OVERTAKEN';
       const now = new Date(clock()).toISOString();
-      const change = decide(view, now);
-      if (change === undefined) return asOf;
-      await updateExecution(tx, { ...change.execution, leaderToken: fencingToken }, view.version);
-      for (const step of change.steps ?? []) await updateStep(tx, step);
-      await insertSteps(tx, executionId, change.added ?? []);
-      await announce(tx, outbox, view, change, now);
+      const decided = decide(view, now);
+      if (decided === undefined) return asOf;
+      const change = { ...decided, execution: { ...decided.execution, leaderToken: fencingToken } };
+      await saveChange(tx, outbox, view, change, now);
       return { executionId, version: change.execution.version };
     });
   return {
@@ -93,10 +95,36 @@ function stateCommands(apply: Apply, id: () => string) {
     beginRecovery: plain('beginRecovery'),
     beginVerification: plain('beginVerification'),
 
-    accountForSource: (asOf: AsOf, stepId: StepId, source: SourceRecord) =>
+    /** The last run is over; its mark is looked for from its beginning on. */
+    lastRun: (asOf: AsOf, stepId: StepId, startedAt: string) =>
+      apply(asOf, (view, now) => ({
+        execution: { ...view, version: view.version + 1 },
+        steps: [
+          succeeded(stepOf(view, stepId), now),
+          ...view.steps.flatMap(step =>
+            step.work.kind === 'AWAIT_POINT' ? [{ ...step, work: { ...step.work, since: startedAt } }] : [],
+          ),
+        ],
+      })),
+
+    /** Everything that was ever committed can be reached at the standby: no other mark may be chosen. */
+    drained: (asOf: AsOf, stepId: StepId, mark: MarkName) =>
+      apply(asOf, (view, now) => ({
+        execution: { ...view, expectedMark: mark, version: view.version + 1 },
+        steps: [succeeded(stepOf(view, stepId), now)],
+      })),
+
+    /** `stepId`: the step that settled it, when one did. */
+    accountForSource: (asOf: AsOf, source: SourceRecord, stepId?: StepId) =>
       apply(asOf, (view, now) => ({
         execution: moved(moveExecution(view, 'accountForSource', source)),
-        steps: [succeeded(stepOf(view, stepId), now)],
+        steps: stepId === undefined ? [] : [succeeded(stepOf(view, stepId), now)],
+      })),
+
+    addSteps: (asOf: AsOf, next: readonly StepText[]) =>
+      apply(asOf, view => ({
+        execution: { ...view, version: view.version + 1 },
+        added: newSteps(next, lastPosition(view), id),
       })),
 
     claim: (asOf: AsOf, stepId: StepId) =>
@@ -114,13 +142,21 @@ function stateCommands(apply: Apply, id: () => string) {
 
     choose: (
       asOf: AsOf,
-      stepId: StepId,
+      stepId: StepId | null,
       choice: { readonly chosen: ChosenMark; readonly dataLoss: DataLoss | null; readonly next: readonly StepText[] },
     ) =>
       apply(asOf, (view, now) => ({
         execution: moved(moveExecution(view, 'choose', { chosen: choice.chosen, dataLoss: choice.dataLoss })),
-        steps: [succeeded(stepOf(view, stepId), now)],
-        added: newSteps(choice.next, view.steps.at(-1)?.position ?? 0, id),
+        steps: stepId === null ? [] : [succeeded(stepOf(view, stepId), now)],
+        added: newSteps(choice.next, lastPosition(view), id),
+      })),
+
+    /** Nothing of the plan is done any more; a person decides about another one. */
+    offer: (asOf: AsOf, text: StepText) =>
+      apply(asOf, (view, now) => ({
+        execution: moved(moveExecution(view, 'offer', undefined as never)),
+        steps: cancelled(view, now),
+        added: newSteps([text], lastPosition(view), id),
       })),
 
     complete: (asOf: AsOf) =>
@@ -131,7 +167,30 @@ function stateCommands(apply: Apply, id: () => string) {
 
     /** The end of the execution, with its reason at the step; what has not been done any more is cancelled. */
     fail: (asOf: AsOf, stepId: StepId, reason: StepReason) =>
-      apply(asOf, (view, now) => failed(view, stepId, reason, now)),
+      apply(asOf, (view, now) => failed(view, stepId, reason, now, id)),
+
+    /** Sources of a failover that is over, seen at work again. */
+    noteBack: (asOf: AsOf, back: readonly SourceRecord['instanceId'][]) =>
+      apply(asOf, (view, now) => ({
+        execution: {
+          ...view,
+          version: view.version + 1,
+          sources: view.sources.map(source =>
+            source.cameBackAt === null && back.includes(source.instanceId) ? { ...source, cameBackAt: now } : source,
+          ),
+        },
+      })),
+
+    /** The fence is taken back: what had been decided about its end is so now. */
+    end: (asOf: AsOf) =>
+      apply(asOf, (view, now) => {
+        if (view.ending === null) throw new Error(`Execution ${view.executionId} goes forward.`);
+        const action = view.ending.outcome === 'CANCELLED' ? 'cancel' : 'fail';
+        return {
+          execution: moved(moveExecution(view, action, now)),
+          ...(holdsStandby(view) ? { releases: 'RETURNED' as const } : {}),
+        };
+      }),
   };
 }
 
@@ -152,6 +211,27 @@ function stepCommands(apply: Apply) {
           ],
         };
       }),
+
+    /** Its file cannot be restored: what follows from it is decided when positions have been read. */
+    noteRotten: (asOf: AsOf, stepId: StepId, reason: StepReason) =>
+      apply(asOf, (view, now) => ({
+        execution: { ...view, version: view.version + 1 },
+        steps: [
+          {
+            ...stepOf(view, stepId),
+            state: 'FAILED',
+            finishedAt: now,
+            reasons: [{ ...reason, since: now }],
+          },
+        ],
+      })),
+
+    /** What was found out for a step and is rested on from now on. */
+    found: (asOf: AsOf, stepId: StepId, work: DrainWork) =>
+      apply(asOf, view => ({
+        execution: { ...view, version: view.version + 1 },
+        steps: [{ ...stepOf(view, stepId), work }],
+      })),
 
     /** `reasons`: what stays to be known about steps that have succeeded all the same. */
     succeed: (asOf: AsOf, stepIds: readonly StepId[], reasons: readonly StepReason[] = []) =>
@@ -176,19 +256,58 @@ function stepCommands(apply: Apply) {
   };
 }
 
-function failed(view: ExecutionView, stepId: StepId, reason: StepReason, now: string): Change {
-  const others = view.steps.filter(
-    step => step.stepId !== stepId && (step.state === 'WAITING' || step.state === 'RUNNING'),
-  );
+function failed(view: ExecutionView, stepId: StepId, reason: StepReason, now: string, id: () => string): Change {
+  const step: Step = {
+    ...stepOf(view, stepId),
+    state: 'FAILED',
+    finishedAt: now,
+    reasons: [{ ...reason, since: now }],
+  };
+  // With every source alive the group can go on where it was; with one gone, what is left of it is better off than alive.
+  const goesBack = !view.passedPointOfNoReturn && view.sources.every(({ outcome }) => outcome === 'FENCED');
+  const ending: Ending = { outcome: 'FAILED', by: 'restore', reason: reason.message, at: now };
+  const back = goesBack ? turnedBack(view, ending, now, id) : undefined;
+  if (back?.added?.length)
+    return { ...back, steps: [step, ...(back.steps ?? []).filter(other => other.stepId !== stepId)] };
   const releases = view.passedPointOfNoReturn ? 'RECOVERED' : 'RETURNED';
   return {
     execution: moved(moveExecution(view, 'fail', now)),
-    steps: [
-      { ...stepOf(view, stepId), state: 'FAILED', finishedAt: now, reasons: [{ ...reason, since: now }] },
-      ...others.map((step): Step => ({ ...step, state: 'CANCELLED', finishedAt: now })),
-    ],
+    steps: [step, ...cancelled(view, now).filter(other => other.stepId !== stepId)],
     ...(holdsStandby(view) ? { releases } : {}),
   };
+}
+
+/** Nothing of it is begun any more, and what it did to sources is undone, the last thing first. */
+export function turnedBack(view: ExecutionView, ending: Ending, now: string, id: () => string): Change {
+  return {
+    execution: { ...view, ending, version: view.version + 1 },
+    steps: cancelled(view, now),
+    added: newSteps(undoSteps(view, fenceTexts), lastPosition(view), id),
+  };
+}
+
+function cancelled({ steps }: ExecutionView, now: string): readonly Step[] {
+  return steps
+    .filter(({ state }) => isOpen(state))
+    .map((step): Step => ({ ...step, state: 'CANCELLED', finishedAt: now }));
+}
+
+function lastPosition({ steps }: ExecutionView): number {
+  return steps.at(-1)?.position ?? 0;
+}
+
+/** One transaction's worth: state, steps and events together. */
+export async function saveChange(
+  tx: Transactor<RestoreTables>,
+  outbox: Outbox,
+  before: ExecutionView,
+  change: Change,
+  now: string,
+): Promise<void> {
+  await updateExecution(tx, change.execution, before.version);
+  for (const step of change.steps ?? []) await updateStep(tx, step);
+  await insertSteps(tx, before.executionId, change.added ?? []);
+  await announce(tx, outbox, before, change, now);
 }
 
 /** What others may act on: state, mark and the point of no return. Steps alone are no event. */

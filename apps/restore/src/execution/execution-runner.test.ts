@@ -88,12 +88,12 @@ describe('the execution runner', () => {
     expect(await first.view()).toMatchObject({ state: 'COMPLETED' });
 
     const second = await failover();
-    second.standby.faults.failNext = serverError(3241, 'media');
+    second.standby.faults.failNext = serverError(4330, 'chain');
     await second.run();
     expect(await second.view()).toMatchObject({ state: 'FAILED' });
     expect((await second.view()).steps[3]).toMatchObject({
       state: 'FAILED',
-      reasons: [{ code: 'SQL_MEDIA', evidence: 'error 3241' }],
+      reasons: [{ code: 'SQL_CHAIN', evidence: 'error 4330' }],
     });
     expect(await releases(second.store)).toEqual(['RETURNED']);
   });
@@ -155,13 +155,13 @@ describe('the execution runner', () => {
     expect((await view()).steps.find(({ stepId }) => stepId === step.stepId)?.progressPercent).toBe(100);
   });
 
-  it('fails before anything is claimed when a declared source answers', async () => {
-    const probe = async () => ({ answer: 'ANSWERS' as const, evidence: 'it is back' });
+  it('fails before anything is claimed when a declared source is there and lets nobody in', async () => {
+    const probe = async () => ({ answer: 'REFUSES' as const, evidence: 'it is back' });
     const { store, run, view } = await failover({ instances: own => ({ ...own, probe }) });
     await run();
     expect(await view()).toMatchObject({
       state: 'FAILED',
-      steps: [{ state: 'FAILED', reasons: [{ evidence: 'it is back' }] }, {}, {}],
+      steps: [{ state: 'FAILED', reasons: [{ evidence: 'it is back' }] }],
     });
     expect((await publishedEvents(store)).map(({ type }) => type)).not.toContain('standby.claimed');
     expect(await releases(store)).toEqual([]);

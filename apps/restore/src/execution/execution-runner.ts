@@ -9,6 +9,9 @@
  * Killed after it: the position shows that the step has arrived, and it is noted as done. A stop at the mark is never sent twice, because
  * one slot beyond the mark nothing is left to do. A database that was opened answers ONLINE and is verified, not opened again.
  *
+ * The way back: once its end is decided (cancelled, or failed with all sources alive), only what a fence did is undone, then the standby is
+ * given back. It is decided in the record alone, so a statement under way is awaited by the pass that sent it.
+ *
  * Replacement: a leader that was frozen and wakes up after another took over does no harm. It cannot record (execution-commands.ts), and before
  * each statement stands a record; what it had begun to send ended with its session (exclusive.ts); it cannot judge by what the other one
  * did, because positions that bind are read on the connection that it lost.
@@ -21,21 +24,32 @@ import { membersOf } from '../estate/estate.ts';
 import type { RestoreTables } from '../tables.ts';
 import type { SeenDatabases } from './alignment.ts';
 import { moveDatabases, type MoveMeans } from './database-runner.ts';
-import type { SourceRecord } from './execution.ts';
 import { type AsOf, type ExecutionCommands, type Recorded, Superseded } from './execution-commands.ts';
 import { findExecution, listRunning } from './execution-store.ts';
-import { failureReason, isHopeless, StepFailed } from './batch-runner.ts';
+import { lookedAt } from './fence.ts';
+import { type FenceOutcome, fencedSource, moveSource, planFence, probeSource, startLastRun } from './fence-runner.ts';
+import { failureReason, isHopeless, isRotten, StepFailed } from './batch-runner.ts';
 import { commandTexts, type Instances } from './instance-runner.ts';
 import { type Journal, openJournal } from './journal.ts';
-import { checkInDoubt, chooseMark, confirmFailure, type MarkOutcome, verifyAll } from './mark-runner.ts';
+import {
+  checkInDoubt,
+  chooseMark,
+  chooseOlder,
+  confirmFailure,
+  type MarkOutcome,
+  offerOlder,
+  verifyAll,
+} from './mark-runner.ts';
 import { type Action, nextAction, type Situation } from './next-action.ts';
+import { type SeenSources, sourcesOf } from './source.ts';
 import { closingSteps, type Step } from './step.ts';
 
+type Stored = Omit<Situation, 'seen' | 'sources'>;
 type Decision = { readonly situation: Situation; readonly action: Action };
 
 type Outcome =
   /** What is recorded is all there is to do. */
-  { readonly kind: 'DONE' } | MarkOutcome | { readonly kind: 'ACCOUNTED'; readonly source: SourceRecord };
+  { readonly kind: 'DONE' } | MarkOutcome | FenceOutcome;
 /** What was done and the execution's version that it rests on: beginning a step raises it. */
 type Acted = { readonly asOf: AsOf; readonly outcome: Outcome };
 
@@ -66,7 +80,7 @@ export function executionRunner(options: RunnerOptions): RunnerDefinition<Execut
       const stored = await load(executionId, store);
       restsOn.set(executionId, stored.execution);
       await step.checkpoint('read');
-      return { ...stored, seen: await look(stored, options) };
+      return { ...stored, seen: await look(stored, options), sources: await lookAtSource(stored, options) };
     },
     decide: situation => {
       const action = nextAction(situation);
@@ -91,14 +105,20 @@ export function executionRunner(options: RunnerOptions): RunnerDefinition<Execut
       // Moved since by somebody else: it was no failure of what is being done now.
       if (view === undefined || step === undefined || view.version !== restsOn.get(executionId)?.version) return;
       const reason = failureReason(cause);
+      // A file of the plan that cannot be read may leave an older mark to go to: nothing is given up before that was looked at.
+      if (isRotten(cause) && view.state === 'ALIGNING' && step.work.kind === 'RESTORE' && view.ending === null) {
+        await commands.noteRotten(view, step.stepId, reason);
+        return;
+      }
       // Before the first database is open, what cannot succeed by repeating gives the standby back to shipping. After it nothing is given up.
-      if (isHopeless(cause) && !view.passedPointOfNoReturn) await commands.fail(view, step.stepId, reason);
+      if (isHopeless(cause) && !view.passedPointOfNoReturn && view.ending === null)
+        await commands.fail(view, step.stepId, reason);
       else await commands.noteProblem(view, step.stepId, reason);
     },
   };
 }
 
-function load(executionId: ExecutionId, store: Store<RestoreTables>): Promise<Omit<Situation, 'seen'>> {
+function load(executionId: ExecutionId, store: Store<RestoreTables>): Promise<Stored> {
   return store.read(async db => {
     const execution = await findExecution(db, executionId);
     if (execution === undefined) throw new Error(`There is no execution ${executionId}.`);
@@ -109,12 +129,18 @@ function load(executionId: ExecutionId, store: Store<RestoreTables>): Promise<Om
   });
 }
 
-async function look(
-  { execution, estate }: Omit<Situation, 'seen'>,
-  { instances }: RunnerOptions,
-): Promise<SeenDatabases> {
-  const looks = execution.state === 'ALIGNING' || execution.state === 'AT_MARK';
+async function look({ execution, estate }: Stored, { instances }: RunnerOptions): Promise<SeenDatabases> {
+  const looks = execution.ending === null && (execution.state === 'ALIGNING' || execution.state === 'AT_MARK');
   return looks ? instances.look(membersOf(estate)) : new Map();
+}
+
+async function lookAtSource({ execution, estate }: Stored, { instances }: RunnerOptions): Promise<SeenSources> {
+  const asked = lookedAt(execution);
+  if (asked === undefined) return new Map();
+  const { instanceId, question } = asked;
+  const source = sourcesOf(estate).find(candidate => candidate.instanceId === instanceId);
+  if (source === undefined) throw new Error(`${execution.groupName} has no source instance ${instanceId} any more.`);
+  return new Map([[instanceId, await instances.source(source, question)]]);
 }
 
 async function act(decision: Decision, context: StepContext, means: Means): Promise<Acted> {
@@ -127,7 +153,19 @@ function outcomeOf(action: Action, situation: Situation, context: StepContext, m
   const begun = (step: Step, work: () => Promise<Outcome>) => begin(step, context, means, work);
   switch (action.kind) {
     case 'PROBE':
-      return begun(action.step, () => probe(action, situation, means));
+      return begun(action.step, () => probeSource(action, situation, means));
+    case 'PLAN_FENCE':
+      return planFence(situation, context, means);
+    case 'FENCE':
+    case 'UNFENCE':
+      return moveSource(action, situation, context, means);
+    case 'START_LAST_RUN':
+      return startLastRun(action, situation, context, means);
+    case 'ACCOUNT':
+      return Promise.resolve({
+        kind: 'ACCOUNTED',
+        source: fencedSource(action, situation, new Date(means.clock()).toISOString()),
+      });
     case 'CHOOSE':
       return begun(action.step, () => chooseMark(action, situation, context, means));
     case 'RESTORE':
@@ -137,6 +175,10 @@ function outcomeOf(action: Action, situation: Situation, context: StepContext, m
       return begun(action.step, () => checkInDoubt(situation, means));
     case 'VERIFY':
       return verifyAll(action, situation, context, means);
+    case 'OFFER':
+      return offerOlder(action, situation, context, means);
+    case 'RECHOOSE':
+      return chooseOlder(action, situation, context, means);
     case 'FAIL':
       return confirmFailure(action, situation, context, means);
     case 'BEGIN_FENCING':
@@ -147,6 +189,13 @@ function outcomeOf(action: Action, situation: Situation, context: StepContext, m
     case 'BEGIN_RECOVERY':
     case 'BEGIN_VERIFICATION':
     case 'COMPLETE':
+    case 'NOTE_FENCED':
+    case 'NOTE_WAITING':
+    case 'NOTE_FOUND':
+    case 'NOTE_LAST_RUN':
+    case 'NOTE_DRAINED':
+    case 'FAIL_SOURCE':
+    case 'END':
       return Promise.resolve({ kind: 'DONE' });
   }
 }
@@ -163,36 +212,6 @@ async function begin(
   return work();
 }
 
-async function probe(
-  { step, instanceId }: Extract<Action, { kind: 'PROBE' }>,
-  { execution, estate }: Situation,
-  { instances, clock }: Means,
-): Promise<Outcome> {
-  const { answer, evidence } = await instances.probe(instanceId);
-  const declared = execution.declared.find(declaration => declaration.instanceId === instanceId);
-  if (answer !== 'SILENT' || declared === undefined) {
-    const reason = {
-      code: 'SOURCE_NOT_ACCOUNTED_FOR',
-      message: `Source instance ${step.where} is not known to be gone.`,
-      fix: 'Make sure that it cannot come back (power, network, services), then ask for the failover again and declare it unreachable.',
-      evidence,
-      since: null,
-    };
-    return { kind: 'STUCK', stepId: step.stepId, reason };
-  }
-  return {
-    kind: 'ACCOUNTED',
-    source: {
-      instanceId,
-      instanceName: estate.group.instances.find(instance => instance.instanceId === instanceId)?.name ?? step.where,
-      outcome: 'DECLARED_UNREACHABLE',
-      by: execution.requestedBy,
-      at: new Date(clock()).toISOString(),
-      evidence: `${declared.reason} · ${evidence}`,
-    },
-  };
-}
-
 async function record({ action }: Decision, { asOf, outcome }: Acted, commands: ExecutionCommands): Promise<Recorded> {
   if (outcome.kind === 'LOOK_AGAIN') return asOf;
   if (outcome.kind === 'STUCK') return commands.fail(asOf, outcome.stepId, outcome.reason);
@@ -200,8 +219,35 @@ async function record({ action }: Decision, { asOf, outcome }: Acted, commands: 
     case 'BEGIN_FENCING':
       return commands.beginFencing(asOf);
     case 'PROBE':
+      if (outcome.kind === 'ANSWERED') return commands.succeed(asOf, [action.step.stepId]);
       if (outcome.kind !== 'ACCOUNTED') throw new Error(`A probe cannot end ${outcome.kind}.`);
-      return commands.accountForSource(asOf, action.step.stepId, outcome.source);
+      return commands.accountForSource(asOf, outcome.source, action.step.stepId);
+    case 'PLAN_FENCE':
+      if (outcome.kind !== 'PLANNED') throw new Error(`A plan cannot end ${outcome.kind}.`);
+      return commands.addSteps(asOf, outcome.next);
+    case 'NOTE_FENCED':
+      return commands.succeed(
+        asOf,
+        action.steps.map(({ stepId }) => stepId),
+        action.reasons,
+      );
+    case 'NOTE_WAITING':
+      return action.step.state === 'WAITING' || action.reason === null
+        ? commands.startStep(asOf, action.step.stepId)
+        : commands.noteProblem(asOf, action.step.stepId, action.reason);
+    case 'NOTE_FOUND':
+      return commands.found(asOf, action.step.stepId, action.work);
+    case 'NOTE_LAST_RUN':
+      return commands.lastRun(asOf, action.step.stepId, action.run.startedAt);
+    case 'NOTE_DRAINED':
+      return commands.drained(asOf, action.step.stepId, action.mark);
+    case 'FAIL_SOURCE':
+      return commands.fail(asOf, action.step.stepId, action.reason);
+    case 'ACCOUNT':
+      if (outcome.kind !== 'ACCOUNTED') throw new Error(`A source cannot end ${outcome.kind}.`);
+      return commands.accountForSource(asOf, outcome.source);
+    case 'END':
+      return commands.end(asOf);
     case 'CLAIM':
       return commands.claim(asOf, action.step.stepId);
     case 'TAKE_OVER':
@@ -211,6 +257,18 @@ async function record({ action }: Decision, { asOf, outcome }: Acted, commands: 
       const { chosen, dataLoss, databases } = outcome.choice;
       const next = closingSteps(databases, chosen.markName, commandTexts);
       return commands.choose(asOf, action.step.stepId, { chosen, dataLoss, next });
+    }
+    case 'OFFER':
+      if (outcome.kind !== 'OFFERED') throw new Error(`An offer cannot end ${outcome.kind}.`);
+      return commands.offer(asOf, outcome.text);
+    case 'RECHOOSE': {
+      if (outcome.kind !== 'CHOSEN') throw new Error(`A choice cannot end ${outcome.kind}.`);
+      const { chosen, dataLoss, databases } = outcome.choice;
+      return commands.choose(asOf, null, {
+        chosen,
+        dataLoss,
+        next: closingSteps(databases, chosen.markName, commandTexts),
+      });
     }
     case 'NOTE_ARRIVED':
       return commands.succeed(
@@ -223,6 +281,9 @@ async function record({ action }: Decision, { asOf, outcome }: Acted, commands: 
     case 'RESTORE':
     case 'RECOVER':
     case 'VERIFY':
+    case 'FENCE':
+    case 'UNFENCE':
+    case 'START_LAST_RUN':
       throw new Error(`${action.kind} records what it does itself.`);
     case 'ARRIVE':
       return commands.arrive(asOf);

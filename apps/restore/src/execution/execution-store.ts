@@ -8,6 +8,7 @@ import type {
   ChosenMark,
   DataLoss,
   Declaration,
+  Ending,
   Execution,
   ExecutionState,
   ExecutionView,
@@ -31,6 +32,7 @@ type ExecutionTable = {
   chosen: string | null;
   data_loss: string | null;
   passed_point_of_no_return: number;
+  ending: string | null;
   leader_token: number;
   requested_by: string;
   reason: string;
@@ -87,6 +89,17 @@ export async function findRunning(db: Reader<RestoreTables>, groupId: GroupId): 
 
 export async function listRunning(db: Reader<RestoreTables>): Promise<ExecutionId[]> {
   const rows = await db.selectFrom('execution').select('id').where('finished_at', 'is', null).orderBy('id').execute();
+  return rows.map(({ id }) => id as ExecutionId);
+}
+
+/** The newest of each group that has completed. */
+export async function listCompleted(db: Reader<RestoreTables>): Promise<ExecutionId[]> {
+  const rows = await db
+    .selectFrom('execution')
+    .select(({ fn }) => fn.max('id').as('id'))
+    .where('state', '=', 'COMPLETED')
+    .groupBy('group_id')
+    .execute();
   return rows.map(({ id }) => id as ExecutionId);
 }
 
@@ -150,7 +163,9 @@ export async function updateStep(tx: Transactor<RestoreTables>, step: Step): Pro
   await tx
     .updateTable('step')
     .set({
+      work: JSON.stringify(step.work),
       state: step.state,
+      actor: step.actor,
       started_at: step.startedAt,
       finished_at: step.finishedAt,
       attempts: step.attempts,
@@ -202,6 +217,7 @@ function toExecution(row: ExecutionTable): Execution {
     chosen: row.chosen === null ? null : (JSON.parse(row.chosen) as ChosenMark),
     dataLoss: row.data_loss === null ? null : (JSON.parse(row.data_loss) as DataLoss),
     passedPointOfNoReturn: row.passed_point_of_no_return === 1,
+    ending: row.ending === null ? null : (JSON.parse(row.ending) as Ending),
     leaderToken: row.leader_token,
     requestedBy: row.requested_by,
     reason: row.reason,
@@ -227,6 +243,7 @@ function toRow(execution: Execution): ExecutionTable {
     chosen: execution.chosen === null ? null : JSON.stringify(execution.chosen),
     data_loss: execution.dataLoss === null ? null : JSON.stringify(execution.dataLoss),
     passed_point_of_no_return: execution.passedPointOfNoReturn ? 1 : 0,
+    ending: execution.ending === null ? null : JSON.stringify(execution.ending),
     leader_token: execution.leaderToken,
     requested_by: execution.requestedBy,
     reason: execution.reason,

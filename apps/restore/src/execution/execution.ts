@@ -12,10 +12,12 @@ export type ExecutionState =
   | 'DRAINING'
   | 'CHOOSING_TARGET'
   | 'ALIGNING'
+  | 'AWAITING_OPERATOR'
   | 'AT_MARK'
   | 'RECOVERING'
   | 'VERIFYING'
   | 'COMPLETED'
+  | 'CANCELLED'
   | 'FAILED';
 
 /** What the caller said about a source instance that is gone. */
@@ -25,10 +27,20 @@ export type Declaration = { readonly instanceId: InstanceId; readonly reason: st
 export type SourceRecord = {
   readonly instanceId: InstanceId;
   readonly instanceName: string;
-  readonly outcome: 'DECLARED_UNREACHABLE';
+  readonly outcome: 'FENCED' | 'DECLARED_UNREACHABLE';
   readonly by: string;
   readonly at: string;
   readonly evidence: string;
+  /** Seen at work again after the failover had completed. */
+  readonly cameBackAt: string | null;
+};
+
+/** Decided, while what was done to the sources is still being taken back. */
+export type Ending = {
+  readonly outcome: 'CANCELLED' | 'FAILED';
+  readonly by: string;
+  readonly reason: string;
+  readonly at: string;
 };
 
 /** The mark, with the LSNs that were proven for it: kept here, because the projection may change under the execution. */
@@ -56,7 +68,7 @@ export type Execution = {
   readonly version: number;
   readonly state: ExecutionState;
   readonly kind: 'FAILOVER';
-  readonly mode: 'UNPLANNED';
+  readonly mode: 'PLANNED' | 'UNPLANNED';
   readonly groupId: GroupId;
   readonly groupName: string;
   readonly standbyId: StandbyId;
@@ -67,6 +79,8 @@ export type Execution = {
   readonly chosen: ChosenMark | null;
   readonly dataLoss: DataLoss | null;
   readonly passedPointOfNoReturn: boolean;
+  /** Null while it goes forward. */
+  readonly ending: Ending | null;
   /** Fencing token of the leader that moved it last; 0 before the first. */
   readonly leaderToken: number;
   readonly requestedBy: string;
@@ -84,6 +98,7 @@ const running = [
   'DRAINING',
   'CHOOSING_TARGET',
   'ALIGNING',
+  'AWAITING_OPERATOR',
   'AT_MARK',
   'RECOVERING',
   'VERIFYING',
@@ -100,13 +115,14 @@ const move = defineTransitions<Execution>()({
   claim: { from: ['FENCING'], to: 'DRAINING', apply: execution => execution },
   takeOver: { from: ['DRAINING'], to: 'CHOOSING_TARGET', apply: execution => execution },
   choose: {
-    from: ['CHOOSING_TARGET'],
+    from: ['CHOOSING_TARGET', 'AWAITING_OPERATOR'],
     to: 'ALIGNING',
     apply: (execution, input: { readonly chosen: ChosenMark; readonly dataLoss: DataLoss | null }) => ({
       ...execution,
       ...input,
     }),
   },
+  offer: { from: ['ALIGNING'], to: 'AWAITING_OPERATOR', apply: execution => execution },
   arrive: { from: ['ALIGNING'], to: 'AT_MARK', apply: execution => execution },
   beginRecovery: { from: ['AT_MARK'], to: 'RECOVERING', apply: execution => execution },
   passPointOfNoReturn: {
@@ -126,6 +142,7 @@ const move = defineTransitions<Execution>()({
     apply: (execution, finishedAt: string) => ({ ...execution, finishedAt }),
   },
   fail: { from: running, to: 'FAILED', apply: (execution, finishedAt: string) => ({ ...execution, finishedAt }) },
+  cancel: { from: running, to: 'CANCELLED', apply: (execution, finishedAt: string) => ({ ...execution, finishedAt }) },
 });
 
 /** @throws Error for a move that the state does not allow: only the execution's own runner moves it, so that is a bug. */
@@ -138,12 +155,12 @@ export function moved(result: Moved<Execution>): Execution {
 export { move as moveExecution };
 
 export function isFinished({ state }: Pick<Execution, 'state'>): boolean {
-  return state === 'COMPLETED' || state === 'FAILED';
+  return state === 'COMPLETED' || state === 'CANCELLED' || state === 'FAILED';
 }
 
 /** Whether `standby.claimed` was published for it: its end then has to give the standby back. */
 export function holdsStandby({ state }: Pick<Execution, 'state'>): boolean {
-  return !['REQUESTED', 'FENCING', 'COMPLETED', 'FAILED'].includes(state);
+  return !['REQUESTED', 'FENCING', 'COMPLETED', 'CANCELLED', 'FAILED'].includes(state);
 }
 
 /** The chosen mark as restore plans want it. @throws Error before it is chosen. */

@@ -32,6 +32,8 @@ import type { RestoreTables } from '../tables.ts';
 import type { Seen, SeenDatabases } from './alignment.ts';
 import type { Execution } from './execution.ts';
 import { settled } from './side-by-side.ts';
+import type { Question, SeenSource, Source } from './source.ts';
+import { lookAtSource } from './source-runner.ts';
 import type { CommandTexts } from './step.ts';
 
 export type InstanceOptions = {
@@ -44,13 +46,17 @@ export type InstanceOptions = {
   readonly probeTimeoutMs: number;
 };
 
-/** Whether somebody is there. UNKNOWN: it could not be tried. */
-export type Probe = { readonly answer: 'ANSWERS' | 'SILENT' | 'UNKNOWN'; readonly evidence: string };
+/** Whether somebody is there. REFUSES: somebody is, but we cannot work there. UNKNOWN: it could not be tried. */
+export type Probe = {
+  readonly answer: 'ANSWERS' | 'REFUSES' | 'SILENT' | 'UNKNOWN';
+  readonly evidence: string;
+};
 
 /** A connection under the group's lock on one instance. Looking is done on it: who has lost the lock sees nothing. */
 export type Locked = {
   readonly exclusive: Exclusive;
   look(members: readonly Member[]): Promise<SeenDatabases>;
+  source(source: Source, question?: Question | null): Promise<SeenSource>;
   /** Another connection under the same lock, with which it ends. Throws when a newer leader is there. */
   beside(): Promise<Locked>;
 };
@@ -59,6 +65,8 @@ export type Instances = {
   probe(instanceId: InstanceId): Promise<Probe>;
   /** State and position of each, read now. */
   look(members: readonly Member[]): Promise<SeenDatabases>;
+  /** The group's databases and job at a source instance, read now. */
+  source(source: Source, question?: Question | null): Promise<SeenSource>;
   /** Does the work under the group's lock. Throws when somebody else holds it; the connection ends with `signal`. */
   locked<Result>(
     execution: Pick<Execution, 'executionId' | 'groupId'>,
@@ -99,6 +107,8 @@ export function instances(options: InstanceOptions): Instances {
       const looks = byInstance.map(([instanceId, own]) => withServer(instanceId, server => lookAt(server, own)));
       return together(await settled(looks));
     },
+    source: (source, question) =>
+      withServer(source.instanceId, server => lookAtSource(server, source, question ?? null)),
     inDoubtResolution: instanceId =>
       withServer(instanceId, async server => (await observeServer(server)).inDoubtResolution),
     locked: ({ executionId, groupId }, instanceId, signal, work) =>
@@ -149,11 +159,11 @@ export function instances(options: InstanceOptions): Instances {
     } catch (error) {
       if (!(error instanceof SqlServerError))
         return { answer: 'UNKNOWN', evidence: `${where} could not be asked: ${safeMessage(error)}` };
-      if (error.errorClass !== 'lost') return { answer: 'ANSWERS', evidence: `${where} refused us: ${error.message}` };
+      if (error.errorClass !== 'lost') return { answer: 'REFUSES', evidence: `${where} refused us: ${error.message}` };
       // A failed login handshake is no silence: a certificate that is not trusted ends the connection just as a dead host does.
       if (await accepts(plain(view.address), connectMs))
         return {
-          answer: 'ANSWERS',
+          answer: 'REFUSES',
           evidence: `${where} accepts TCP connections, though no login worked: ${error.message}`,
         };
       return { answer: 'SILENT', evidence: error.message };
@@ -165,6 +175,7 @@ function under(server: SqlServer, exclusive: Exclusive): Locked {
   return {
     exclusive,
     look: members => lookAt(through(server, exclusive), members),
+    source: (source, question) => lookAtSource(through(server, exclusive), source, question ?? null),
     beside: async () => {
       const opened = await exclusive.beside();
       if ('refused' in opened) throw new LockRefused(server, opened);
@@ -180,12 +191,12 @@ async function lookAt(server: SqlServer, members: readonly Member[]): Promise<Se
 
 /** The statements as they are sent, for step records. */
 export const commandTexts: CommandTexts = {
-  restore: (database, restore, checksum) => {
+  restore: (database, restore, checksum, replace = false) => {
     const { path, position } = restore.file;
     const from = { database, path, position, checksum };
     switch (restore.kind) {
       case 'RESTORE_FULL':
-        return renderStatement(statements.restoreFull, { ...from, replace: false });
+        return renderStatement(statements.restoreFull, { ...from, replace });
       case 'RESTORE_LOG':
         return renderStatement(statements.restoreLog, from);
       case 'RESTORE_LOG_TO_MARK':
@@ -200,15 +211,23 @@ export const commandTexts: CommandTexts = {
 export async function sendRestore(
   exclusive: Exclusive,
   database: string,
-  { restore, checksum }: { readonly restore: RestoreStep; readonly checksum: boolean },
+  {
+    restore,
+    checksum,
+    replace,
+  }: {
+    readonly restore: RestoreStep;
+    readonly checksum: boolean;
+    readonly replace: boolean;
+  },
   onPercent: (percent: number) => void,
 ): Promise<'DONE' | 'MARK_NOT_REACHED'> {
   const { path, position } = restore.file;
   const source = { path, position, checksum };
   switch (restore.kind) {
     case 'RESTORE_FULL':
-      // Never REPLACE: what is there may be the only copy (design.md §1, principle 6).
-      await restoreFull(exclusive, { database, source, replace: false }, onPercent);
+      // REPLACE only where a person confirmed it: what is there may be the only copy (design.md §1, principle 6).
+      await restoreFull(exclusive, { database, source, replace }, onPercent);
       return 'DONE';
     case 'RESTORE_LOG':
       await restoreLog(exclusive, { database, source }, onPercent);

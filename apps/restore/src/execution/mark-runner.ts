@@ -16,14 +16,47 @@ import { inDoubtReasons } from './in-doubt.ts';
 import { type Instances, lockedAll, together } from './instance-runner.ts';
 import { type Action, nextAction, type Situation } from './next-action.ts';
 import { settled, sideBySide } from './side-by-side.ts';
-import type { Step, StepReason } from './step.ts';
+import { noOlderMark, offerText, olderMark, rottenFiles } from './older-mark.ts';
+import type { Step, StepReason, StepText } from './step.ts';
 
 export type MarkOutcome =
   | BatchOutcome
   | { readonly kind: 'CHOSEN'; readonly choice: Extract<Choice, { kind: 'CHOSEN' }> }
+  | { readonly kind: 'OFFERED'; readonly text: StepText }
   | { readonly kind: 'CHECKED'; readonly reasons: readonly StepReason[] };
 
 type Means = { readonly instances: Instances };
+
+/** What else can be reached, now that a file cannot be restored. */
+export async function offerOlder(
+  { step }: Extract<Action, { kind: 'OFFER' }>,
+  situation: Situation,
+  { signal }: StepContext,
+  { instances }: Means,
+): Promise<MarkOutcome> {
+  const { execution, estate } = situation;
+  const without = rottenFiles(execution.steps);
+  const older = olderMark(execution, estate, without, await lookLocked(situation, signal, instances));
+  return older === undefined
+    ? { kind: 'STUCK', stepId: step.stepId, reason: noOlderMark(step) }
+    : { kind: 'OFFERED', text: offerText(step, without, older) };
+}
+
+/** Planned from where the databases stand now, not from where they stood when it was offered. */
+export async function chooseOlder(
+  { step }: Extract<Action, { kind: 'RECHOOSE' }>,
+  situation: Situation,
+  { signal }: StepContext,
+  { instances }: Means,
+): Promise<MarkOutcome> {
+  const { execution, estate } = situation;
+  if (step.work.kind !== 'OFFER') throw new Error(`${step.name} offers nothing.`);
+  const seen = await lookLocked(situation, signal, instances);
+  const older = olderMark(execution, estate, step.work.without, seen, step.work.mark);
+  return older === undefined
+    ? { kind: 'STUCK', stepId: step.stepId, reason: noOlderMark(step) }
+    : { kind: 'CHOSEN', choice: { kind: 'CHOSEN', ...older } };
+}
 
 export async function chooseMark(
   { step }: Extract<Action, { kind: 'CHOOSE' }>,

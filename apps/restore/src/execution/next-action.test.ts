@@ -5,9 +5,16 @@ import { databases, estate, groupId, lsns, marks, sourceId, standbyId } from '..
 import { publishedPositions } from '../estate/estate.ts';
 import { choose } from './choice.ts';
 import type { SeenDatabases } from './alignment.ts';
-import { dataLossOf, type Execution, type ExecutionState, moved, moveExecution } from './execution.ts';
+import {
+  dataLossOf,
+  type Execution,
+  type ExecutionState,
+  moved,
+  moveExecution,
+  type SourceRecord,
+} from './execution.ts';
 import { nextAction } from './next-action.ts';
-import { closingSteps, newSteps, openingSteps, type Step } from './step.ts';
+import { closingSteps, newSteps, probeSteps, type Step, takeOverSteps } from './step.ts';
 
 const known = estate();
 const texts = { restore: () => 'RESTORE', recover: () => 'RECOVER', verify: () => 'SELECT' };
@@ -30,6 +37,7 @@ const requested: Execution = {
   chosen: null,
   dataLoss: null,
   passedPointOfNoReturn: false,
+  ending: null,
   leaderToken: 0,
   requestedBy: 'alex',
   reason: 'flood',
@@ -37,7 +45,7 @@ const requested: Execution = {
   finishedAt: null,
 };
 const opening = newSteps(
-  openingSteps({ sources: [{ instanceId: sourceId, instanceName: 'PRIMARY' }], standbyInstances: ['STANDBY'] }),
+  [...probeSteps([{ instanceId: sourceId, instanceName: 'PRIMARY' }]), ...takeOverSteps(['STANDBY'])],
   0,
   newId,
 );
@@ -54,6 +62,16 @@ const choice = choose(requested, known, standing);
 if (choice.kind !== 'CHOSEN') throw new Error(choice.reason.message);
 const closing = newSteps(closingSteps(choice.databases, choice.chosen.markName, texts), opening.length, newId);
 
+const gone: SourceRecord = {
+  instanceId: sourceId,
+  instanceName: 'PRIMARY',
+  outcome: 'DECLARED_UNREACHABLE',
+  by: 'alex',
+  at: requested.startedAt,
+  evidence: 'flood',
+  cameBackAt: null,
+};
+
 function situation(
   state: ExecutionState,
   options: { seen?: SeenDatabases; yielded?: boolean; done?: Step['work']['kind'][] } = {},
@@ -63,10 +81,11 @@ function situation(
     done.includes(step.work.kind) ? { ...step, state: 'SUCCEEDED' as const } : step,
   );
   return {
-    execution: { ...requested, state, chosen: choice.kind === 'CHOSEN' ? choice.chosen : null, steps },
+    execution: { ...requested, state, sources: [gone], chosen: choice.kind === 'CHOSEN' ? choice.chosen : null, steps },
     estate: known,
     yielded,
     seen,
+    sources: new Map(),
   };
 }
 

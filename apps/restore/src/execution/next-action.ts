@@ -1,8 +1,11 @@
 import type { DatabaseId, InstanceId } from '@holdfast/domain';
 import type { Estate } from '../estate/estate.ts';
 import { align, arrivedSteps, notAtMark, readiness, type SeenDatabases } from './alignment.ts';
-import { markTarget, type ExecutionView } from './execution.ts';
-import type { Step, StepReason } from './step.ts';
+import { isFinished, markTarget, type ExecutionView } from './execution.ts';
+import type { DrainAction } from './drain.ts';
+import { type FenceAction, nextFence, nextUndo } from './fence.ts';
+import type { SeenSources } from './source.ts';
+import { currentPlan, isOpen, type Step, type StepReason } from './step.ts';
 
 /** What the runner observed before it decides. */
 export type Situation = {
@@ -12,9 +15,13 @@ export type Situation = {
   readonly yielded: boolean;
   /** Read from the standby in this pass; empty in states that do not look at it. */
   readonly seen: SeenDatabases;
+  /** The source instance that the next step of a fence, or of its undo, asks; read in this pass. */
+  readonly sources: SeenSources;
 };
 
 export type Action =
+  | FenceAction
+  | DrainAction
   | { readonly kind: 'BEGIN_FENCING' }
   | { readonly kind: 'PROBE'; readonly step: Step; readonly instanceId: InstanceId }
   | { readonly kind: 'CLAIM'; readonly step: Step }
@@ -23,6 +30,10 @@ export type Action =
   | { readonly kind: 'NOTE_ARRIVED'; readonly steps: readonly Step[] }
   /** The next step of every database that has not arrived. */
   | { readonly kind: 'RESTORE'; readonly steps: readonly Step[] }
+  /** A file cannot be restored: is there an older mark? */
+  | { readonly kind: 'OFFER'; readonly step: Step }
+  /** A person has said yes to this one. */
+  | { readonly kind: 'RECHOOSE'; readonly step: Step }
   | { readonly kind: 'ARRIVE' }
   | { readonly kind: 'CHECK'; readonly step: Step }
   | { readonly kind: 'BEGIN_RECOVERY' }
@@ -32,22 +43,35 @@ export type Action =
   | { readonly kind: 'COMPLETE' }
   | { readonly kind: 'FAIL'; readonly step: Step; readonly reason: StepReason };
 
-/** One thing to do, or undefined: finished, or waiting for shipping. */
-export function nextAction({ execution, yielded, seen }: Situation): Action | undefined {
+/** One thing to do, or undefined: finished, or waiting for shipping, for the Backup job or for a person. */
+export function nextAction({ execution, estate, yielded, seen, sources }: Situation): Action | undefined {
+  if (isFinished(execution)) return undefined;
+  if (execution.ending !== null) return nextUndo(execution, sources);
   switch (execution.state) {
     case 'REQUESTED':
       return { kind: 'BEGIN_FENCING' };
     case 'FENCING': {
       const probe = open(execution, 'PROBE');
       if (probe?.work.kind === 'PROBE') return { kind: 'PROBE', step: probe, instanceId: probe.work.instanceId };
-      return { kind: 'CLAIM', step: the(execution, 'CLAIM') };
+      // Written down only when all have been asked: what is done at one depends on what the others are.
+      if (!execution.steps.some(({ work }) => work.kind === 'CLAIM')) return { kind: 'PLAN_FENCE' };
+      const fence = nextFence(execution, estate, sources);
+      return fence === 'DONE' ? { kind: 'CLAIM', step: the(execution, 'CLAIM') } : fence;
     }
     case 'DRAINING':
       return yielded ? { kind: 'TAKE_OVER' } : undefined;
     case 'CHOOSING_TARGET':
       return { kind: 'CHOOSE', step: the(execution, 'CHOOSE') };
-    case 'ALIGNING':
-      return nextRestore(execution, seen);
+    case 'ALIGNING': {
+      const rotten = currentPlan(execution.steps).find(
+        ({ work, state }) => work.kind === 'RESTORE' && state === 'FAILED',
+      );
+      return rotten === undefined ? nextRestore(execution, seen) : { kind: 'OFFER', step: rotten };
+    }
+    case 'AWAITING_OPERATOR': {
+      const offer = execution.steps.findLast(({ work }) => work.kind === 'OFFER');
+      return offer?.state === 'SUCCEEDED' ? { kind: 'RECHOOSE', step: offer } : undefined;
+    }
     case 'AT_MARK':
       return confirmArrival(execution, seen);
     case 'RECOVERING': {
@@ -59,14 +83,15 @@ export function nextAction({ execution, yielded, seen }: Situation): Action | un
       return steps.length > 0 ? { kind: 'VERIFY', steps } : { kind: 'COMPLETE' };
     }
     case 'COMPLETED':
+    case 'CANCELLED':
     case 'FAILED':
       return undefined;
   }
 }
 
 function nextRestore(execution: ExecutionView, seen: SeenDatabases): Action {
-  const arrived = arrivedSteps(execution.steps, seen);
   const target = markTarget(execution);
+  const arrived = arrivedSteps(execution.steps, target, seen);
   const next: Step[] = [];
   for (const step of recoverSteps(execution)) {
     const alignment = align(step.databaseId, execution.steps, target, seenOf(seen, step.databaseId));
@@ -95,11 +120,13 @@ function confirmArrival(execution: ExecutionView, seen: SeenDatabases): Action {
 function openRestore(execution: ExecutionView, recover: Step): Step {
   const isOpen = ({ work, databaseId, state }: Step) =>
     work.kind === 'RESTORE' && databaseId === recover.databaseId && state !== 'SUCCEEDED';
-  return execution.steps.find(isOpen) ?? recover;
+  return currentPlan(execution.steps).find(isOpen) ?? recover;
 }
 
 function recoverSteps({ steps }: ExecutionView): readonly (Step & { readonly databaseId: DatabaseId })[] {
-  return steps.flatMap(step => (step.work.kind === 'RECOVER' ? [{ ...step, databaseId: step.work.databaseId }] : []));
+  return currentPlan(steps).flatMap(step =>
+    step.work.kind === 'RECOVER' ? [{ ...step, databaseId: step.work.databaseId }] : [],
+  );
 }
 
 function seenOf(seen: SeenDatabases, databaseId: DatabaseId) {
@@ -113,7 +140,7 @@ function open(execution: ExecutionView, kind: Step['work']['kind']): Step | unde
 }
 
 function allOpen({ steps }: ExecutionView, kind: Step['work']['kind']): readonly Step[] {
-  return steps.filter(step => step.work.kind === kind && step.state !== 'SUCCEEDED');
+  return steps.filter(step => step.work.kind === kind && isOpen(step.state));
 }
 
 function the({ steps }: ExecutionView, kind: Step['work']['kind']): Step {

@@ -1,9 +1,15 @@
-import type { DatabaseId, Id, InstanceId } from '@holdfast/domain';
+import type { BackupFileId, DatabaseId, Id, InstanceId } from '@holdfast/domain';
 import type { MarkName } from '@holdfast/domain/mark';
 import type { RestoreStep } from '@holdfast/domain/restore-plan';
 
 export type StepId = Id<'step'>;
-export type StepState = 'WAITING' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+export type StepState =
+  'WAITING' | 'RUNNING' | 'AWAITING_CONFIRMATION' | 'SUCCEEDED' | 'FAILED' | 'SKIPPED' | 'CANCELLED';
+
+/** Neither done nor given up. */
+export function isOpen(state: StepState): boolean {
+  return state === 'WAITING' || state === 'RUNNING' || state === 'AWAITING_CONFIRMATION';
+}
 
 /** As in the API; codes of steps are their own, beside those of libs/domain. */
 export type StepReason = {
@@ -15,9 +21,55 @@ export type StepReason = {
   readonly since: string | null;
 };
 
+/** Done at a source instance, each under the group's lock there. */
+export type FenceWork =
+  /** `job` null: the instance has no Backup job. `before`: its switch as it was found, which an undo puts back. */
+  | {
+      readonly kind: 'DISABLE_JOB';
+      readonly instanceId: InstanceId;
+      readonly job: string | null;
+      readonly before: 'ENABLED' | 'DISABLED';
+    }
+  | { readonly kind: 'AWAIT_IDLE'; readonly instanceId: InstanceId; readonly job: string }
+  /** `before`: the database's state as it was found; only one that we took out of service is put back. */
+  | {
+      readonly kind: 'SET_OFFLINE';
+      readonly instanceId: InstanceId;
+      readonly databaseId: DatabaseId;
+      readonly before: string;
+    };
+
+/** What a planned failover does while backup and shipping still work, so that nothing is lost. */
+export type DrainWork =
+  /** A person stops what works in the databases. */
+  | { readonly kind: 'CONFIRM' }
+  | { readonly kind: 'NO_SESSIONS'; readonly instanceId: InstanceId }
+  /** `afterId`: the job's newest history row before it was started; null until it was read. */
+  | {
+      readonly kind: 'LAST_RUN';
+      readonly instanceId: InstanceId;
+      readonly job: string;
+      readonly afterId: number | null;
+    }
+  /** `since`: local time of the server at which the last run began; `mark`: its mark, null until it was found there. */
+  | {
+      readonly kind: 'AWAIT_POINT';
+      readonly instanceId: InstanceId;
+      readonly since: string | null;
+      readonly mark: MarkName | null;
+    };
+
+/** Takes back what a fence did. */
+export type UndoWork =
+  | { readonly kind: 'SET_ONLINE'; readonly instanceId: InstanceId; readonly databaseId: DatabaseId }
+  | { readonly kind: 'ENABLE_JOB'; readonly instanceId: InstanceId; readonly job: string };
+
 /** What the runner does for a step. */
 export type Work =
   | { readonly kind: 'PROBE'; readonly instanceId: InstanceId }
+  | FenceWork
+  | DrainWork
+  | UndoWork
   | { readonly kind: 'CLAIM' }
   | { readonly kind: 'CHOOSE' }
   | {
@@ -26,6 +78,14 @@ export type Work =
       readonly restore: RestoreStep;
       /** Only where the header says that the file holds checksums (3187 otherwise). */
       readonly checksum: boolean;
+      /** What is there is given up: only of a database that begins again because a person said so. */
+      readonly replace?: true;
+    }
+  /** A person decides about an older mark; `without`: files that cannot be restored. */
+  | {
+      readonly kind: 'OFFER';
+      readonly mark: MarkName;
+      readonly without: readonly BackupFileId[];
     }
   | { readonly kind: 'CHECK' }
   | { readonly kind: 'RECOVER'; readonly databaseId: DatabaseId }
@@ -58,13 +118,22 @@ export type StepText = Pick<Step, 'work' | 'name' | 'where' | 'why' | 'command' 
   readonly database?: { readonly databaseId: DatabaseId; readonly databaseName: string };
 };
 
+export function isManual({ kind }: Work): boolean {
+  return kind === 'CONFIRM' || kind === 'OFFER';
+}
+
+/** Steps of the plan in force: those after the last decision about another mark. */
+export function currentPlan(steps: readonly Step[]): readonly Step[] {
+  return steps.slice(steps.findLastIndex(({ work }) => work.kind === 'OFFER') + 1);
+}
+
 export function newSteps(texts: readonly StepText[], afterPosition: number, newId: () => string): readonly Step[] {
   return texts.map(({ database, ...text }, index) => ({
     ...text,
     stepId: newId() as StepId,
     position: afterPosition + index + 1,
-    state: 'WAITING',
-    actor: 'restore',
+    state: isManual(text.work) ? 'AWAITING_CONFIRMATION' : 'WAITING',
+    actor: isManual(text.work) ? 'a person' : 'restore',
     databaseId: database?.databaseId ?? null,
     databaseName: database?.databaseName ?? null,
     startedAt: null,
@@ -75,23 +144,24 @@ export function newSteps(texts: readonly StepText[], afterPosition: number, newI
   }));
 }
 
-/** The steps every failover has before its mark is known. */
-export function openingSteps(facts: {
-  readonly sources: readonly { readonly instanceId: InstanceId; readonly instanceName: string }[];
-  readonly standbyInstances: readonly string[];
-}): readonly StepText[] {
-  const probes = facts.sources.map(({ instanceId, instanceName }): StepText => ({
+/** Asked of every source instance before anything is planned for it. */
+export function probeSteps(
+  sources: readonly { readonly instanceId: InstanceId; readonly instanceName: string }[],
+): readonly StepText[] {
+  return sources.map(({ instanceId, instanceName }) => ({
     work: { kind: 'PROBE', instanceId },
     name: `Probe source instance ${instanceName}`,
     where: instanceName,
-    why: 'Two live copies of one group would both take work. An instance that was declared gone must not answer.',
+    why: 'Two live copies of one group would both take work: one that answers is fenced, one that is silent must have been declared gone.',
     command: `Connect to ${instanceName}; nothing is sent.`,
-    expected: 'No answer.',
+    expected: 'No answer when it was declared unreachable, a login otherwise.',
     undo: null,
   }));
-  const standby = facts.standbyInstances.join(', ');
+}
+
+/** From the fenced sources to the mark. */
+export function takeOverSteps(standbyInstances: readonly string[]): readonly StepText[] {
   return [
-    ...probes,
     {
       work: { kind: 'CLAIM' },
       name: 'Take the standby over from shipping',
@@ -104,7 +174,7 @@ export function openingSteps(facts: {
     {
       work: { kind: 'CHOOSE' },
       name: 'Choose the mark',
-      where: standby,
+      where: standbyInstances.join(', '),
       why: 'Only positions read after shipping has stopped say which marks every database can still reach.',
       command: 'Take the group lock and read state and redo_start_lsn of every database.',
       expected: 'One proven mark that every database can reach with verified files.',
@@ -115,7 +185,7 @@ export function openingSteps(facts: {
 
 /** How statements look; the catalogue that knows is a driver's, so it is passed in. */
 export type CommandTexts = {
-  restore(databaseName: string, restore: RestoreStep, checksum: boolean): string;
+  restore(databaseName: string, restore: RestoreStep, checksum: boolean, replace?: boolean): string;
   recover(databaseName: string): string;
   verify(databaseName: string, mark: MarkName): string;
 };
@@ -125,7 +195,7 @@ export type PlannedDatabase = {
   readonly databaseName: string;
   /** Of the standby. */
   readonly instanceName: string;
-  readonly steps: readonly { readonly restore: RestoreStep; readonly checksum: boolean }[];
+  readonly steps: readonly { readonly restore: RestoreStep; readonly checksum: boolean; readonly replace?: true }[];
 };
 
 /** Everything after the choice: all databases to the mark, then all recovered, then all verified. */
@@ -175,14 +245,20 @@ function checkText(databases: readonly PlannedDatabase[]): StepText {
 
 function restoreText(
   database: PlannedDatabase,
-  { restore, checksum }: PlannedDatabase['steps'][number],
+  { restore, checksum, replace }: PlannedDatabase['steps'][number],
   texts: CommandTexts,
 ): StepText {
   const { databaseId, databaseName, instanceName } = database;
   const shared = {
-    work: { kind: 'RESTORE', databaseId, restore, checksum },
+    work: {
+      kind: 'RESTORE',
+      databaseId,
+      restore,
+      checksum,
+      ...(replace === true ? { replace } : {}),
+    },
     where: instanceName,
-    command: texts.restore(databaseName, restore, checksum),
+    command: texts.restore(databaseName, restore, checksum, replace),
     expected: `The position of ${databaseName} is ${restore.reaches}.`,
     database,
   } as const;

@@ -7,7 +7,10 @@ import type { Estate } from '../estate/estate.ts';
 import { announceExecution, type CommandDependencies } from '../execution/execution-commands.ts';
 import type { Execution, ExecutionView } from '../execution/execution.ts';
 import { findExecution, findRunning, insertExecution } from '../execution/execution-store.ts';
-import { newSteps, openingSteps } from '../execution/step.ts';
+import type { Probe } from '../execution/instance-runner.ts';
+import { newSteps, probeSteps } from '../execution/step.ts';
+import { loadPreview, nameTarget } from '../preview/preview-commands.ts';
+import type { RecoveryPreview } from '../preview/preview.ts';
 import type { RestoreTables } from '../tables.ts';
 import {
   alreadyRunning,
@@ -24,9 +27,7 @@ import {
 
 export type FailoverDependencies = CommandDependencies & {
   /** Asks a source instance whether it lives; read-only. The one question to the outside before there is a record. */
-  readonly probe: (
-    instanceId: InstanceId,
-  ) => Promise<{ readonly answer: 'ANSWERS' | 'SILENT' | 'UNKNOWN'; readonly evidence: string }>;
+  readonly probe: (instanceId: InstanceId) => Promise<Probe>;
 };
 
 /**
@@ -38,23 +39,55 @@ export async function startFailover(
   caller: Caller,
   dependencies: FailoverDependencies,
 ): Promise<ExecutionView | FailoverRefusal> {
-  const { store } = dependencies;
+  const admitted = await admit(input, caller, dependencies, answered);
+  if (!('estate' in admitted)) return admitted;
+  const { request, asked, estate } = admitted;
+  return insert(request, asked, estate, dependencies);
+}
+
+/** Everything that would be asked before a failover is recorded, and where it would land. The key is neither used up nor looked up. */
+export async function tryFailover(
+  input: FailoverInput,
+  caller: Caller,
+  dependencies: FailoverDependencies,
+): Promise<RecoveryPreview | FailoverRefusal> {
+  const admitted = await admit(input, caller, dependencies, (db, _asked, groupId) => refuseSecond(db, groupId));
+  if (!('estate' in admitted)) return admitted;
+  const { request, estate } = admitted;
+  return dependencies.store.read(db => loadPreview(db, estate, request.target, dependencies.clock()));
+}
+
+type Admitted = { readonly request: FailoverRequest; readonly asked: IdempotentRequest; readonly estate: Estate };
+
+/** `settled`: what an earlier request or execution has decided already. */
+async function admit<Settled>(
+  input: FailoverInput,
+  caller: Caller,
+  dependencies: FailoverDependencies,
+  settled: (db: Reader<RestoreTables>, asked: IdempotentRequest, groupId: GroupId) => Promise<Settled | undefined>,
+): Promise<Admitted | Settled | FailoverRefusal> {
+  const { store, clock } = dependencies;
   const role = allows(caller, 'recover');
   if (role !== undefined) return { refused: 'NotAllowed', ...role };
-  const request = parseFailover(input);
+  const named = await store.read(db => nameTarget(db, caller, input));
+  if ('refused' in named) return named;
+  const request = parseFailover(named);
   if ('refused' in request) return request;
   // A group out of the caller's scope looks like one that does not exist.
   if (allows(caller, 'recover', request.groupId) !== undefined) return notYetKnown(request.groupId);
 
   const asked = { caller, key: request.idempotencyKey, mutation: 'startFailover', input: request };
-  const known = await store.read(
-    async db => (await answered(db, asked, request.groupId)) ?? (await estateOf(db, request)),
-  );
-  if (!isEstate(known)) return known;
+  const before = await store.read(db => settled(db, asked, request.groupId));
+  if (before !== undefined) return before;
+  const estate = await store.read(db => estateOf(db, request));
+  if (!isEstate(estate)) return estate;
   const refusal =
-    checkFailover(request, known) ?? checkTarget(request, known) ?? (await probeSources(request, known, dependencies));
-  if (refusal !== undefined) return refusal;
-  return insert(request, asked, known, dependencies);
+    checkFailover(request, estate) ??
+    checkTarget(request, estate) ??
+    (await probeSources(request, estate, dependencies));
+  if (refusal === undefined) return { request, asked, estate };
+  if (refusal.refused !== 'PreviewOutdated') return refusal;
+  return { ...refusal, preview: await store.read(db => loadPreview(db, estate, request.target, clock())) };
 }
 
 async function estateOf(db: Reader<RestoreTables>, request: FailoverRequest): Promise<Estate | FailoverRefusal> {
@@ -75,6 +108,10 @@ async function answered(
     if (execution === undefined) throw new Error(`Execution ${before.resultId} of a stored request is gone.`);
     return execution;
   }
+  return refuseSecond(db, groupId);
+}
+
+async function refuseSecond(db: Reader<RestoreTables>, groupId: GroupId): Promise<FailoverRefusal | undefined> {
   const running = await findRunning(db, groupId);
   return running && alreadyRunning(running);
 }
@@ -96,17 +133,17 @@ async function probeSources(
 async function insert(
   request: FailoverRequest,
   asked: IdempotentRequest,
-  { group, standby }: Estate,
+  { group }: Estate,
   { store, outbox, clock }: FailoverDependencies,
 ): Promise<ExecutionView | FailoverRefusal> {
-  const { groupId, standbyId, target, expectedMark, declared, reason } = request;
+  const { mode, groupId, standbyId, target, expectedMark, declared, reason } = request;
   const now = new Date(clock()).toISOString();
   const execution: Execution = {
     executionId: newId(clock) as ExecutionId,
     version: 1,
     state: 'REQUESTED',
     kind: 'FAILOVER',
-    mode: 'UNPLANNED',
+    mode,
     groupId,
     groupName: group.name,
     standbyId,
@@ -117,6 +154,7 @@ async function insert(
     chosen: null,
     dataLoss: null,
     passedPointOfNoReturn: false,
+    ending: null,
     leaderToken: 0,
     requestedBy: asked.caller.sub,
     reason,
@@ -127,8 +165,7 @@ async function insert(
     instanceId: instanceId as InstanceId,
     instanceName: name,
   }));
-  const standbyInstances = standby.instances.map(({ instanceName }) => instanceName);
-  const steps = newSteps(openingSteps({ sources, standbyInstances }), 0, () => newId(clock));
+  const steps = newSteps(probeSteps(sources), 0, () => newId(clock));
   return store.transaction(async tx => {
     // Again, now that nobody else can write: the probes took seconds, and two callers may have passed the first look.
     const before = await answered(tx, asked, groupId);
@@ -140,6 +177,6 @@ async function insert(
   });
 }
 
-function isEstate(known: Estate | ExecutionView | FailoverRefusal): known is Estate {
+function isEstate(known: Estate | FailoverRefusal): known is Estate {
   return 'group' in known;
 }

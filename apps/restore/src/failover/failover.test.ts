@@ -27,11 +27,7 @@ describe('startFailover', () => {
     const { store, dependencies } = await opened();
     const execution = await startFailover(failoverInput(), manager, dependencies);
     expect(execution).toMatchObject({ state: 'REQUESTED', version: 1, requestedBy: 'alex', groupName: 'Orders' });
-    expect('steps' in execution && execution.steps.map(({ name }) => name)).toEqual([
-      'Probe source instance PRIMARY',
-      'Take the standby over from shipping',
-      'Choose the mark',
-    ]);
+    expect('steps' in execution && execution.steps.map(({ name }) => name)).toEqual(['Probe source instance PRIMARY']);
     expect(await publishedEvents(store)).toMatchObject([
       { type: 'execution.changed', data: { state: 'REQUESTED', groupId } },
     ]);
@@ -114,8 +110,21 @@ describe('startFailover', () => {
   };
 
   it.each([
-    ['dryRun', { dryRun: true }, { refused: 'InvalidInput', field: 'dryRun' }],
-    ['a planned one', { mode: 'PLANNED' as const }, { refused: 'ExecutionModeNotAvailable' }],
+    [
+      'a planned one that declares',
+      { mode: 'PLANNED' as const },
+      { refused: 'InvalidInput', field: 'declaredUnreachable' },
+    ],
+    [
+      'a planned one to a mark',
+      { mode: 'PLANNED' as const, declaredUnreachable: [], target: { mark: marks[2]! } },
+      { refused: 'InvalidInput', field: 'target' },
+    ],
+    [
+      'a planned one that expects a mark',
+      { mode: 'PLANNED' as const, declaredUnreachable: [], expectedMark: marks[2]! },
+      { refused: 'InvalidInput', field: 'expectedMark' },
+    ],
     ['another name', { confirm: 'orders' }, { refused: 'InvalidInput', field: 'confirm' }],
     ['no reason', { reason: ' ' }, { refused: 'InvalidInput', field: 'reason' }],
     ['newest: false', { target: { newest: false } }, { refused: 'InvalidInput', field: 'target.newest' }],
@@ -126,7 +135,11 @@ describe('startFailover', () => {
       { declaredUnreachable: [{ instanceId: groupId, reason: 'x' }] },
       { refused: 'InvalidInput' },
     ],
-    ['an unexpected mark', { expectedMark: marks[0]! }, { refused: 'PreviewOutdated', markName: marks[2] }],
+    [
+      'an unexpected mark',
+      { expectedMark: marks[0]! },
+      { refused: 'PreviewOutdated', preview: { markName: marks[2] } },
+    ],
     [
       'a mark that is passed',
       { target: { mark: marks[0]! } },
@@ -165,7 +178,8 @@ describe('startFailover', () => {
 
   it.each([
     ['ANSWERS', true, 'SourceNotAccountedFor'],
-    ['ANSWERS', false, 'SourceCannotBeFenced'],
+    ['REFUSES', true, 'SourceNotAccountedFor'],
+    ['REFUSES', false, 'SourceCannotBeFenced'],
     ['SILENT', false, 'SourceNotAccountedFor'],
     ['UNKNOWN', true, 'SourceNotAccountedFor'],
   ] as const)('refuses a source that is %s and declared %s', async (answer, declared, expected) => {
@@ -196,8 +210,6 @@ describe('startFailover', () => {
     expect('steps' in started && started.steps.map(({ name }) => name)).toEqual([
       String.raw`Probe source instance BTSDB1\BTS`,
       String.raw`Probe source instance BTSDB2\BTS`,
-      'Take the standby over from shipping',
-      'Choose the mark',
     ]);
   });
 

@@ -6,6 +6,7 @@ import { publishedPositions } from '../estate/estate.ts';
 import { reach } from '../execution/choice.ts';
 import type { Declaration, ExecutionView } from '../execution/execution.ts';
 import type { StepReason } from '../execution/step.ts';
+import type { RecoveryPreview } from '../preview/preview.ts';
 
 /** As the API gives it, not looked at yet. */
 export type FailoverInput = {
@@ -17,16 +18,17 @@ export type FailoverInput = {
     readonly newest?: boolean | null | undefined;
     readonly newestMarkBefore?: string | null | undefined;
     readonly mark?: string | null | undefined;
+    readonly recoveryPointId?: string | null | undefined;
   };
   readonly expectedMark?: string | null | undefined;
   readonly declaredUnreachable?: readonly { readonly instanceId: string; readonly reason: string }[] | null | undefined;
   readonly reason: string;
   readonly confirm: string;
-  readonly dryRun: boolean;
 };
 
 export type FailoverRequest = {
   readonly idempotencyKey: string;
+  readonly mode: 'PLANNED' | 'UNPLANNED';
   readonly groupId: GroupId;
   readonly standbyId: StandbyId;
   readonly target: TargetRequest;
@@ -38,15 +40,17 @@ export type FailoverRequest = {
 
 type Text = { readonly message: string; readonly fix: string };
 
+/** Another mark would be reached now; whoever can read the store adds what it would be like. */
+export type Outdated = Text & { readonly refused: 'PreviewOutdated' };
+
 /** Named as in the API, whose types they become. */
 export type FailoverRefusal =
   | (Text & { readonly refused: 'InvalidInput'; readonly field: string })
-  | (Text & { readonly refused: 'ExecutionModeNotAvailable'; readonly mode: 'PLANNED' })
   | (Text & { readonly refused: 'NotAllowed'; readonly rule: string })
   | (Text & { readonly refused: 'NotYetKnown' | 'NotFound'; readonly id: string })
   | (Text & { readonly refused: 'IdempotencyKeyReused' })
   | (Text & { readonly refused: 'ExecutionAlreadyRunning'; readonly execution: ExecutionView })
-  | (Text & { readonly refused: 'PreviewOutdated'; readonly markName: string })
+  | (Outdated & { readonly preview: RecoveryPreview })
   | (Text & {
       readonly refused: 'SourceCannotBeFenced';
       readonly instance: string;
@@ -73,15 +77,6 @@ export const invalid = (field: string, message: string, fix: string): FailoverRe
 
 /** The request, or what is wrong with it on the face of it. */
 export function parseFailover(input: FailoverInput): FailoverRequest | FailoverRefusal {
-  if (input.dryRun)
-    return invalid('dryRun', 'A failover cannot be tried without doing it yet.', 'Leave dryRun out or send false.');
-  if (input.mode === 'PLANNED')
-    return {
-      refused: 'ExecutionModeNotAvailable',
-      mode: 'PLANNED',
-      message: 'A planned failover, with the source alive and fenced, is not built yet.',
-      fix: 'Use UNPLANNED when the source is gone for good.',
-    };
   const groupId = parseId<GroupId>(input.groupId);
   const standbyId = parseId<StandbyId>(input.standbyId);
   if (groupId === undefined || standbyId === undefined)
@@ -99,11 +94,28 @@ export function parseFailover(input: FailoverInput): FailoverRequest | FailoverR
   if (expectedMark === undefined) return notAMark('expectedMark');
   const declared = parseDeclared(input.declaredUnreachable ?? []);
   if ('refused' in declared) return declared;
-  const { idempotencyKey, reason, confirm } = input;
-  return { idempotencyKey, groupId, standbyId, target, expectedMark, declared, reason, confirm };
+  const { idempotencyKey, mode, reason, confirm } = input;
+  const request = { idempotencyKey, mode, groupId, standbyId, target, expectedMark, declared, reason, confirm };
+  return mode === 'PLANNED' ? (checkPlanned(request) ?? request) : request;
 }
 
-function parseTarget(target: FailoverInput['target']): TargetRequest | FailoverRefusal {
+/** A planned failover makes its own mark, the last one, at sources that are all alive: nothing else can be asked of it. */
+function checkPlanned({ target, expectedMark, declared }: FailoverRequest): FailoverRefusal | undefined {
+  if (target.kind !== 'NEWEST')
+    return invalid('target', 'A planned failover goes to the mark of its own last run.', 'Send newest: true.');
+  if (expectedMark !== null)
+    return invalid('expectedMark', 'A planned failover makes a new mark, which nobody knows yet.', 'Leave it out.');
+  return declared.length === 0
+    ? undefined
+    : invalid(
+        'declaredUnreachable',
+        'In a planned failover every source answers.',
+        'Leave it out, or fail over UNPLANNED when an instance is gone.',
+      );
+}
+
+/** A point given by its id has its mark's name by now (preview-commands.ts). */
+export function parseTarget(target: FailoverInput['target']): TargetRequest | FailoverRefusal {
   const { newest, newestMarkBefore, mark } = target;
   if (typeof newestMarkBefore === 'string') return { kind: 'NEWEST_MARK_BEFORE', time: newestMarkBefore };
   if (typeof mark === 'string') {
@@ -144,7 +156,8 @@ function notAMark(field: string): FailoverRefusal {
 
 /** Against what is known of group and standby, nothing asked outside. */
 export function checkFailover(request: FailoverRequest, { group, standby }: Estate): FailoverRefusal | undefined {
-  if (standby.groupId !== request.groupId) return noSuchStandby(request.standbyId);
+  const unfit = checkStandby(request, { standby });
+  if (unfit !== undefined) return unfit;
   if (request.confirm !== group.name)
     return invalid('confirm', 'confirm is not the name of the group.', `Type it exactly: ${group.name}`);
   const stranger = request.declared.find(
@@ -156,6 +169,15 @@ export function checkFailover(request: FailoverRequest, { group, standby }: Esta
       `${stranger.instanceId} is no source instance of ${group.name}.`,
       `Its instances are: ${group.instances.map(({ name, instanceId }) => `${name} (${instanceId})`).join(', ')}.`,
     );
+  return undefined;
+}
+
+/** Whether a failover to this standby can be thought of at all. */
+export function checkStandby(
+  request: Pick<FailoverRequest, 'groupId' | 'standbyId'>,
+  { standby }: Pick<Estate, 'standby'>,
+): FailoverRefusal | undefined {
+  if (standby.groupId !== request.groupId) return noSuchStandby(request.standbyId);
   if (standby.mode === 'NATIVE')
     return nothing([
       standbyReason(
@@ -176,7 +198,10 @@ export function checkFailover(request: FailoverRequest, { group, standby }: Esta
 }
 
 /** From the positions that shipping published last: a first word, the execution reads them again before it chooses. */
-export function checkTarget(request: FailoverRequest, estate: Estate): FailoverRefusal | undefined {
+export function checkTarget(
+  request: Pick<FailoverRequest, 'target' | 'expectedMark'>,
+  estate: Estate,
+): Exclude<FailoverRefusal, Outdated> | Outdated | undefined {
   const reachable = reach(estate, request.target, publishedPositions(estate));
   if (reachable.kind === 'NOTHING') return nothing(reachable.reasons);
   if (reachable.kind === 'NOT_REACHABLE')
@@ -193,7 +218,6 @@ export function checkTarget(request: FailoverRequest, estate: Estate): FailoverR
   if (request.expectedMark === null || request.expectedMark === mark) return undefined;
   return {
     refused: 'PreviewOutdated',
-    markName: mark,
     message: `The mark that would be reached now is ${mark}, not ${request.expectedMark}.`,
     fix: 'Decide again with this mark.',
   };
@@ -203,20 +227,21 @@ export function checkTarget(request: FailoverRequest, estate: Estate): FailoverR
 export function checkSource(
   instanceName: string,
   declared: Declaration | undefined,
-  { answer, evidence }: { readonly answer: 'ANSWERS' | 'SILENT' | 'UNKNOWN'; readonly evidence: string },
+  { answer, evidence }: { readonly answer: 'ANSWERS' | 'REFUSES' | 'SILENT' | 'UNKNOWN'; readonly evidence: string },
 ): FailoverRefusal | undefined {
   if (answer === 'SILENT' && declared !== undefined) return undefined;
-  if (answer === 'ANSWERS' && declared === undefined)
+  if (answer === 'ANSWERS' && declared === undefined) return undefined;
+  if (answer === 'REFUSES' && declared === undefined)
     return {
       refused: 'SourceCannotBeFenced',
       instance: instanceName,
-      message: `${instanceName} answers; taking it out of service from here is not built yet.`,
-      fix: 'Two live copies of one group must not exist. Shut the instance down so that it cannot come back, then declare it unreachable.',
+      message: `${instanceName} is there, but it cannot be taken out of service from here.`,
+      fix: 'Two live copies of one group must not exist. Correct what the evidence names, or shut the instance down so that it cannot come back and declare it unreachable.',
       reasons: [
         standbyReason(
-          'FENCING_NOT_BUILT',
-          'Fencing a source that answers is not built yet.',
-          'Shut it down by hand.',
+          'SOURCE_REFUSES_US',
+          `${instanceName} does not let this service in.`,
+          'Check its address, the certificate and the login that the credentials of the instance name.',
           evidence,
         ),
       ],
@@ -229,11 +254,11 @@ export function checkSource(
       message: `${instanceName} does not answer and nobody declared it gone.`,
       fix: 'Make sure that it cannot come back by itself, then name it in declaredUnreachable with your reason.',
     };
-  if (answer === 'ANSWERS')
+  if (answer === 'ANSWERS' || answer === 'REFUSES')
     return {
       ...told,
       message: `${instanceName} was declared unreachable, but it answers.`,
-      fix: 'Do not fail over while it lives: shut it down so that it cannot come back, then ask again.',
+      fix: 'Leave it out of declaredUnreachable: what answers is fenced. If it must be taken as gone, shut it down so that it cannot come back.',
     };
   return {
     ...told,
