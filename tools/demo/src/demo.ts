@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Scenario } from './config.ts';
 import { type Crash, failOverThroughCrash } from './crash/crash.ts';
+import { type Ending, endingOf } from './ending.ts';
 import { type Moment, momentOf } from './crash/moment.ts';
 import { startBackupJob } from './estate/backup-job.ts';
 import { type Estate, startEstate } from './estate/estate.ts';
 import { wholeGroup } from './estate/sample-group.ts';
 import { type Execution, followExecution, requestFailover } from './failover/failover.ts';
+import { fenceComplaints } from './failover/fenced.ts';
+import { startOperator } from './failover/operator.ts';
+import { previewWhenIdle } from './failover/preview.ts';
 import { readRecovered } from './failover/recovered.ts';
 import { countUnsafeRepeats, criticalPathSeconds, readStatementLogs } from './failover/statements.ts';
 import type { GatewayClient } from './gateway-client.ts';
@@ -36,8 +40,8 @@ const connections = 8;
 const pauseMs = 15;
 const backupEveryMs = 2_500;
 const watchEveryMs = 100;
-/** Log sets that have gone all the way before the primary may die. */
-const marksBeforeTheKill = 3;
+/** Log sets that have gone all the way before the primary may end. */
+const marksBeforeTheEnd = 3;
 const inSyncLimitMs = 90_000;
 const failoverLimitMs = 60_000;
 
@@ -45,7 +49,7 @@ const failoverLimitMs = 60_000;
 export async function runDemo(options: DemoOptions): Promise<Report> {
   const { dataFolder, say, log, scenario, seed } = options;
   // Of its own, so that the same seed gives the same load with and without it.
-  const moment = scenario === undefined ? undefined : momentOf(seed, seededRandom(seed));
+  const moment = scenario === 'control-plane-crash' ? momentOf(seed, seededRandom(seed)) : undefined;
   say('Starting the sample estate …');
   const estate = await startEstate(dataFolder, wholeGroup, log);
   let holdfast: Holdfast | undefined;
@@ -65,43 +69,70 @@ async function protectAndFailOver(
   holdfast: Holdfast,
   moment: Moment | undefined,
 ): Promise<Report> {
-  const { dataFolder, say, seed } = options;
-  const { group, ports } = estate;
+  const { dataFolder, say, seed, scenario } = options;
+  const { group, ports, primaries } = estate;
+  const ending = endingOf(scenario, seed, primaries);
   say('Registering the group and its standby …');
   const registered = await protectEstate(holdfast.client(), { dataFolder, group, ports });
   const journal = new Journal(Date.now);
   say(`Working on it with ${connections} connections (seed ${seed}) …`);
-  await workUntilKilled(options, estate, journal, () => untilInSync(holdfast.client(), registered.standbyId));
+  await workUntilTheEnd(options, estate, ending, journal, () => untilInSync(holdfast.client(), registered.standbyId));
   const { committed, unknown } = journal.counts();
-  say(`The primaries are dead: ${committed} transactions acknowledged, ${unknown} unanswered. Failing over …`);
+  say(`${ending.words}: ${committed} transactions acknowledged, ${unknown} unanswered.`);
+  // A planned switch takes a last mark of its own: there is nothing to foresee.
+  const previewedMark =
+    ending.mode === 'PLANNED' ? undefined : await previewWhenIdle(holdfast.client(), registered, ending);
+  say(`Failing over${previewedMark === undefined ? '' : `; the preview names ${previewedMark}`} …`);
   const startedAt = performance.now();
-  const { execution, crash } = await failOver(estate, holdfast, registered, moment);
+  const { execution, crash } = await failOver(options, estate, { holdfast, registered, ending, moment });
   const failoverSeconds = (performance.now() - startedAt) / 1_000;
   if (crash !== undefined) describeCrash(crash).forEach(say);
   const reasons = describeReasons(execution);
   if (execution.state !== 'COMPLETED')
     throw new Error([`The failover ended ${execution.state}.`, ...reasons].join('\n'));
   for (const reason of reasons) say(`  ${reason}`);
+  const complaints = await fenceComplaints(execution, ending, primaries);
+  for (const complaint of complaints) say(`  source: ${complaint}`);
   say(`Failed over to ${execution.markName ?? 'no mark'} in ${failoverSeconds.toFixed(1)} s. Judging …`);
-  return judged({ seed, say }, estate, journal, { execution, failoverSeconds, crash });
+  return judged(options, estate, journal, {
+    ...{ execution, failoverSeconds, crash, previewedMark },
+    ...{ scenario, fenceComplaints: complaints, mayLose: ending.mode === 'UNPLANNED' },
+  });
 }
 
+type Failover = {
+  readonly holdfast: Holdfast;
+  readonly registered: Protected;
+  readonly ending: Ending;
+  readonly moment: Moment | undefined;
+};
+
 async function failOver(
+  { say }: DemoOptions,
   { standbys }: Estate,
-  holdfast: Holdfast,
-  registered: Protected,
-  moment: Moment | undefined,
+  { holdfast, registered, ending, moment }: Failover,
 ): Promise<{ execution: Execution; crash: Crash | undefined }> {
   const limitMs = failoverLimitMs;
   if (moment !== undefined) return failOverThroughCrash({ holdfast, registered, moment, instances: standbys, limitMs });
-  const id = await requestFailover(holdfast.client(), registered, randomUUID());
-  return { execution: await followExecution(holdfast.client(), id, limitMs), crash: undefined };
+  const client = holdfast.client();
+  const id = await requestFailover(client, registered, randomUUID(), ending);
+  const operator = startOperator(client, id, say);
+  try {
+    const followed = followExecution(client, id, limitMs);
+    return { execution: await Promise.race([followed, operator.failed]), crash: undefined };
+  } finally {
+    await Promise.allSettled([operator.stop()]);
+  }
 }
 
-/** Load, backup job and watcher, until the standby follows; then the primaries are killed in the middle of all of it, and on odd seeds the share is lost. */
-async function workUntilKilled(
+/**
+ * Load, backup job and watcher, until the standby follows and longer; then the source ends as it is to end: killed in the middle of all of it,
+ * or with its applications stopped first.
+ */
+async function workUntilTheEnd(
   { seed, say }: DemoOptions,
   estate: Estate,
+  ending: Ending,
   journal: Journal,
   untilReady: () => Promise<void>,
 ): Promise<void> {
@@ -116,20 +147,30 @@ async function workUntilKilled(
       everyMs: backupEveryMs,
       mayRun: signal => untilCovered(journal, places, signal),
     });
-    const killWhenReady = async (): Promise<void> => {
-      await until(inSyncLimitMs, async () => (job.runs() >= marksBeforeTheKill ? true : undefined));
+    let isOver = false;
+    // What one dead instance does to the work on the others is no failure of the run.
+    const untilOver = (failed: Promise<never>): Promise<never> =>
+      failed.catch((error: unknown) => {
+        if (isOver) return new Promise<never>(() => undefined);
+        throw error;
+      });
+    const endWhenReady = async (): Promise<void> => {
+      await until(inSyncLimitMs, async () => (job.runs() >= marksBeforeTheEnd ? true : undefined));
       await untilReady();
       await until(inSyncLimitMs, async () => (random() < 0.2 ? true : undefined));
-      await estate.killPrimaries();
-      if (seed % 2 === 0) return;
+      isOver = true;
+      if (ending.dead.length === 0) return;
+      await estate.killPrimaries(ending.dead);
+      if (!ending.shareLost) return;
       await estate.loseShare();
       say('The backup share is gone as well.');
     };
     try {
-      await Promise.race([killWhenReady(), load.failed, job.failed]);
+      await Promise.race([endWhenReady(), untilOver(load.failed), untilOver(job.failed)]);
     } finally {
-      // The one that gave up is told above; what the kill cut is no failure.
-      await Promise.allSettled([load.stop(), watcher.stop(), job.stop()]);
+      // The one that gave up is told above; what the kill cut is no failure. Nobody writes any more when the last look at the marks is taken.
+      await Promise.allSettled([load.stop(), job.stop()]);
+      await Promise.allSettled([watcher.stop()]);
     }
   });
 }
@@ -150,11 +191,25 @@ async function untilInSync(client: GatewayClient, standbyId: string): Promise<vo
   });
 }
 
+type FailoverFacts = Omit<
+  RunFacts,
+  | 'seed'
+  | 'places'
+  | 'standbys'
+  | 'counts'
+  | 'entries'
+  | 'recovered'
+  | 'verdict'
+  | 'criticalPathSeconds'
+  | 'unsupported'
+  | 'unsafeRepeats'
+>;
+
 async function judged(
-  { seed, say }: Pick<DemoOptions, 'seed' | 'say'>,
+  { seed, say }: DemoOptions,
   { primaries, standbys }: Estate,
   journal: Journal,
-  failover: Pick<RunFacts, 'execution' | 'failoverSeconds' | 'crash'>,
+  failover: FailoverFacts,
 ): Promise<Report> {
   const places = placesOf(primaries);
   const recovered = await readRecovered(standbys);

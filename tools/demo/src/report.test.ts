@@ -22,13 +22,17 @@ const facts: RunFacts = {
   counts: { committed: 10, refused: 0, unknown: 0 },
   entries: [],
   recovered: [],
-  execution: { state: 'COMPLETED', markName: mark, markedAt: null, steps: [] },
+  execution: { state: 'COMPLETED', markName: mark, markedAt: null, sources: [], steps: [] },
   failoverSeconds: 1.23456,
   criticalPathSeconds: 0.5,
   verdict,
   unsupported: 0,
   unsafeRepeats: 0,
   crash: undefined,
+  scenario: undefined,
+  previewedMark: mark,
+  fenceComplaints: [],
+  mayLose: true,
 };
 
 it('says nothing of a crash that was not', () => {
@@ -54,7 +58,7 @@ it('counts what was committed across instances', () => {
 
 it('names the scenario and its crash', () => {
   const crash = { at: 'ALIGNING, somewhere', restartSeconds: 2.00049, marksShown: [mark] };
-  expect(reportOf({ ...facts, crash })).toMatchObject({
+  expect(reportOf({ ...facts, crash, scenario: 'control-plane-crash' })).toMatchObject({
     verified: true,
     scenario: 'control-plane-crash',
     crash: { at: 'ALIGNING, somewhere', restartSeconds: 2 },
@@ -76,4 +80,20 @@ it.each([
   ['a statement was not understood', { unsupported: 1 }],
 ])('verifies nothing when %s', (_, wrong) => {
   expect(reportOf({ ...facts, ...wrong }).verified).toBe(false);
+});
+
+it('is not verified when the preview named another mark, a source is not fenced, or a planned switch lost what was acknowledged', () => {
+  expect(reportOf({ ...facts, previewedMark: 'BTS_2026_11_21_09_00_00_000' })).toMatchObject({
+    verified: false,
+    previewMatched: false,
+  });
+  expect(reportOf({ ...facts, fenceComplaints: ['A at one is ONLINE, not OFFLINE'] }).verified).toBe(false);
+  const lost: RunFacts['entries'][number] = {
+    ...{ id: 'x', connection: 0, sequence: 1, began: 1, ended: 2, endedAtMs: 0 },
+    ...{ databases: ['A'], outcome: 'acknowledged' },
+  };
+  expect(reportOf({ ...facts, entries: [lost] }).verified).toBe(true);
+  const planned = { ...facts, previewedMark: undefined, mayLose: false };
+  expect(reportOf(planned)).toMatchObject({ verified: true, previewMatched: null });
+  expect(reportOf({ ...planned, entries: [lost] }).verified).toBe(false);
 });

@@ -7,7 +7,7 @@ import { isWhollyPresent, type Verdict } from './oracle/oracle.ts';
 import type { JournalCounts, JournalEntry } from './workload/journal.ts';
 import type { Places } from './workload/places.ts';
 
-/** The one JSON object of a run. `null`: not built yet. */
+/** The one JSON object of a run. */
 export type Report = {
   readonly verified: boolean;
   readonly seed: number;
@@ -24,6 +24,10 @@ export type Report = {
   };
   readonly oracle: Pick<Verdict, 'checked' | 'torn' | 'missing' | 'extra'>;
   readonly dataLossSeconds: number;
+  /**
+   * The preview taken before the failover, once shipping was idle, named the mark at which it landed. Null of a planned one, which takes a
+   * last mark of its own.
+   */
   readonly previewMatched: boolean | null;
   readonly standin: { readonly unsupported: number; readonly unsafeRepeats: number };
   /** Left out in a run without one. */
@@ -46,20 +50,31 @@ export type RunFacts = {
   readonly verdict: Verdict;
   readonly unsupported: number;
   readonly unsafeRepeats: number;
+  readonly scenario: Scenario | undefined;
+  /** Undefined: none was asked for. */
+  readonly previewedMark: string | undefined;
+  /** What the source instances are in that they should not be. */
+  readonly fenceComplaints: readonly string[];
+  /** Acknowledged before the source ended, and allowed to be lost with it. */
+  readonly mayLose: boolean;
   /** Of Holdfast's own process, in a run that has one. */
   readonly crash: Crash | undefined;
 };
 
 /**
- * Verified: the oracle found nothing, the execution completed, every database is at the mark, the stand-ins saw nothing that must not be, and
- * a crash of Holdfast did not change the mark.
+ * Verified: the oracle found nothing, the execution completed, every database is at the mark that the preview had named, the source is fenced or
+ * declared dead, the stand-ins saw nothing that must not be, a crash of Holdfast did not change the mark, and a planned switch lost nothing.
  */
 export function reportOf(facts: RunFacts): Report {
   const { verdict, execution, unsupported, unsafeRepeats, crash, places, counts } = facts;
   const { checked, torn, missing, extra, databasesAtMark } = verdict;
   const completed = execution.state === 'COMPLETED' && databasesAtMark === places.size;
+  const previewMatched = facts.previewedMark === undefined ? null : facts.previewedMark === execution.markName;
+  const asPromised =
+    previewMatched !== false && facts.fenceComplaints.length === 0 && (facts.mayLose || lostNothing(facts));
+  const unharmed = unsupported === 0 && unsafeRepeats === 0 && keptMark(facts);
   return {
-    verified: verdict.verified && completed && unsupported === 0 && unsafeRepeats === 0 && keptMark(facts),
+    verified: verdict.verified && completed && asPromised && unharmed,
     seed: facts.seed,
     databases: places.size,
     instances: { primary: new Set(places.values()).size, standby: facts.standbys },
@@ -74,11 +89,10 @@ export function reportOf(facts: RunFacts): Report {
     },
     oracle: { checked, torn, missing, extra },
     dataLossSeconds: rounded(lossSeconds(facts.entries, facts.recovered)),
-    previewMatched: null,
+    previewMatched,
     standin: { unsupported, unsafeRepeats },
-    ...(crash === undefined
-      ? {}
-      : { scenario: 'control-plane-crash', crash: { at: crash.at, restartSeconds: rounded(crash.restartSeconds) } }),
+    ...(facts.scenario === undefined ? {} : { scenario: facts.scenario }),
+    ...(crash === undefined ? {} : { crash: { at: crash.at, restartSeconds: rounded(crash.restartSeconds) } }),
   };
 }
 
@@ -86,6 +100,10 @@ export function reportOf(facts: RunFacts): Report {
 function distributed({ entries, places }: RunFacts): number {
   return entries.filter(({ outcome, databases }) => outcome === 'acknowledged' && instancesOf(databases, places) > 1)
     .length;
+}
+
+function lostNothing({ entries, recovered }: RunFacts): boolean {
+  return entries.every(entry => entry.outcome !== 'acknowledged' || isWhollyPresent(entry, recovered));
 }
 
 /** Once chosen, the mark stays: whatever was shown of it is what the execution ended at. */

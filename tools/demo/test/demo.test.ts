@@ -23,6 +23,7 @@ const verified = {
   databases: 13,
   instances: { primary: 2, standby: 2 },
   failover: { databasesAtMark: 13 },
+  previewMatched: true,
   oracle: { torn: 0, missing: 0, extra: 0 },
   standin: { unsupported: 0, unsafeRepeats: 0 },
 };
@@ -57,8 +58,16 @@ it.each(seeds)(
   240_000,
 );
 
+it('verifies a planned switch that loses nothing', async () => {
+  const { exitCode, output, progress } = await demo('--scenario', 'planned', '--seed', '2');
+  expect({ exitCode, progress }).toMatchObject({ exitCode: 0 });
+  const report = JSON.parse(output) as Report;
+  expect(report).toMatchObject({ ...verified, previewMatched: null, dataLossSeconds: 0, scenario: 'planned' });
+  expect(progress).toContain('confirmed: ');
+}, 240_000);
+
 it('refuses a scenario that does not exist', async () => {
   const { exitCode, output, progress } = await demo('--scenario', 'sunshine');
   expect({ exitCode, output }).toEqual({ exitCode: 1, output: '' });
-  expect(progress).toContain('Those that exist: control-plane-crash.');
+  expect(progress).toContain('Those that exist: control-plane-crash, lose-one, planned.');
 });

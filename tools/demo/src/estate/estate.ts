@@ -16,8 +16,8 @@ export type Estate = {
   readonly standbys: readonly EstateInstance[];
   /** By folder. */
   readonly ports: EstateFile['ports'];
-  /** Ends all source instances at once, with -9. */
-  killPrimaries(): Promise<void>;
+  /** Ends source instances at once, with -9; all of them when none is named. */
+  killPrimaries(some?: readonly EstateInstance[]): Promise<void>;
   /** Takes the backup share away from whoever reads it on this machine, as a site that is lost does. */
   loseShare(): Promise<void>;
   stop(): Promise<void>;
@@ -79,8 +79,8 @@ export async function startEstate(
       primaries,
       standbys,
       ports,
-      async killPrimaries() {
-        await Promise.all(primaries.map(({ process }) => process.kill()));
+      async killPrimaries(some = primaries) {
+        await Promise.all(some.map(({ process }) => process.kill()));
       },
       loseShare: () => rename(folders.share, `${folders.share}.lost`),
       stop,

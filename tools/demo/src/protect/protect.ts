@@ -13,8 +13,8 @@ import { outcomeOf, type Union, until } from './answers.ts';
 export type Protected = {
   readonly groupId: string;
   readonly standbyId: string;
-  /** Of the primaries. */
-  readonly sourceIds: readonly string[];
+  /** The primaries. */
+  readonly sources: readonly { readonly id: string; readonly name: string }[];
 };
 
 export type EstateAddresses = {
@@ -31,9 +31,9 @@ export async function protectEstate(client: GatewayClient, estate: EstateAddress
   const groupId = await registerGroup(client, estate);
   const instanceIds: string[] = [];
   for (const { standby } of estate.group) instanceIds.push(await registerStandbyInstance(client, estate, standby));
-  const sourceIds = await sourceInstances(client, estate, groupId);
+  const sources = await sourceInstances(client, estate, groupId);
   const standbyId = await createStandby(client, estate, groupId, instanceIds);
-  return { groupId, standbyId, sourceIds };
+  return { groupId, standbyId, sources };
 }
 
 function connection({ dataFolder, ports }: EstateAddresses, folder: string) {
@@ -92,7 +92,7 @@ async function sourceInstances(
   client: GatewayClient,
   { group }: EstateAddresses,
   groupId: string,
-): Promise<readonly string[]> {
+): Promise<Protected['sources']> {
   const wanted = group.map(({ primary }) => primary.name).toSorted();
   const { group: found } = await client.ask<{ group: FoundGroup | null }>(
     `query ($id: ID!) { group(id: $id) { instances { id name } unaddressedInstances { name reason { message fix } } } }`,
@@ -104,7 +104,7 @@ async function sourceInstances(
     throw new Error(
       `The sample group lies on ${wanted.join(', ')}; inventory knows ${names.join(', ')} and has no way to ${JSON.stringify(unaddressedInstances)}.`,
     );
-  return instances.map(({ id }) => id);
+  return instances.map(({ id, name }) => ({ id, name }));
 }
 
 type FoundGroup = {
