@@ -27,6 +27,10 @@ const queries: Readonly<Record<string, Entry>> = {
   backupSet: { may: everybody, ask: `backupSet(id: ${id}) { id }` },
   recoveryPoint: { may: everybody, ask: `recoveryPoint(id: ${id}) { id }` },
   recoveryPoints: { may: everybody, ask: `recoveryPoints(groupId: ${id}) { nodes { id } }` },
+  recoveryPreview: {
+    may: everybody,
+    ask: `recoveryPreview(input: { groupId: ${id}, standbyId: ${id}, ${newest} }) { __typename }`,
+  },
   standby: { may: everybody, ask: `standby(id: ${id}) { id }` },
   stream: { may: everybody, ask: `stream(id: ${id}) { id }` },
   standbys: { may: everybody, ask: 'standbys { id }' },
@@ -47,6 +51,23 @@ const mutations: Readonly<Record<string, Entry>> = {
     may: whoWorks,
     ask: `createStandby(input: { idempotencyKey: "matrix", groupId: ${id}, site: "S", dryRun: true, instances: [{ instanceId: ${id}, sourceInstances: ["M"], transfer: { kind: COPY, folders: [] } }] })`,
   },
+  forceFullBackup: {
+    may: whoWorks,
+    ask: `forceFullBackup(input: { idempotencyKey: "matrix", groupId: ${id}, reason: "matrix", dryRun: true })`,
+  },
+  runBackupJob: {
+    may: whoWorks,
+    ask: `runBackupJob(input: { idempotencyKey: "matrix", groupId: ${id}, reason: "matrix", dryRun: true })`,
+  },
+  pauseStandby: { may: whoWorks, ask: `pauseStandby(input: { standbyId: ${id}, reason: "matrix" })` },
+  resumeStandby: { may: whoWorks, ask: `resumeStandby(input: { standbyId: ${id} })` },
+  reseedStandby: {
+    may: whoWorks,
+    ask: `reseedStandby(input: { idempotencyKey: "matrix", standbyId: ${id}, reason: "matrix", confirm: "M", dryRun: true })`,
+  },
+  confirmStep: { may: whoRecovers, ask: `confirmStep(input: { executionId: ${id}, stepId: ${id} })` },
+  skipStep: { may: whoRecovers, ask: `skipStep(input: { executionId: ${id}, stepId: ${id}, reason: "matrix" })` },
+  cancelExecution: { may: whoRecovers, ask: `cancelExecution(input: { executionId: ${id}, reason: "matrix" })` },
   startFailover: {
     may: whoRecovers,
     ask: `startFailover(input: { idempotencyKey: "matrix", groupId: ${id}, standbyId: ${id}, mode: UNPLANNED, ${newest}, reason: "matrix", confirm: "M" })`,
@@ -56,6 +77,7 @@ const mutations: Readonly<Record<string, Entry>> = {
 const subscriptions: Readonly<Record<string, Entry>> = {
   standby: { may: everybody, ask: `standby(id: ${id}) { id }` },
   execution: { may: everybody, ask: `execution(id: ${id}) { id }` },
+  recoveryPoints: { may: everybody, ask: `recoveryPoints(groupId: ${id}) { cursor }` },
 };
 
 let services: Services;
