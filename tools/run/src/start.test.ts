@@ -51,15 +51,18 @@ describe('greetingOf', () => {
   const config = { dataFolder: 'here', estate: 'demo', port: undefined } as const;
 
   it('gives the address, the token, three commands and how to stop', () => {
-    const lines = greetingOf(config, 'http://h/graphql', 'secret', 'linux').split('\n');
+    const ready = { url: 'http://h/graphql', token: 'secret', sample: { groupId: 'g', standbyId: 's' } };
+    const lines = greetingOf(config, ready, 'linux').split('\n');
     expect(lines).toContain('  gateway  http://h/graphql');
     expect(lines).toContain('  token    secret');
     expect(lines.filter(line => line.startsWith('curl '))).toHaveLength(3);
+    expect(lines.filter(line => line.includes('recoveryPreview'))).toHaveLength(1);
     expect(lines.at(-1)).toBe('Ctrl-C stops everything.');
   });
 
   it('has no token to give when somebody else issues them', () => {
-    const text = greetingOf({ ...config, estate: 'none' }, 'http://h/graphql', undefined, 'linux');
+    const ready = { url: 'http://h/graphql', token: undefined, sample: undefined };
+    const text = greetingOf({ ...config, estate: 'none' }, ready, 'linux');
     expect(text).not.toContain('curl');
     expect(text).toContain('registerGroup');
   });

@@ -45,11 +45,12 @@ export async function start(config: StartConfig, say: (line: string) => void): P
       log(line);
     };
     running.push(supervise(holdfast, { startAgain, say: tell }));
+    let sample: Sample | undefined;
     if (estate === 'demo') {
       say('Registering the sample group and its standby …');
-      await protectEstate(dataFolder, url, token, log);
+      sample = await protectEstate(dataFolder, url, token, log);
     }
-    return { greeting: greetingOf(config, url, token), failed, stop };
+    return { greeting: greetingOf(config, { url, token, sample }), failed, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -78,7 +79,7 @@ async function protectEstate(
   url: string,
   token: string | undefined,
   log: LogFiles['write'],
-): Promise<void> {
+): Promise<Sample> {
   if (token === undefined)
     throw new Error('gateway.auth names an identity provider: start with --estate none and register your own group.');
   const protecting = await startProcess({
@@ -89,8 +90,10 @@ async function protectEstate(
     log,
   });
   const exit = await protecting.exited;
-  if (exit.code !== 0)
+  const { groupId, standbyId } = protecting.announcement;
+  if (exit.code !== 0 || typeof groupId !== 'string' || typeof standbyId !== 'string')
     throw new Error(`The sample group could not be registered: ${join(dataFolder, 'logs', 'protect.log')}`);
+  return { groupId, standbyId };
 }
 
 async function untilEnded({ name, exited }: RunningProcess, dataFolder: string): Promise<never> {
@@ -99,22 +102,39 @@ async function untilEnded({ name, exited }: RunningProcess, dataFolder: string):
   throw new Error(`${name} ended by itself (${renderExit(exit)}); ${file} says why.`);
 }
 
-const samples = [
-  [
-    'the state of the group',
-    '{ groups { nodes { name site databases { nodes { name role state } } observation { freshness } } } }',
-  ],
-  [
-    'what would be lost',
-    '{ groups { nodes { name rpo { taken { markName age } shipped { markName age } restorable { markName age } proven { reason { message } } } } } }',
-  ],
-  ['the standby', '{ standbys { groupName state newestCommonMarkName streams { databaseName state position } } }'],
-] as const;
+/** The sample group under its protection. */
+type Sample = { readonly groupId: string; readonly standbyId: string };
+
+function questionsAbout(sample: Sample | undefined): readonly (readonly [title: string, query: string])[] {
+  const state =
+    '{ groups { nodes { name site readiness { verdict reasons { code } } databases { nodes { name role state } } observation { freshness } } } }';
+  const loss =
+    '{ groups { nodes { name rpo { taken { markName age } shipped { markName age } restorable { markName age } proven { reason { message } } } } } }';
+  const standby = '{ standbys { groupName state newestCommonMarkName streams { databaseName state position } } }';
+  const last =
+    sample === undefined
+      ? (['the standby', standby] as const)
+      : (['where a failover would land now', previewOf(sample)] as const);
+  return [['the state of the group', state], ['what would be lost', loss], last];
+}
+
+function previewOf({ groupId, standbyId }: Sample): string {
+  const input = `groupId: "${groupId}", standbyId: "${standbyId}", target: { newest: true }`;
+  return `{ recoveryPreview(input: { ${input} }) {
+    __typename ... on RecoveryPreview { markName markedAt dataLoss { atLeast atMost } databases { databaseName bytes } blockers { code } }
+    ... on Refusal { message fix } } }`;
+}
+
+export type Ready = {
+  readonly url: string;
+  /** Undefined: an identity provider gives it out. */
+  readonly token: string | undefined;
+  readonly sample: Sample | undefined;
+};
 
 export function greetingOf(
   { dataFolder, estate }: StartConfig,
-  url: string,
-  token: string | undefined,
+  { url, token, sample }: Ready,
   platform: NodeJS.Platform = process.platform,
 ): string {
   const lines = ['', 'Holdfast is ready.', `  gateway  ${url}`];
@@ -122,7 +142,8 @@ export function greetingOf(
   else lines.push(`  token    ${token}`);
   lines.push(`  data     ${dataFolder} (remove it to start anew)`, '');
   if (token !== undefined)
-    for (const [title, query] of samples) lines.push(`# ${title}`, curlLine(url, token, query, platform), '');
+    for (const [title, query] of questionsAbout(sample))
+      lines.push(`# ${title}`, curlLine(url, token, query, platform), '');
   if (estate === 'none')
     lines.push('No estate was started: register your group with the mutation registerGroup (README.md).');
   lines.push('Ctrl-C stops everything.');

@@ -28,9 +28,9 @@ function start(...args: string[]): Session {
   return { child, output: () => output, errors: () => errors };
 }
 
-async function until(condition: () => boolean, what: () => string): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
   const limit = AbortSignal.timeout(50_000);
-  while (!condition()) {
+  while (!(await condition())) {
     if (limit.aborted) throw new Error(what());
     await new Promise(resolve => setTimeout(resolve, 50));
   }
@@ -111,9 +111,17 @@ describe('npm start', () => {
 
       const second = start();
       await ready(second);
-      const [group = '', , standby = ''] = commands(second);
+      const [group = '', , preview = ''] = commands(second);
       expect(await paste(group)).toMatchObject({ data: { groups: { nodes: [{ name: 'Sample group' }] } } });
-      expect(await paste(standby)).toMatchObject({ data: { standbys: [{ groupName: 'Sample group' }] } });
+      let previewed: unknown;
+      await until(
+        async () => {
+          previewed = (await paste(preview)).data?.['recoveryPreview'];
+          return JSON.stringify(previewed).includes('"markName":');
+        },
+        () => JSON.stringify(previewed),
+      );
+      expect(previewed).toMatchObject({ __typename: 'RecoveryPreview', databases: expect.any(Array), blockers: [] });
 
       const killed = pidOf('all-in-one');
       process.kill(killed, 'SIGKILL');
@@ -122,7 +130,7 @@ describe('npm start', () => {
       expect(pidOf('all-in-one')).not.toBe(killed);
       // The same address, and the token is still good.
       expect(await paste(group)).toMatchObject({ data: { groups: { nodes: [{ name: 'Sample group' }] } } });
-      expect(await paste(standby)).toMatchObject({ data: { standbys: [{ groupName: 'Sample group' }] } });
+      expect(await paste(preview)).toMatchObject({ data: { recoveryPreview: { __typename: 'RecoveryPreview' } } });
       second.child.kill('SIGINT');
       expect(await exitCode(second)).toBe(0);
       expect(pids().filter(isAlive)).toEqual([]);
