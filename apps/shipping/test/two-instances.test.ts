@@ -43,6 +43,8 @@ const sites = [
 ] as const;
 const all = sites.flatMap(({ names }) => [...names]);
 const parallelRestores = 3;
+/** More than one instance takes at once: of so many that wait side by side, two are at the same one. */
+const sideBySide = parallelRestores + 1;
 
 type Site = (typeof sites)[number] & {
   readonly folder: string;
@@ -73,6 +75,18 @@ suite(`a standby of two instances${reason === undefined ? '' : ` (skipped: ${rea
   let url: string;
   let standbyId: string;
   let addressVersion = 0;
+  /** The first restores, held before they are sent until there are enough of them; undefined once they were let go. */
+  let held: (() => void)[] | undefined = [];
+  const hook = (checkpoint: string): Promise<void> | undefined => {
+    if (held === undefined || !checkpoint.endsWith('/sending')) return undefined;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    held.push(() => resolve(undefined));
+    if (held.length === sideBySide) {
+      for (const go of held) go();
+      held = undefined;
+    }
+    return promise;
+  };
 
   const ask = async (text: string, variables: Record<string, unknown>): Promise<Record<string, unknown>> => {
     const client = signedClient({ url, key, subgraph: 'shipping', caller: operator });
@@ -194,6 +208,7 @@ suite(`a standby of two instances${reason === undefined ? '' : ` (skipped: ${rea
       signingKey: key,
       logger: createLogger({ service: 'shipping', level: 'silent' }),
       bus,
+      hook,
       env,
     });
     ({ url } = await service.start());
@@ -279,6 +294,7 @@ suite(`a standby of two instances${reason === undefined ? '' : ` (skipped: ${rea
     const standby = await at(log.markName);
     expect(standby.streams).toHaveLength(all.length);
     expect(standby.agreement).toEqual({ agrees: true, differences: [], cheapestRepair: null });
+    expect(held).toBeUndefined();
     for (const estate of estates) {
       const sent = (await sentByShipping(join(estate.folder, 'standby'))).filter(({ text }) =>
         text.startsWith('RESTORE DATABASE'),
@@ -286,7 +302,6 @@ suite(`a standby of two instances${reason === undefined ? '' : ` (skipped: ${rea
       expect(sent.every(({ program }) => program.includes('/beside'))).toBe(true);
       let now = 0;
       const atOnce = sent.map(({ outcome }) => (now += outcome === 'started' ? 1 : -1));
-      expect(Math.max(...atOnce)).toBeGreaterThan(1);
       expect(Math.max(...atOnce)).toBeLessThanOrEqual(parallelRestores);
     }
   }, 60_000);
