@@ -284,10 +284,11 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
     it('keeps the facts of one fresh when the other is gone', async () => {
       await servers[1].close();
       const group = await inventory.until(
-        ({ observation, instances, databases }) =>
-          observation.freshness === 'FRESH' &&
-          instances.some(({ observation: of }) => of.freshness === 'FRESH') &&
-          databases.nodes.every(
+        seen =>
+          findingsOf(seen)['UNKNOWN INSTANCE_OUTDATED']?.length === onSecond.length &&
+          seen.observation.freshness === 'FRESH' &&
+          seen.instances.some(({ observation: of }) => of.freshness === 'FRESH') &&
+          seen.databases.nodes.every(
             ({ instance, observation: of }) =>
               of.freshness === (instance.serverName === serverNames[0] ? 'FRESH' : 'EXPIRED'),
           ),

@@ -80,7 +80,7 @@ suite(`a full that does not end${reason === undefined ? '' : ` (skipped: ${reaso
     return store;
   };
   const standbyServer = () => connect(serverOf(world), closers);
-  const endsWell = async () =>
+  const endsWell = async (fulls: readonly unknown[] = [1, 1]) =>
     expect(await streamEnd(world)).toMatchObject({
       databases: names.map(database => ({
         name: database,
@@ -89,7 +89,7 @@ suite(`a full that does not end${reason === undefined ? '' : ` (skipped: ${reaso
         heldBack: '3',
         seeding: [null, null, null],
       })),
-      fulls: [1, 1],
+      fulls,
     });
 
   it('is sent again with REPLACE after the service was killed in the middle of it', async () => {
@@ -134,7 +134,8 @@ suite(`a full that does not end${reason === undefined ? '' : ` (skipped: ${reaso
     const ofIt = (await sentFulls()).filter(([database]) => database === name).map(([, ...how]) => how);
     expect(ofIt).toContainEqual([true, 'ok']);
     expect(ofIt).not.toContainEqual([false, 'ok']);
-    await endsWell();
+    // The other one moves beside it: the dead server may not have logged the end of its full.
+    await endsWell([1, expect.any(Number)]);
   }, 120_000);
 
   it('never replaces what somebody else restored under that name meanwhile', async () => {
