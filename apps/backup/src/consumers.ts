@@ -1,7 +1,7 @@
 import { executionChanged, groupObserved, instanceAddressed, standbyClaimed, standbyReleased } from '@holdfast/events';
 import { on, type Reaction } from '@holdfast/messaging';
+import { beginHold, endHold, noteExecution } from '@holdfast/service/source-hold';
 import { saveAddress, saveGroup } from './estate/estate-store.ts';
-import { beginHold, endHold, noteExecution } from './source-hold/source-hold-store.ts';
 import type { BackupTables } from './tables.ts';
 
 export const reactions: readonly Reaction<BackupTables>[] = [

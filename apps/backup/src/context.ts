@@ -1,6 +1,7 @@
 import type { BackupFileId, BackupSetId, GroupId, RecoveryPointId } from '@holdfast/domain';
 import type { OperationContext } from '@holdfast/service/graphql';
 import type { HostDependencies } from '@holdfast/service/host';
+import { findHolds, type SourceHold } from '@holdfast/service/source-hold';
 import DataLoader from 'dataloader';
 import type { LedgerFile } from './backup-file/backup-file.ts';
 import type { ObservedJob } from './backup-job/backup-job.ts';
@@ -12,8 +13,6 @@ import { findPointFiles, type PointFiles } from './recovery-point/point-chain-st
 import type { LedgerPoint, LedgerPointDatabase } from './recovery-point/recovery-point.ts';
 import { findPoints } from './recovery-point/recovery-point-store.ts';
 import { withJobControl } from './source/job-control-store.ts';
-import type { SourceHold } from './source-hold/source-hold.ts';
-import { findHolds } from './source-hold/source-hold-store.ts';
 import type { BackupTables } from './tables.ts';
 
 type Dependencies = Pick<HostDependencies<BackupTables>, 'store' | 'clock' | 'env'>;

@@ -1,11 +1,11 @@
 import { durationFromSeconds, observationOf } from '@holdfast/service/graphql';
+import { holdMessage } from '@holdfast/service/source-hold';
 import type { Resolvers, ResolversParentTypes } from '../generated/resolver-types.ts';
 import { type ObservedJob, exposureOf } from './backup-job/backup-job.ts';
 import { forceFullBackup, runBackupJob } from './backup-job/backup-job-commands.ts';
 import type { JobRefusal } from './backup-job/job-request.ts';
 import { placeLocal } from './backup-set/recorded-start.ts';
 import { breaksChain, foreignReason } from './foreign-backup/foreign-backup.ts';
-import { holdMessage } from './source-hold/source-hold.ts';
 
 /** The job, what is asked of it, and what others took beside it. */
 export const jobResolvers = {

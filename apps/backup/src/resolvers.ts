@@ -19,6 +19,7 @@ import {
   requireRead,
   scalarResolvers,
 } from '@holdfast/service/graphql';
+import { holdMessage } from '@holdfast/service/source-hold';
 import type { Resolvers } from '../generated/resolver-types.ts';
 import { sizeOf } from './backup-set/backup-set.ts';
 import { pageOfSets, setCursor } from './backup-set/backup-set-store.ts';
@@ -28,7 +29,6 @@ import { foreignCursor, pageOfForeign } from './foreign-backup/foreign-backup-st
 import { jobResolvers } from './job-resolvers.ts';
 import { judgedAs, shownVerdict } from './recovery-point/recovery-point.ts';
 import { type ChangedPoint, nextChanged, pageOfPoints, pointCursor } from './recovery-point/recovery-point-store.ts';
-import { holdMessage } from './source-hold/source-hold.ts';
 
 export const resolvers: Resolvers = {
   ...jobResolvers,

@@ -1,5 +1,6 @@
 import type { MessagingTables } from '@holdfast/messaging';
 import type { IdempotencyTables } from '@holdfast/service/host';
+import type { SourceHoldTables } from '@holdfast/service/source-hold';
 
 type KnownGroupTable = { group_id: string; version: number; body: string };
 type KnownAddressTable = { instance_id: string; version: number; body: string };
@@ -87,18 +88,17 @@ type JobRequestTable = {
   last_run_before: string | null;
   done_at: string | null;
 };
-type SourceHoldTable = { execution_id: string; group_id: string; leaves_source: number; claimed_at: string | null };
 
 /** Rows as the migrations define them. */
 export type BackupTables = MessagingTables &
-  IdempotencyTables & {
+  IdempotencyTables &
+  SourceHoldTables & {
     known_group: KnownGroupTable;
     known_address: KnownAddressTable;
     history_look: HistoryLookTable;
     backup_set: BackupSetTable;
     backup_file: BackupFileTable;
     recovery_point: RecoveryPointTable;
-    source_hold: SourceHoldTable;
     foreign_backup: ForeignBackupTable;
     msdb_position: MsdbPositionTable;
     backup_job: BackupJobTable;

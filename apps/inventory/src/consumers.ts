@@ -1,6 +1,6 @@
 import { executionChanged, standbyClaimed, standbyReleased } from '@holdfast/events';
 import { on, type Reaction } from '@holdfast/messaging';
-import { beginHold, endHold, noteExecution } from './source-hold/source-hold-store.ts';
+import { beginHold, endHold, noteExecution } from '@holdfast/service/source-hold';
 import type { InventoryTables } from './tables.ts';
 
 export const reactions: readonly Reaction<InventoryTables>[] = [

@@ -9,6 +9,7 @@ import {
   requireRead,
   scalarResolvers,
 } from '@holdfast/service/graphql';
+import { findHolds, holdMessage, type SourceHold } from '@holdfast/service/source-hold';
 import type { Store } from '@holdfast/store';
 import DataLoader from 'dataloader';
 import type { Resolvers } from '../generated/resolver-types.ts';
@@ -28,8 +29,6 @@ import { sameName, unreadReason } from './estate/estate.ts';
 import type { InventoryDependencies } from './group/group-commands.ts';
 import { registerGroup, type RegisteredGroup, registerSqlInstance } from './registration/registration-commands.ts';
 import { groupRefusal, instanceRefusal } from './registration/refusal.ts';
-import { holdMessage, type SourceHold } from './source-hold/source-hold.ts';
-import { findHolds } from './source-hold/source-hold-store.ts';
 import type { InventoryTables } from './tables.ts';
 
 /** One operation's view: who asks, and what was loaded for it already. */

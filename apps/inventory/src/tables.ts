@@ -1,5 +1,6 @@
 import type { MessagingTables } from '@holdfast/messaging';
 import type { IdempotencyTables } from '@holdfast/service/host';
+import type { SourceHoldTables } from '@holdfast/service/source-hold';
 
 type GroupTable = {
   id: string;
@@ -43,17 +44,16 @@ type DatabaseTable = {
 };
 type ComputerTable = { id: string; group_id: string; name: string };
 type InstanceNameTable = { name: string; instance_id: string };
-type SourceHoldTable = { execution_id: string; group_id: string; leaves_source: number; claimed_at: string | null };
 type GroupInstanceTable = { group_id: string; instance_id: string; name: string };
 
 /** Rows as the migrations define them. */
 export type InventoryTables = MessagingTables &
-  IdempotencyTables & {
+  IdempotencyTables &
+  SourceHoldTables & {
     biztalk_group: GroupTable;
     sql_instance: InstanceTable;
     group_database: DatabaseTable;
     group_instance: GroupInstanceTable;
     group_computer: ComputerTable;
     instance_name: InstanceNameTable;
-    source_hold: SourceHoldTable;
   };

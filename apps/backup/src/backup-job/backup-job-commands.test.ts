@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Caller, newId } from '@holdfast/service';
+import { beginHold } from '@holdfast/service/source-hold';
 import { groupId } from '../../test/ledger.ts';
 import { type LedgerStore, openLedgerStore } from '../../test/store.ts';
-import { beginHold } from '../source-hold/source-hold-store.ts';
 import type { JobControl, JobUnreachable } from '../source/job-control-store.ts';
 import { type JobFacts, parseSteps } from './backup-job.ts';
 import { forceFullBackup, type JobDependencies, runBackupJob } from './backup-job-commands.ts';
@@ -88,7 +88,7 @@ const run = (change: Partial<typeof input> = {}, caller = operator) =>
 const requests = () => ledger.store.read(db => db.selectFrom('job_request').selectAll().execute());
 const hold = () =>
   ledger.store.transaction(tx =>
-    beginHold(tx, { executionId: newId(), groupId, standbyId: newId(), claimedAt: '2026-11-21T10:29:00.000Z' }),
+    beginHold(tx, { executionId: newId(), groupId, claimedAt: '2026-11-21T10:29:00.000Z' }),
   );
 
 describe.each([

@@ -6,6 +6,7 @@ import {
   type IdempotentRequest,
   rememberRequest,
 } from '@holdfast/service/host';
+import { findHold, holdMessage } from '@holdfast/service/source-hold';
 import type { Reader } from '@holdfast/store';
 import { findNewestFullStart } from '../backup-set/backup-set-store.ts';
 import { placeLocal } from '../backup-set/recorded-start.ts';
@@ -13,8 +14,6 @@ import { type KnownGroup, managementOf } from '../estate/estate.ts';
 import { findAddresses, findGroup } from '../estate/estate-store.ts';
 import { type JobControl, type JobUnreachable, withJobControl } from '../source/job-control-store.ts';
 import { accessTo } from '../source/source-access-store.ts';
-import { holdMessage } from '../source-hold/source-hold.ts';
-import { findHold } from '../source-hold/source-hold-store.ts';
 import type { BackupTables } from '../tables.ts';
 import type { ObservedJob } from './backup-job.ts';
 import { findJob, saveJobLook } from './backup-job-store.ts';

@@ -1,6 +1,7 @@
 import type { GroupId, InstanceId, MarkName } from '@holdfast/domain';
 import { safeMessage } from '@holdfast/service';
 import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
+import { findHold } from '@holdfast/service/source-hold';
 import type { HistoryFact } from '@holdfast/sqlserver/management';
 import type { FileRequest } from '../backup-file/backup-file.ts';
 import { type KnownAddress, type KnownGroup, managementOf, placeOf } from '../estate/estate.ts';
@@ -8,7 +9,6 @@ import { findAddresses, findGroup, knownGroupIds } from '../estate/estate-store.
 import { findPositions } from '../foreign-backup/foreign-backup-store.ts';
 import { accessTo, SourceHeld } from '../source/source-access-store.ts';
 import { readHeaders, readHistory, type SeenFile, type SeenHistory } from '../source/source-store.ts';
-import { findHold } from '../source-hold/source-hold-store.ts';
 import { type BackupDependencies, recordFiles, recordHistory } from './backup-set-commands.ts';
 import { type FinalSet, isFinal, type LedgerSet, listedSets, numberPrefix } from './backup-set.ts';
 import { dueFiles, findLedgerEnd, type LedgerEnd, openSetsFrom } from './backup-set-store.ts';

@@ -1,10 +1,9 @@
 import type { GroupId, InstanceId } from '@holdfast/domain';
 import { type Clock, resolveSecret, SecretError } from '@holdfast/service';
+import { findHold, holdMessage } from '@holdfast/service/source-hold';
 import { openServer, type SqlServer, SqlServerError } from '@holdfast/sqlserver';
 import type { Store } from '@holdfast/store';
 import type { KnownAddress, KnownGroup } from '../estate/estate.ts';
-import { holdMessage } from '../source-hold/source-hold.ts';
-import { findHold } from '../source-hold/source-hold-store.ts';
 import type { BackupTables } from '../tables.ts';
 
 /** Where the ways to the source's instances come from. */

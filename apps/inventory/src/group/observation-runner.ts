@@ -1,5 +1,6 @@
 import { safeMessage } from '@holdfast/service';
 import type { RunnerDefinition } from '@holdfast/service/runner';
+import { findHold } from '@holdfast/service/source-hold';
 import type { Transactor } from '@holdfast/store';
 import { replaceComputers } from '../computer/computer-store.ts';
 import { coveredNames, databasesOf, findDatabases, replaceDatabases } from '../database/database-store.ts';
@@ -10,7 +11,6 @@ import { findInstance, findInstances, findNamedInstances, saveInstance } from '.
 import { recordInstance } from '../instance/instance-commands.ts';
 import { databaseIdIn, resolvedInstance } from '../registration/registration-commands.ts';
 import { awaitedInstances, memberDatabases, type ResolvedInstance } from '../registration/registration.ts';
-import { findHold } from '../source-hold/source-hold-store.ts';
 import type { InventoryTables } from '../tables.ts';
 import { type InventoryDependencies, publishGroup } from './group-commands.ts';
 import { factsDiffer, type Group, type GroupInstance } from './group.ts';

@@ -1,13 +1,13 @@
 import type { InstanceId } from '@holdfast/domain';
 import { safeMessage } from '@holdfast/service';
 import type { RunnerDefinition } from '@holdfast/service/runner';
+import { findHolds } from '@holdfast/service/source-hold';
 import type { Transactor } from '@holdfast/store';
 import { coveredNames } from '../database/database-store.ts';
 import { sameName, type SeenInstance } from '../estate/estate.ts';
 import { discoverInstance } from '../estate/estate-store.ts';
 import type { InventoryDependencies } from '../group/group-commands.ts';
 import { groupsWith } from '../group/group-store.ts';
-import { findHolds } from '../source-hold/source-hold-store.ts';
 import type { InventoryTables } from '../tables.ts';
 import { recordInstance } from './instance-commands.ts';
 import type { Instance } from './instance.ts';
