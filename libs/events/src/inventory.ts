@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { contract, id, time, version } from './contract.ts';
+import { contract, id, reason, time, version } from './contract.ts';
 
 const databaseRole = z.enum([
   'MANAGEMENT',
@@ -45,6 +45,13 @@ export const groupObserved = contract({
         recoveryModel: z.string().nullable(),
       }),
     ),
+    /**
+     * What stands in the way of protecting every database of the group; empty: nothing was found. `problem` UNKNOWN: it could not be seen.
+     * null or left out: the publisher did not look.
+     */
+    coverage: z
+      .array(z.object({ database: z.string(), instance: z.string(), problem: z.string(), reason }))
+      .nullish(),
   }),
   key: payload => payload.groupId,
   subject: payload => payload.groupId,
@@ -60,6 +67,25 @@ export const sqlInstanceRegistered = contract({
     serverName: z.string(),
     site: z.string(),
     productVersion: z.string(),
+  }),
+  key: payload => payload.instanceId,
+  subject: payload => payload.instanceId,
+});
+
+/** What users in restored databases need at an instance. Internal: names of logins are half of a way in. */
+export const loginsObserved = contract({
+  service: 'inventory',
+  name: 'sqlInstance.loginsObserved.v1',
+  audience: 'internal',
+  schema: z.object({
+    instanceId: id,
+    version,
+    serverName: z.string(),
+    observedAt: time,
+    /** null: they could not be read. `sid` hexadecimal, `kind` sys.server_principals.type_desc (SQL_LOGIN, WINDOWS_LOGIN, WINDOWS_GROUP). */
+    logins: z
+      .array(z.object({ name: z.string(), sid: z.string(), kind: z.string(), disabled: z.boolean() }))
+      .nullable(),
   }),
   key: payload => payload.instanceId,
   subject: payload => payload.instanceId,

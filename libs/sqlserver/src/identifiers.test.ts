@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { quoteCount, quoteDevice, quoteLiteral, quoteMark, quoteName } from './identifiers.ts';
+import { quoteCount, quoteDevice, quoteLiteral, quoteMark, quoteName, quoteUuid } from './identifiers.ts';
 
 describe('quoting', () => {
   it.each([
@@ -30,6 +30,12 @@ describe('quoting', () => {
 
   it('nests: a literal inside a literal survives', () => {
     expect(quoteLiteral(`DISK = ${quoteDevice("a'b")}`)).toBe("N'DISK = N''a''''b'''");
+  });
+
+  it('takes a unit of work only as a uuid', () => {
+    expect(quoteUuid('D5499C66-E398-45CA-BF7E-DC9C194B48CF')).toBe("'D5499C66-E398-45CA-BF7E-DC9C194B48CF'");
+    expect(() => quoteUuid("' WITH COMMIT --")).toThrow('no uuid');
+    expect(() => quoteUuid('')).toThrow('no uuid');
   });
 
   it('bounds devices and marks', () => {

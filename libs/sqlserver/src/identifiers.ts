@@ -44,3 +44,9 @@ export const quoteCount = (count: number): string => {
   if (!Number.isSafeInteger(count) || count < 0) return refuse('a count', `must be a whole number, not ${count}`);
   return String(count);
 };
+
+/** `'uuid'`: a unit of work, as KILL takes it. */
+export const quoteUuid = (uuid: string): string => {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid)) return refuse('a unit of work', 'is no uuid');
+  return `'${uuid}'`;
+};

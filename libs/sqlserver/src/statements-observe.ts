@@ -147,6 +147,24 @@ ORDER BY s.session_id;`,
   example: { database: 'BizTalkMsgBoxDb' },
 });
 
+export const unitsInDoubt = defineStatement({
+  name: 'units of work in doubt',
+  purpose:
+    'Parts of distributed transactions that hold a database and belong to no session any more: their coordinator has not decided, or is gone.',
+  documentation:
+    'learn.microsoft.com, KILL (Transact-SQL): session -2, request_owner_guid of sys.dm_tran_locks; that a prepared part shows so is unverified',
+  repeat: 'same',
+  channel: 'query',
+  duration: 'short',
+  text: () => `SELECT DISTINCT DB_NAME(l.resource_database_id) AS databaseName, CONVERT(varchar(36), l.request_owner_guid) AS unitOfWork
+FROM sys.dm_tran_locks l
+WHERE l.request_session_id = -2
+ORDER BY databaseName, unitOfWork;`,
+  inputs: {},
+  columns: { databaseName: 'text?', unitOfWork: 'uuid' },
+  example: {},
+});
+
 export const programSessions = defineStatement({
   name: 'sessions of a program',
   purpose: 'Sessions whose program name starts like this: our own holders of a lock, with their fencing token.',

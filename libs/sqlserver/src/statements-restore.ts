@@ -1,4 +1,4 @@
-import { quoteCount, quoteDevice, quoteMark, quoteName } from './identifiers.ts';
+import { quoteCount, quoteDevice, quoteMark, quoteName, quoteUuid } from './identifiers.ts';
 import { defineStatement } from './statement.ts';
 
 // One BACKUP/RESTORE per batch, the recovery keyword always written out: the default is RECOVERY, which ends the sequence (sqlserver.md §2.2).
@@ -173,4 +173,19 @@ export const killSession = defineStatement({
   inputs: {},
   columns: {},
   example: { sessionId: 57 },
+});
+
+export const rollBackUnit = defineStatement({
+  name: 'KILL … WITH ROLLBACK',
+  purpose: 'Ends a distributed transaction that is prepared here and whose coordinator is gone for good, by rolling back its part.',
+  // WITH ROLLBACK is on the page of the current versions and not on that of 2014; an older server may answer 6112, "only MS DTC can resolve".
+  documentation: 'learn.microsoft.com, KILL (Transact-SQL), UOW and WITH ROLLBACK; on a prepared part unverified on a real server',
+  // What it ended is not there any more; the number of that refusal is unverified.
+  repeat: 'refused',
+  channel: 'batch',
+  duration: 'short',
+  text: ({ unitOfWork }: { readonly unitOfWork: string }) => `KILL ${quoteUuid(unitOfWork)} WITH ROLLBACK;`,
+  inputs: {},
+  columns: {},
+  example: { unitOfWork: 'd5499c66-e398-45ca-bf7e-dc9c194b48cf' },
 });
