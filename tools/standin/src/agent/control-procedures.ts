@@ -1,18 +1,9 @@
 /** sp_start_job and sp_stop_job: both return at once (sqlserver.md §4.3). */
 import { fail, message } from '../messages.ts';
+import { guid, int, parameter, sysname } from '../procedure-parameters.ts';
 import type { NativeProcedure, ProcedureContext } from '../contract.ts';
 import type { Agent } from './agent.ts';
-import {
-  findJob,
-  guid,
-  inTransaction,
-  int,
-  mayTouch,
-  parameter,
-  refuseOthers,
-  stringArgument,
-  sysname,
-} from './job-arguments.ts';
+import { findJob, inTransaction, mayTouch, refuseOthers, stringArgument } from './job-arguments.ts';
 import { jobTable, numberOf, ofJob, sameText, select, textOf, type Values } from './job-store.ts';
 
 const down = 'SQLServerAgent is not currently running so it cannot be notified of this action.';

@@ -1,20 +1,17 @@
 /** sp_help_job and sp_help_jobstep: the result sets of their documentation pages (sqlserver.md §4.3). */
 import { parseResultColumns } from '../engine/table-text.ts';
 import { fail, unsupported } from '../messages.ts';
+import { int, parameter, sysname, tinyint } from '../procedure-parameters.ts';
 import type { NativeProcedure, ProcedureContext, ResultColumn, Transaction } from '../contract.ts';
 import type { Agent } from './agent.ts';
 import {
   findJob,
   inTransaction,
-  int,
   jobParameters,
   mayTouch,
   numberArgument,
-  parameter,
   refuseOthers,
   stringArgument,
-  sysname,
-  tinyint,
 } from './job-arguments.ts';
 import { jobTable, numberOf, ofJob, sameText, select, textOf, type Values } from './job-store.ts';
 import { dateNumber, timeNumber } from './schedule.ts';

@@ -1,22 +1,9 @@
 /** What the Agent's procedures share: their parameters, finding the job that is meant, and who may touch it. */
 import { fail, unsupported } from '../messages.ts';
-import type { ProcedureContext, ProcedureParameter, Transaction } from '../contract.ts';
-import type { SqlType, SqlValue } from '../values.ts';
+import { guid, parameter, sysname } from '../procedure-parameters.ts';
+import type { ProcedureContext, Transaction } from '../contract.ts';
+import type { SqlValue } from '../values.ts';
 import { jobTable, sameText, select, textOf, type Values } from './job-store.ts';
-
-export const sysname: SqlType = { name: 'nvarchar', length: 128 };
-export const int: SqlType = { name: 'int' };
-export const tinyint: SqlType = { name: 'tinyint' };
-export const guid: SqlType = { name: 'uniqueidentifier' };
-
-/** Without a value: mandatory. */
-export function parameter(name: string, type: SqlType, value?: SqlValue): ProcedureParameter {
-  return value === undefined ? { name, type } : { name, type, default: value };
-}
-
-export function output(name: string, type: SqlType): ProcedureParameter {
-  return { name, type, output: true, default: null };
-}
 
 /** Of procedures that name the job first; those of the others stand in their own order. */
 export const jobParameters = [parameter('@job_id', guid, null), parameter('@job_name', sysname, null)] as const;

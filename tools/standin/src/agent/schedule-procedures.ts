@@ -2,24 +2,19 @@
 import { newGuid } from '../engine/guid.ts';
 import { toDatetimePrecision } from '../engine/times.ts';
 import { fail, unsupported } from '../messages.ts';
+import { guid, int, output, parameter, sysname, tinyint } from '../procedure-parameters.ts';
 import type { Engine, NativeProcedure, ProcedureContext, Transaction } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 import {
   findOwnJob,
   givenColumns,
-  guid,
   inTransaction,
-  int,
   jobParameters,
   mayTouch,
   numberArgument,
-  output,
   ownerSid,
-  parameter,
   refuseOthers,
   stringArgument,
-  sysname,
-  tinyint,
 } from './job-arguments.ts';
 import { change, insert, jobTable, numberOf, remove, sameText, select, textOf, type Values } from './job-store.ts';
 import { readSchedule } from './schedule-rows.ts';

@@ -2,22 +2,17 @@
 import { newGuid } from '../engine/guid.ts';
 import { toDatetimePrecision } from '../engine/times.ts';
 import { fail, unsupported } from '../messages.ts';
+import { guid, int, output, parameter, sysname, tinyint } from '../procedure-parameters.ts';
 import type { NativeProcedure, ProcedureContext, Transaction } from '../contract.ts';
 import type { SqlType, SqlValue } from '../values.ts';
 import {
   findOwnJob,
   givenColumns,
-  guid,
   inTransaction,
-  int,
   jobParameters,
   numberArgument,
-  output,
-  parameter,
   refuseOthers,
   stringArgument,
-  sysname,
-  tinyint,
 } from './job-arguments.ts';
 import { change, insert, jobTable, numberOf, ofJob, sameText, select, textOf, type Values } from './job-store.ts';
 

@@ -1,6 +1,7 @@
 /** The job "Backup BizTalk Server" as BizTalk's configuration leaves it: four steps, every 15 minutes, disabled (biztalk-dr.md §2.1). */
 import { fail, unsupported } from '../messages.ts';
-import { int, isManagement, numberOf, nvarchar, parameter, textOf, typedText } from './group-context.ts';
+import { isManagement, numberOf, textOf, typedText } from './group-context.ts';
+import { int, nvarchar, parameter } from '../procedure-parameters.ts';
 import type { ProcedureContext } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 

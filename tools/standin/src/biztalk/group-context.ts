@@ -2,8 +2,9 @@
 import { compareText } from '../engine/compare.ts';
 import { toDate } from '../engine/times.ts';
 import { SqlError } from '../messages.ts';
-import type { Database, Engine, Message, ProcedureContext, ProcedureParameter, SqlFailure } from '../contract.ts';
-import type { SqlType, SqlValue, TypedValue } from '../values.ts';
+import { bigint, nvarchar } from '../procedure-parameters.ts';
+import type { Database, Engine, Message, ProcedureContext, SqlFailure } from '../contract.ts';
+import type { SqlValue, TypedValue } from '../values.ts';
 
 export function isManagement(database: Database): boolean {
   return database.table('dbo', 'adm_BackupHistory') !== undefined;
@@ -24,18 +25,6 @@ export function isTracking(database: Database): boolean {
 /** Whether it is this instance's own name; aliases of it are other names. */
 export function isServer(engine: Engine, name: string): boolean {
   return compareText(name, engine.serverName) === 0;
-}
-
-export const bit: SqlType = { name: 'bit' };
-export const int: SqlType = { name: 'int' };
-export const bigint: SqlType = { name: 'bigint' };
-
-export function nvarchar(length: number | 'max'): SqlType {
-  return { name: 'nvarchar', length };
-}
-
-export function parameter(name: string, type: SqlType, value?: SqlValue): ProcedureParameter {
-  return value === undefined ? { name, type } : { name, type, default: value };
 }
 
 export function textOf(context: ProcedureContext, name: string): string {

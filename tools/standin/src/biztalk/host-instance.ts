@@ -1,6 +1,7 @@
 /** BizTalk computers, hosts and host instances of a group (biztalk-dr.md §1.1, §1.5): what joining a computer and adding a host instance leaves. */
 import { fail, unsupported } from '../messages.ts';
-import { int, isManagement, numberOf, nvarchar, parameter, quoted, textOf, typedText } from './group-context.ts';
+import { isManagement, numberOf, quoted, textOf, typedText } from './group-context.ts';
+import { int, nvarchar, parameter } from '../procedure-parameters.ts';
 import type { ProcedureContext } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 

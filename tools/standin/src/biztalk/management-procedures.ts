@@ -5,21 +5,17 @@ import { isFullDue, parseFrequency } from './full-schedule.ts';
 import { linkIfMissing, realServerName } from './group-servers.ts';
 import { blockTracking, markLogs } from './mark-run.ts';
 import {
-  bigint,
-  bit,
   complaint,
   dateOf,
   flagOf,
-  int,
   isManagement,
   momentOf,
   numberOf,
-  nvarchar,
-  parameter,
   textOf,
   typedBigint,
   typedText,
 } from './group-context.ts';
+import { bigint, bit, int, nvarchar, output, parameter, sysname } from '../procedure-parameters.ts';
 import type { NativeProcedure, ProcedureContext, ProcedureParameter } from '../contract.ts';
 
 const runParameters = [
@@ -35,12 +31,11 @@ const scheduleParameters = [
   parameter('@BackupHour', int, null),
   parameter('@UseLocalTime', bit, false),
 ];
-const sysname = nvarchar(128);
 /** Names of arguments: unverified, here and of bts_SafeAddLinkedServer. */
 const remoteNameParameters = [
   parameter('@ServerName', nvarchar(256)),
   parameter('@DatabaseName', sysname),
-  { name: '@RemoteServerName', type: sysname, output: true, default: null },
+  output('@RemoteServerName', sysname),
 ];
 const deleteParameters = [parameter('@DaysToKeep', { name: 'smallint' }, null), parameter('@UseLocalTime', bit, false)];
 

@@ -8,7 +8,8 @@ import { fail, unsupported } from '../messages.ts';
 import { backupJobParameters, createBackupJob } from './backup-job.ts';
 import { addHostInstance, hostInstanceParameters } from './host-instance.ts';
 import { managementTables, roleTables } from './group-tables.ts';
-import { isServer, nvarchar, parameter, quoted, textOf, typedText } from './group-context.ts';
+import { isServer, quoted, textOf, typedText } from './group-context.ts';
+import { nvarchar, parameter } from '../procedure-parameters.ts';
 import type { Database, NativeProcedure, ProcedureContext, TableDefinition, Transaction } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 

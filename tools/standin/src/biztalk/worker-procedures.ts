@@ -1,25 +1,14 @@
 /** Procedures of every covered database: the mark and the backup of this one database (biztalk-dr.md §2.7, §2.8). */
 import { joinServerPath } from '../engine/host-paths.ts';
-import {
-  bit,
-  flagOf,
-  isCovered,
-  isFailure,
-  isSso,
-  isTracking,
-  nvarchar,
-  parameter,
-  quoted,
-  textOf,
-  typedText,
-} from './group-context.ts';
+import { flagOf, isCovered, isFailure, isSso, isTracking, quoted, textOf, typedText } from './group-context.ts';
 import { backupFileName } from './names.ts';
+import { bit, nvarchar, output, parameter } from '../procedure-parameters.ts';
 import type { NativeProcedure, ProcedureContext, SqlFailure } from '../contract.ts';
 
 const workerParameters = [
   parameter('@seq', nvarchar(128)),
   parameter('@path', nvarchar(3000)),
-  { name: '@BackupLocation', type: nvarchar(4000), output: true, default: null },
+  output('@BackupLocation', nvarchar(4000)),
   // An SSO database has no such parameter there; here it has no effect.
   parameter('@bCompression', bit, false),
 ];
@@ -48,7 +37,7 @@ export const workerProcedures: readonly NativeProcedure[] = [
     schema: 'dbo',
     name: 'sp_GetServerName',
     existsIn: isCovered,
-    parameters: [{ name: '@name', type: nvarchar(128), output: true, default: null }],
+    parameters: [output('@name', nvarchar(128))],
     run: context => {
       context.output('@name', context.engine.serverName);
       return Promise.resolve(0);

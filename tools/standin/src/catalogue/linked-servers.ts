@@ -1,8 +1,8 @@
 /** sys.servers and the procedures that keep it (learn.microsoft.com: sys.servers, sp_addlinkedserver, sp_serveroption and their neighbours). */
 import { parseResultColumns } from '../engine/table-text.ts';
 import { fail, unsupported } from '../messages.ts';
+import { nvarchar, parameter } from '../procedure-parameters.ts';
 import type { Engine, LinkedServer, NativeProcedure, ProcedureContext, VirtualTable } from '../contract.ts';
-import type { SqlValue } from '../values.ts';
 import { moment, shape, view, type Values } from './view.ts';
 
 /** What sys.servers shows for the product "SQL Server"; the driver behind it depends on the version. */
@@ -71,54 +71,56 @@ function linked(server: LinkedServer): Values {
   };
 }
 
-type Parameter = NativeProcedure['parameters'][number];
-
-function parameter(name: string, length: number, ...value: readonly [] | readonly [SqlValue]): Parameter {
-  const type = { name: 'nvarchar', length } as const;
-  return value.length === 0 ? { name, type } : { name, type, default: value[0] };
-}
-
 export const linkedServerProcedures: readonly NativeProcedure[] = [
   {
     schema: 'sys',
     name: 'sp_addlinkedserver',
     parameters: [
-      parameter('@server', 128),
-      parameter('@srvproduct', 128, null),
-      parameter('@provider', 128, null),
-      parameter('@datasrc', 4000, null),
-      parameter('@location', 4000, null),
-      parameter('@provstr', 4000, null),
-      parameter('@catalog', 128, null),
+      parameter('@server', nvarchar(128)),
+      parameter('@srvproduct', nvarchar(128), null),
+      parameter('@provider', nvarchar(128), null),
+      parameter('@datasrc', nvarchar(4000), null),
+      parameter('@location', nvarchar(4000), null),
+      parameter('@provstr', nvarchar(4000), null),
+      parameter('@catalog', nvarchar(128), null),
     ],
     run: addLinkedServer,
   },
   {
     schema: 'sys',
     name: 'sp_dropserver',
-    parameters: [parameter('@server', 128), parameter('@droplogins', 10, null)],
+    parameters: [parameter('@server', nvarchar(128)), parameter('@droplogins', nvarchar(10), null)],
     run: dropServer,
   },
   {
     schema: 'sys',
     name: 'sp_serveroption',
-    parameters: [parameter('@server', 128), parameter('@optname', 35), parameter('@optvalue', 128)],
+    parameters: [
+      parameter('@server', nvarchar(128)),
+      parameter('@optname', nvarchar(35)),
+      parameter('@optvalue', nvarchar(128)),
+    ],
     run: serverOption,
   },
   {
     schema: 'sys',
     name: 'sp_addlinkedsrvlogin',
     parameters: [
-      parameter('@rmtsrvname', 128),
-      parameter('@useself', 8, 'true'),
-      parameter('@locallogin', 128, null),
-      parameter('@rmtuser', 128, null),
-      parameter('@rmtpassword', 128, null),
+      parameter('@rmtsrvname', nvarchar(128)),
+      parameter('@useself', nvarchar(8), 'true'),
+      parameter('@locallogin', nvarchar(128), null),
+      parameter('@rmtuser', nvarchar(128), null),
+      parameter('@rmtpassword', nvarchar(128), null),
     ],
     run: addLinkedServerLogin,
   },
   { schema: 'sys', name: 'sp_linkedservers', parameters: [], run: linkedServers },
-  { schema: 'sys', name: 'sp_testlinkedserver', parameters: [parameter('@servername', 128)], run: testLinkedServer },
+  {
+    schema: 'sys',
+    name: 'sp_testlinkedserver',
+    parameters: [parameter('@servername', nvarchar(128))],
+    run: testLinkedServer,
+  },
 ];
 
 async function addLinkedServer(context: ProcedureContext): Promise<number> {

@@ -1,6 +1,7 @@
 /** sys.configurations and sp_configure (learn.microsoft.com: sys.configurations, sp_configure, RECONFIGURE). */
 import { parseResultColumns } from '../engine/table-text.ts';
 import { fail, message } from '../messages.ts';
+import { int, nvarchar, parameter } from '../procedure-parameters.ts';
 import type { Engine, NativeProcedure, ProcedureContext, ServerOption, VirtualTable } from '../contract.ts';
 import { view } from './view.ts';
 
@@ -30,10 +31,7 @@ export const serverOptionProcedures: readonly NativeProcedure[] = [
   {
     schema: 'sys',
     name: 'sp_configure',
-    parameters: [
-      { name: '@configname', type: { name: 'nvarchar', length: 35 }, default: null },
-      { name: '@configvalue', type: { name: 'int' }, default: null },
-    ],
+    parameters: [parameter('@configname', nvarchar(35), null), parameter('@configvalue', int, null)],
     run: configure,
   },
 ];

@@ -2,8 +2,8 @@
 import { mkdir } from 'node:fs/promises';
 import { parseResultColumns } from '../engine/table-text.ts';
 import { unsupported } from '../messages.ts';
-import type { NativeProcedure, ProcedureContext, ProcedureParameter } from '../contract.ts';
-import type { SqlType, SqlValue } from '../values.ts';
+import { int, nvarchar, output, parameter } from '../procedure-parameters.ts';
+import type { NativeProcedure, ProcedureContext } from '../contract.ts';
 import { fileExists } from './server-views.ts';
 
 /** CurCmd of a SELECT (unverified). */
@@ -15,11 +15,11 @@ export const systemProcedures: readonly NativeProcedure[] = [
     schema: 'sys',
     name: 'sp_getapplock',
     parameters: [
-      parameter('@Resource', 255),
-      parameter('@LockMode', 32),
-      parameter('@LockOwner', 32, 'Transaction'),
-      { name: '@LockTimeout', type: { name: 'int' }, default: null },
-      parameter('@DbPrincipal', 128, 'public'),
+      parameter('@Resource', nvarchar(255)),
+      parameter('@LockMode', nvarchar(32)),
+      parameter('@LockOwner', nvarchar(32), 'Transaction'),
+      parameter('@LockTimeout', int, null),
+      parameter('@DbPrincipal', nvarchar(128), 'public'),
     ],
     run: getApplock,
   },
@@ -27,24 +27,20 @@ export const systemProcedures: readonly NativeProcedure[] = [
     schema: 'sys',
     name: 'sp_releaseapplock',
     parameters: [
-      parameter('@Resource', 255),
-      parameter('@LockOwner', 32, 'Transaction'),
-      parameter('@DbPrincipal', 128, 'public'),
+      parameter('@Resource', nvarchar(255)),
+      parameter('@LockOwner', nvarchar(32), 'Transaction'),
+      parameter('@DbPrincipal', nvarchar(128), 'public'),
     ],
     run: releaseApplock,
   },
-  { schema: 'sys', name: 'xp_fileexist', parameters: [parameter('@filename', 260), fileOutput()], run: xpFileExist },
-  { schema: 'sys', name: 'xp_create_subdir', parameters: [parameter('@path', 260)], run: xpCreateSubdir },
+  {
+    schema: 'sys',
+    name: 'xp_fileexist',
+    parameters: [parameter('@filename', nvarchar(260)), output('@exists', int)],
+    run: xpFileExist,
+  },
+  { schema: 'sys', name: 'xp_create_subdir', parameters: [parameter('@path', nvarchar(260))], run: xpCreateSubdir },
 ];
-
-function parameter(name: string, length: number, value?: SqlValue): ProcedureParameter {
-  const type: SqlType = { name: 'nvarchar', length };
-  return value === undefined ? { name, type } : { name, type, default: value };
-}
-
-function fileOutput(): ProcedureParameter {
-  return { name: '@exists', type: { name: 'int' }, output: true, default: null };
-}
 
 async function getApplock(context: ProcedureContext): Promise<number> {
   const owner = ownerOf(context);
