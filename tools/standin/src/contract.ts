@@ -8,6 +8,7 @@ import type {
   RestoreInformationStatement,
   RestoreStatement,
 } from './database-statements.ts';
+import type { Database, DatabaseFile, Row, Transaction } from './storage.ts';
 import type { SqlType, SqlValue, TypedValue } from './values.ts';
 
 export type {
@@ -18,6 +19,27 @@ export type {
   RestoreStatement,
   RestoreStop,
 } from './database-statements.ts';
+export type {
+  NativeProcedure,
+  ObjectRegistry,
+  ProcedureContext,
+  ProcedureParameter,
+  VirtualTable,
+  VirtualTableFunction,
+} from './computed-objects.ts';
+export type {
+  ColumnDefinition,
+  Database,
+  DatabaseFile,
+  DatabaseState,
+  Lsn,
+  RecoveryModel,
+  Row,
+  RowId,
+  Table,
+  TableDefinition,
+  Transaction,
+} from './storage.ts';
 
 // ---------------------------------------------------------------- messages and results
 
@@ -112,129 +134,6 @@ export type Login = {
 
 // ---------------------------------------------------------------- engine
 
-export type DatabaseState =
-  'ONLINE' | 'RESTORING' | 'RECOVERING' | 'RECOVERY_PENDING' | 'SUSPECT' | 'EMERGENCY' | 'OFFLINE';
-export type RecoveryModel = 'FULL' | 'BULK_LOGGED' | 'SIMPLE';
-
-/** numeric(25,0) = VLF × 10^15 + block × 10^5 + slot (sqlserver.md §2.6). */
-export type Lsn = bigint;
-
-export type DatabaseFile = {
-  readonly logicalName: string;
-  readonly physicalName: string;
-  readonly type: 'D' | 'L';
-  sizeBytes: bigint;
-  readonly fileId: number;
-};
-
-export interface Database {
-  readonly id: number;
-  readonly name: string;
-  readonly createdAt: Date;
-  readonly state: DatabaseState;
-  readonly inStandby: boolean;
-  readonly readOnly: boolean;
-  readonly userAccess: 'MULTI_USER' | 'SINGLE_USER' | 'RESTRICTED_USER';
-  readonly recoveryModel: RecoveryModel;
-  readonly files: readonly DatabaseFile[];
-  readonly familyGuid: string;
-  readonly databaseGuid: string;
-  readonly recoveryForkGuid: string;
-  readonly firstRecoveryForkGuid: string;
-  readonly forkPointLsn: Lsn | undefined;
-  /** undefined exactly while no full started the chain. */
-  readonly lastLogBackupLsn: Lsn | undefined;
-  readonly differentialBase: { readonly lsn: Lsn; readonly guid: string } | undefined;
-  /** The next log record's LSN. */
-  readonly nextLsn: Lsn;
-  /** Only while RESTORING. */
-  readonly redoStart: { readonly lsn: Lsn; readonly forkGuid: string } | undefined;
-  readonly system: boolean;
-  table(schema: string, name: string): Table | undefined;
-  tables(): readonly Table[];
-}
-
-export type ColumnDefinition = {
-  readonly name: string;
-  readonly type: SqlType;
-  readonly nullable: boolean;
-  readonly identity?: { readonly seed: bigint; readonly increment: bigint };
-  /** T-SQL text of the DEFAULT expression. */
-  readonly defaultText?: string;
-};
-
-export type TableDefinition = {
-  readonly schema: string;
-  readonly name: string;
-  readonly columns: readonly ColumnDefinition[];
-  /** Column positions. */
-  readonly primaryKey?: { readonly name: string; readonly columns: readonly number[] };
-  readonly uniques: readonly { readonly name: string; readonly columns: readonly number[] }[];
-};
-
-export interface Table {
-  readonly objectId: number;
-  readonly definition: TableDefinition;
-  readonly rowCount: number;
-}
-
-export type Row = readonly SqlValue[];
-export type RowId = number;
-
-/**
- * Reads and writes of one transaction (explicit or autocommit) over any databases of the instance. Locks are row-grained with intent
- * locks on table and database, READ COMMITTED; waits honour session.options.lockTimeoutMs (1222), the signal, and deadlock detection (1205).
- * Comparisons are case-insensitive with trailing blanks ignored (`compareValues` of engine/compare.ts).
- */
-export interface Transaction {
-  readonly id: bigint;
-  readonly descriptor: bigint;
-  readonly name: string | undefined;
-  readonly markName: string | undefined;
-  readonly startedAt: Date;
-  readonly state: 'active' | 'doomed' | 'committed' | 'rolled back';
-  /** Spans instances: begun so, or promoted by the first remote statement within it (sqlserver.md §3.4). */
-  readonly distributed: boolean;
-  /** Makes it distributed, with this instance as the coordinator. Throws when this instance cannot take part in distributed transactions. */
-  promote(): void;
-  /** Makes the commit a mark in every database that this transaction updated here (sqlserver.md §3.1). */
-  mark(name: string, description: string | undefined): void;
-  doom(): void;
-  /** Rows in key order; `update` takes U locks that a later write turns into X. `hint`: table hints that change locking. */
-  scan(
-    table: Table,
-    intent: 'read' | 'update',
-    hint?: {
-      readonly holdLock?: boolean;
-      readonly tableLockExclusive?: boolean;
-      readonly noLock?: boolean;
-      readonly readPast?: boolean;
-    },
-  ): AsyncIterable<{ readonly id: RowId; readonly row: Row }>;
-  /** Exact match on the primary key or a unique key (all its columns, in the key's order); a fast path for scan. */
-  seek(
-    table: Table,
-    key: { readonly columns: readonly number[]; readonly values: readonly SqlValue[] },
-    intent: 'read' | 'update',
-  ): AsyncIterable<{ readonly id: RowId; readonly row: Row }>;
-  /** `row` has every column; identity and defaults are filled in by the caller through `nextIdentity`. 2627 on a duplicate key, 515 on NULL. */
-  insert(table: Table, row: Row): Promise<RowId>;
-  update(table: Table, id: RowId, row: Row): Promise<void>;
-  delete(table: Table, id: RowId): Promise<void>;
-  nextIdentity(table: Table): bigint;
-  /** Gives the U lock of a scanned row back that the statement does not change; without it the lock stays to the end of the transaction. */
-  release?(table: Table, id: RowId): void;
-  createTable(database: Database, definition: TableDefinition): Promise<Table>;
-  dropTable(database: Database, table: Table): Promise<void>;
-  truncateTable(table: Table): Promise<void>;
-  save(name: string): void;
-  /** To a savepoint. False: no such savepoint. */
-  rollbackTo(name: string): Promise<boolean>;
-  /** Resolves when every log it wrote is on disk. Writes msdb.dbo.logmarkhistory for a marked one. */
-  commit(): Promise<void>;
-  rollback(): Promise<void>;
-}
-
 export interface Engine {
   readonly serverName: string;
   /** 13 … 17. Default 16 (2022). */
@@ -279,13 +178,18 @@ export interface Engine {
   ): number;
   /** Locks held and waited for, for sys.dm_tran_locks. */
   locks(): readonly {
+    /** -2: of a prepared part of a distributed transaction whose session is gone. */
     readonly spid: number;
+    /** Unit of work (GUID) of such a part. */
+    readonly unit?: string;
     readonly resourceType: 'DATABASE' | 'OBJECT' | 'KEY' | 'APPLICATION';
     readonly databaseId: number;
     readonly description: string;
     readonly mode: string;
     readonly status: 'GRANT' | 'WAIT';
   }[];
+  /** KILL of a unit of work (GUID in upper case) that `locks` lists. Resolves when its end is on disk. 6110 when none of that name waits here. */
+  resolveUnit(unit: string, outcome: 'committed' | 'aborted'): Promise<void>;
   readonly serverOptions: ServerOptions;
   logins(): readonly Login[];
   /** CREATE LOGIN … FROM WINDOWS, durable. 15247, 15407, 15025. */
@@ -318,76 +222,6 @@ export interface ServerOptions {
   configure(name: string, value: number): Promise<void>;
   /** What is configured is in use from now on. */
   reconfigure(): void;
-}
-
-// ---------------------------------------------------------------- objects that are computed rather than stored
-
-/** sys.databases, sys.dm_exec_requests …: rows made when asked for. Visible in every database unless `database` is given. */
-export interface VirtualTable {
-  readonly schema: string;
-  readonly name: string;
-  readonly database?: string;
-  readonly columns: readonly ResultColumn[];
-  /** Without it: in every database (or in `database`). Asked anew at each look-up, so that a restored database has its objects too. */
-  readonly existsIn?: (database: Database) => boolean;
-  /** `database`: the one whose view was named; ObjectRegistry.findTable has bound it already. */
-  rows(session: Session, database?: Database): Promise<Iterable<Row>> | Iterable<Row>;
-}
-
-/** sys.dm_os_file_exists(@p) and the like. */
-export interface VirtualTableFunction {
-  readonly schema: string;
-  readonly name: string;
-  readonly columns: readonly ResultColumn[];
-  rows(session: Session, args: readonly TypedValue[]): Promise<Iterable<Row>> | Iterable<Row>;
-}
-
-export type ProcedureParameter = {
-  readonly name: string;
-  readonly type: SqlType;
-  readonly output?: boolean;
-  /** undefined: mandatory. */ readonly default?: SqlValue;
-};
-
-/** A procedure written in TypeScript. `database` undefined: a system procedure, found from every database as sp_… */
-export interface NativeProcedure {
-  readonly database?: string;
-  readonly schema: string;
-  readonly name: string;
-  readonly parameters: readonly ProcedureParameter[];
-  /** Without it: in every database (or in `database`). Asked anew at each look-up. */
-  readonly existsIn?: (database: Database) => boolean;
-  /** Returns the return status. Outputs are written with context.output. Runs in the caller's session and transaction. */
-  run(context: ProcedureContext): Promise<number>;
-}
-
-export interface ProcedureContext {
-  readonly session: Session;
-  readonly engine: Engine;
-  /** Database the procedure belongs to (for a system procedure: the session's current one). */
-  readonly database: Database;
-  readonly sink: ResultSink;
-  argument(name: string): SqlValue;
-  output(name: string, value: SqlValue): void;
-  /** Runs T-SQL in this session (same transaction, `database` as current database); result rows are returned, messages go to the sink. Throws SqlFailure. */
-  query(
-    text: string,
-    parameters?: Readonly<Record<string, TypedValue>>,
-  ): Promise<readonly Readonly<Record<string, SqlValue>>[]>;
-  /** Runs it with its result sets going to the client. */
-  execute(text: string, parameters?: Readonly<Record<string, TypedValue>>): Promise<void>;
-  /** RAISERROR. Severity ≥ 11 throws SqlFailure (scope statement), ≤ 10 is an info message. */
-  raise(message: Message): void;
-}
-
-/** Databases, tables, views and procedures that catalogue/ and biztalk/ add to an engine. */
-export interface ObjectRegistry {
-  virtualTable(table: VirtualTable): void;
-  virtualFunction(fn: VirtualTableFunction): void;
-  procedure(procedure: NativeProcedure): void;
-  findTable(database: Database, schema: string, name: string): VirtualTable | undefined;
-  findFunction(schema: string, name: string): VirtualTableFunction | undefined;
-  findProcedure(database: Database, schema: string, name: string): NativeProcedure | undefined;
 }
 
 // ---------------------------------------------------------------- linked instances

@@ -2,6 +2,9 @@
 import type { Engine, Session, VirtualTable } from '../contract.ts';
 import { moment, view, type Values } from './view.ts';
 
+/** What is no part of a distributed transaction (unverified). */
+const noGuid = '00000000-0000-0000-0000-000000000000';
+
 export function activityViews(engine: Engine): readonly VirtualTable[] {
   return [
     view(
@@ -39,7 +42,7 @@ export function activityViews(engine: Engine): readonly VirtualTable[] {
       `resource_type nvarchar(60) not null, resource_subtype nvarchar(60) not null, resource_database_id int not null,
        resource_description nvarchar(256) not null, resource_associated_entity_id bigint, request_mode nvarchar(60) not null,
        request_type nvarchar(60) not null, request_status nvarchar(60) not null, request_session_id int not null,
-       request_owner_type nvarchar(60) not null`,
+       request_owner_type nvarchar(60) not null, request_owner_guid uniqueidentifier`,
       () =>
         engine.locks().map(lock => ({
           resource_type: lock.resourceType,
@@ -52,7 +55,11 @@ export function activityViews(engine: Engine): readonly VirtualTable[] {
           request_type: 'LOCK',
           request_status: lock.status,
           request_session_id: BigInt(lock.spid),
-          request_owner_type: lock.resourceType === 'DATABASE' ? 'SHARED_TRANSACTION_WORKSPACE' : 'TRANSACTION',
+          request_owner_type:
+            lock.resourceType === 'DATABASE' && lock.unit === undefined
+              ? 'SHARED_TRANSACTION_WORKSPACE'
+              : 'TRANSACTION',
+          request_owner_guid: lock.unit ?? noGuid,
         })),
     ),
   ];

@@ -1,16 +1,26 @@
 /**
  * Parts here of transactions that other instances coordinate. A part that is prepared belongs to no session any more: it keeps its locks until the
- * coordinator's outcome arrives, through crashes too. Invariant: an outcome is acknowledged only when it is on disk in every database of the part.
+ * coordinator's outcome arrives, through crashes too, or somebody ends it without the coordinator (KILL of its unit of work, resolutions.ts).
+ * Invariant: an outcome is acknowledged only when it is on disk in every database of the part.
  */
 import { EngineTransaction } from './engine-transaction.ts';
+import { guidOf } from './guid.ts';
+import { fail, unsupported } from '../messages.ts';
 import type { DistributedId } from './branch.ts';
 import type { Instance } from './instance.ts';
+import type { LockOwner } from './lock-resource.ts';
+import type { Ending, Resolution } from './resolutions.ts';
 import type { Outcome } from './outcomes.ts';
 import type { OpenTransaction, StoredDatabase } from './stored-database.ts';
 import type { Session } from '../contract.ts';
 
+/** What a server shows in place of a session for a distributed transaction that belongs to none (documentation page of KILL). */
+export const orphanSpid = -2;
+
 type Part = {
   readonly id: DistributedId;
+  /** Its name for people, the same at every instance with a part of it and after a restart. */
+  readonly unit: string;
   readonly transaction: EngineTransaction;
   settling: Promise<void> | undefined;
 };
@@ -40,21 +50,87 @@ export class Branches {
     session.transaction = undefined;
     session.nesting = 0;
     if (vote === 'prepared') {
-      this.#prepared.set(id.decision, { id, transaction, settling: undefined });
+      this.#prepared.set(id.decision, partOf(id, transaction));
       this.#instance.passed('branch prepared');
     }
     return vote;
   }
 
-  /** Without effect when nothing of it is prepared here (any more). */
-  async settle(decision: string, outcome: 'committed' | 'aborted'): Promise<void> {
+  /**
+   * The coordinator's outcome. Without effect when nothing of it is prepared here (any more). Resolves with how the part ended when that was not the
+   * coordinator's to say.
+   */
+  async settle(decision: string, outcome: Ending): Promise<Ending | undefined> {
     const part = this.#prepared.get(decision);
-    if (part === undefined) return;
-    part.settling ??= part.transaction.settle(outcome).then(() => {
-      this.#prepared.delete(decision);
-      this.#instance.passed(`branch ${outcome}`);
-    });
+    if (part !== undefined) {
+      part.settling ??= this.#end(part, outcome);
+      await part.settling;
+    }
+    return this.#resolution(decision)?.outcome;
+  }
+
+  #resolution(decision: string): Resolution | undefined {
+    return this.#instance.resolutions.of(decision, this.#instance.serverName);
+  }
+
+  /** What the coordinator decided about a part that was ended here without it. */
+  async heard(decision: string, decided: Ending): Promise<void> {
+    const resolution = this.#resolution(decision);
+    if (resolution !== undefined && resolution.decided === undefined)
+      await this.#instance.resolutions.put({ ...resolution, decided });
+  }
+
+  async #end(part: Part, outcome: Ending): Promise<void> {
+    await part.transaction.settle(outcome);
+    this.#prepared.delete(part.id.decision);
+    this.#instance.passed(`branch ${outcome}`);
+  }
+
+  /**
+   * Ends a part that belongs to no session any more, whatever its coordinator decides or has decided. Resolves when that is on disk. Throws 6110 when
+   * no part of that unit waits here.
+   */
+  async resolve(unit: string, outcome: Ending): Promise<void> {
+    const part = [...this.#prepared.values()].find(each => each.unit === unit);
+    // Its outcome has come already: it is all but gone.
+    await part?.settling;
+    if (part === undefined || part.settling !== undefined) throw fail(6110, unit);
+    if (!this.#orphaned(part)) throw unsupported('KILL of a unit of work whose coordinator is connected');
+    part.settling = this.#resolve(part, outcome);
     await part.settling;
+  }
+
+  async #resolve(part: Part, outcome: Ending): Promise<void> {
+    const { resolutions, serverName } = this.#instance;
+    const at = this.#instance.clock().toISOString();
+    await resolutions.put({ at, unit: part.unit, ...part.id, instance: serverName, outcome });
+    this.#instance.passed('branch resolved');
+    await this.#end(part, outcome);
+  }
+
+  #orphaned(part: Part): boolean {
+    return !this.#instance.sessions.has(part.transaction.owner.session);
+  }
+
+  /** Units of work by who holds their locks: of the parts whose session is gone. */
+  orphans(): ReadonlyMap<LockOwner, string> {
+    const parts = [...this.#prepared.values()].filter(part => this.#orphaned(part));
+    return new Map(parts.map(({ transaction, unit }) => [transaction.owner, unit]));
+  }
+
+  /** Parts that were ended here and whose coordinator has not said what it decided. */
+  unheard(): readonly Resolution[] {
+    return this.#instance.resolutions.unheard(this.#instance.serverName);
+  }
+
+  /** At the coordinator: `instance` ended its part by itself. */
+  async resolvedElsewhere(decision: string, instance: string, outcome: Ending): Promise<void> {
+    const { resolutions, serverName, clock } = this.#instance;
+    const decided = this.outcome(decision);
+    if (resolutions.of(decision, instance) !== undefined || decided === 'undecided' || decided === 'not mine') return;
+    const at = clock().toISOString();
+    const unit = guidOf(decision);
+    await resolutions.put({ at, unit, decision, coordinator: serverName, instance, outcome, decided });
   }
 
   /** Those whose outcome has not come. */
@@ -83,8 +159,8 @@ export class Branches {
   readonly decidedElsewhere = ({ decision, prepared }: OpenTransaction): boolean =>
     prepared !== undefined && decision !== undefined && !this.#instance.outcomes.mine(decision);
 
-  /** Finds the parts that a crash left prepared in `databases`, once recovery has ended the others. */
-  adopt(databases: readonly StoredDatabase[]): void {
+  /** Finds the parts that a crash left prepared in `databases`, once recovery has ended the others; ends those that somebody had ended before. */
+  async adopt(databases: readonly StoredDatabase[]): Promise<void> {
     const found = new Map<bigint, OpenTransaction>();
     for (const database of databases) {
       for (const [transaction, open] of database.open) if (this.decidedElsewhere(open)) found.set(transaction, open);
@@ -94,16 +170,23 @@ export class Branches {
       const id = { decision, coordinator: prepared.coordinator };
       const part = new EngineTransaction(this.#instance, orphan(this.#instance, databases), undefined, transaction);
       part.adopt(id, prepared.mark, databases);
-      this.#prepared.set(decision, { id, transaction: part, settling: undefined });
+      const adopted = partOf(id, part);
+      this.#prepared.set(decision, adopted);
+      const resolution = this.#resolution(decision);
+      if (resolution !== undefined) await this.#end(adopted, resolution.outcome);
     }
   }
 }
 
-/** Stands for the session that a crash took away. A real server shows -2 for such a transaction (unverified). */
+function partOf(id: DistributedId, transaction: EngineTransaction): Part {
+  return { id, unit: guidOf(id.decision), transaction, settling: undefined };
+}
+
+/** Stands for the session that a crash took away. */
 function orphan(instance: Instance, [database]: readonly StoredDatabase[]): Session {
   if (database === undefined) throw new Error('a prepared transaction without a database');
   return {
-    spid: -2,
+    spid: orphanSpid,
     login: { name: '', sid: new Uint8Array(), serverRoles: new Set() },
     hostName: '',
     programName: '',

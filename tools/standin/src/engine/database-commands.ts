@@ -211,5 +211,5 @@ async function bringOnline(instance: Instance, database: StoredDatabase): Promis
   if (opened.failure !== undefined) throw fail(945, database.name);
   const { branches } = instance;
   await settleTransactions([opened], new Map(), instance.clock().getTime(), branches.decidedElsewhere);
-  branches.adopt([opened]);
+  await branches.adopt([opened]);
 }

@@ -3,32 +3,28 @@
  * Every change is applied in memory and appended to its database's log in one step without waiting, so memory and log never disagree.
  */
 import type { DistributedId, LocalPart, RemoteBranch } from './branch.ts';
-import { assertAccessible, assertWritable } from './access.ts';
+import { assertWritable } from './access.ts';
 import { commitDecided, commitParticipants, decide, ended, enterGate, prepareHere, type CommitHost } from './commit.ts';
 import { commitEverywhere, prepareEverywhere } from './distributed-commit.ts';
-import { releaseAll, type LockMode, type LockOwner } from './lock-resource.ts';
+import { releaseAll, type LockOwner } from './lock-resource.ts';
+import { TransactionLocks, type Found, type Hint, type Intent, type Key } from './transaction-locks.ts';
 import type { MarkRecord } from './log-records.ts';
 import { TransactionChanges } from './transaction-changes.ts';
 import type { StoredDatabase } from './stored-database.ts';
-import { throwIfAborted } from './request-aborted.ts';
 import { StoredTable } from './stored-table.ts';
-import { assertNotNull, duplicateKey } from './table-rules.ts';
+import { assertNotNull } from './table-rules.ts';
 import { fail, SqlError, unsupported } from '../messages.ts';
 import type { Database, Row, RowId, Session, Table, TableDefinition, Transaction } from '../contract.ts';
-import type { SqlValue } from '../values.ts';
-
-type Hint = Parameters<Transaction['scan']>[2];
-type Found = { readonly id: RowId; readonly row: Row };
 
 export class EngineTransaction implements Transaction {
   readonly id: bigint;
   readonly descriptor: bigint;
   readonly name: string | undefined;
   readonly startedAt: Date;
-  readonly owner: LockOwner;
   readonly #session: Session;
   readonly #host: CommitHost;
   readonly #changes: TransactionChanges;
+  readonly #locks: TransactionLocks;
   readonly #savepoints: { readonly name: string; readonly steps: number }[] = [];
   #state: Transaction['state'] = 'active';
   #mark: MarkRecord | undefined;
@@ -49,9 +45,12 @@ export class EngineTransaction implements Transaction {
     this.name = name;
     this.startedAt = host.clock();
     this.#changes = new TransactionChanges(this.id);
-    this.owner = { session, held: new Set(), weight: () => this.#changes.count };
+    this.#locks = new TransactionLocks(session, () => this.#changes.count);
   }
 
+  get owner(): LockOwner {
+    return this.#locks.owner;
+  }
   get state(): Transaction['state'] {
     return this.#state;
   }
@@ -103,90 +102,28 @@ export class EngineTransaction implements Transaction {
     if (this.#state === 'active') this.#state = 'doomed';
   }
 
-  async *scan(table: Table, intent: 'read' | 'update', hint: Hint = {}): AsyncIterable<Found> {
-    const stored = this.#stored(table);
-    if (hint.noLock === true) {
-      for (const id of stored.ids()) {
-        const current = stored.rows.get(id);
-        if (current !== undefined && !current.ghost) yield { id, row: current.row };
-      }
-      return;
-    }
-    const before = stored.lock.granted.get(this.owner);
-    await this.#lockTable(stored, tableMode(intent, hint));
-    try {
-      for (const id of stored.ids()) {
-        const row = await this.#visible(stored, id, intent, hint.readPast === true);
-        if (row !== undefined) yield { id, row };
-      }
-    } finally {
-      // READ COMMITTED keeps no read lock past the read; a lock that something stronger needed meanwhile stays.
-      if (before === undefined && stored.lock.granted.get(this.owner) === 'IS') stored.lock.release(this.owner);
-    }
+  scan(table: Table, intent: Intent, hint?: Hint): AsyncIterable<Found> {
+    return this.#locks.scan(this.#stored(table), intent, hint);
   }
 
-  async *seek(
-    table: Table,
-    key: { readonly columns: readonly number[]; readonly values: readonly SqlValue[] },
-    intent: 'read' | 'update',
-  ): AsyncIterable<Found> {
-    const stored = this.#stored(table);
-    const before = stored.lock.granted.get(this.owner);
-    await this.#lockTable(stored, intent === 'read' ? 'IS' : 'IX');
-    try {
-      for (;;) {
-        const hit = stored.lookup(key.columns, key.values);
-        if (hit === undefined) throw new Error(`table ${table.definition.name} has no key over these columns`);
-        if (hit.found === undefined) return;
-        const id = hit.found;
-        const row = await this.#visible(stored, id, intent, false);
-        // While waiting the key may have gone to another row.
-        if (stored.lookup(key.columns, key.values)?.found !== id) continue;
-        if (row !== undefined) yield { id, row };
-        return;
-      }
-    } finally {
-      if (before === undefined && stored.lock.granted.get(this.owner) === 'IS') stored.lock.release(this.owner);
-    }
+  seek(table: Table, key: Key, intent: Intent): AsyncIterable<Found> {
+    return this.#locks.seek(this.#stored(table), key, intent);
   }
 
-  /** Gives the U lock of a row back that the statement read and does not change. */
   release(table: Table, id: RowId): void {
-    const lock = this.#stored(table).rowLocks.get(id);
-    if (lock?.granted.get(this.owner) === 'U') lock.release(this.owner);
-  }
-
-  async #visible(table: StoredTable, id: RowId, intent: 'read' | 'update', skip: boolean): Promise<Row | undefined> {
-    if (!table.rows.has(id)) return undefined;
-    if (intent === 'read') {
-      const lock = table.rowLocks.get(id);
-      if (lock !== undefined && !lock.free(this.owner, 'S')) {
-        if (skip) return undefined;
-        await lock.acquire(this.owner, 'S', this.#timeoutMs());
-        lock.release(this.owner);
-      }
-    } else {
-      const lock = table.rowLock(id);
-      if (!lock.tryAcquire(this.owner, 'U')) {
-        if (skip) return undefined;
-        await lock.acquire(this.owner, 'U', this.#timeoutMs());
-      }
-    }
-    throwIfAborted(this.#session);
-    const current = table.rows.get(id);
-    return current === undefined || current.ghost ? undefined : current.row;
+    this.#locks.release(this.#stored(table), id);
   }
 
   async insert(table: Table, row: Row): Promise<RowId> {
     const stored = await this.#beginWrite(table, true);
     assertNotNull(stored, row, 'INSERT');
-    await this.#awaitKeys(stored, row, undefined);
+    await this.#locks.awaitKeys(stored, row, undefined);
     return this.#add(stored, row);
   }
 
   async update(table: Table, id: RowId, row: Row): Promise<void> {
     const stored = await this.#beginWrite(table, true);
-    await stored.rowLock(id).acquire(this.owner, 'X', this.#timeoutMs());
+    await this.#locks.exclusive(stored.rowLock(id));
     assertNotNull(stored, row, 'UPDATE');
     const before = this.#current(stored, id);
     if (stored.sameKeys(before, row)) {
@@ -194,14 +131,14 @@ export class EngineTransaction implements Transaction {
       stored.replace(id, row);
       return;
     }
-    await this.#awaitKeys(stored, row, id);
+    await this.#locks.awaitKeys(stored, row, id);
     this.#remove(stored, id, this.#current(stored, id));
     this.#add(stored, row);
   }
 
   async delete(table: Table, id: RowId): Promise<void> {
     const stored = await this.#beginWrite(table, false);
-    await stored.rowLock(id).acquire(this.owner, 'X', this.#timeoutMs());
+    await this.#locks.exclusive(stored.rowLock(id));
     this.#remove(stored, id, this.#current(stored, id));
   }
 
@@ -211,7 +148,7 @@ export class EngineTransaction implements Transaction {
 
   async createTable(database: Database, definition: TableDefinition): Promise<Table> {
     const stored = this.#host.stored(database);
-    await this.#enter(stored);
+    await this.#locks.enter(stored);
     this.#assertActive();
     assertWritable(stored);
     await this.#host.assertRoom(stored, definition.name);
@@ -219,7 +156,7 @@ export class EngineTransaction implements Transaction {
     const objectId = stored.nextObjectId;
     const table = stored.addTable(objectId, definition, stored.nextLsn);
     this.#changes.log(table, { kind: 'create table', table: objectId, definition });
-    await table.lock.acquire(this.owner, 'X', this.#timeoutMs());
+    await this.#locks.exclusive(table.lock);
     return table;
   }
 
@@ -232,7 +169,7 @@ export class EngineTransaction implements Transaction {
 
   async truncateTable(table: Table): Promise<void> {
     const stored = await this.#beginWrite(table, false);
-    await stored.lock.acquire(this.owner, 'X', this.#timeoutMs());
+    await this.#locks.exclusive(stored.lock);
     for (const id of stored.ids()) {
       const current = stored.rows.get(id);
       if (current !== undefined && !current.ghost) this.#remove(stored, id, current.row);
@@ -318,11 +255,15 @@ export class EngineTransaction implements Transaction {
     if (this.#changes.dropsTable) throw unsupported('DROP TABLE within a distributed transaction');
     await enterGate(this.#host, this.#part, this.#session.signal);
     // Its session may be gone before the outcome comes; nobody may take the database away from under it.
-    for (const database of this.#changes.participants.keys()) database.lock.grant(this.owner, 'S');
+    const databases = [...this.#changes.participants.keys()];
+    for (const database of databases) database.lock.grant(this.owner, 'S');
     const preparing = prepareHere(this.#part, id);
     this.#committing = preparing;
     this.#prepared = await preparing;
-    if (this.#prepared) return 'prepared';
+    if (this.#prepared) {
+      this.#locks.leaveDatabases(databases);
+      return 'prepared';
+    }
     ended(this.#host, this.#part);
     this.#commitDone();
     return 'read only';
@@ -368,55 +309,16 @@ export class EngineTransaction implements Transaction {
   async #beginWrite(table: Table, grows: boolean): Promise<StoredTable> {
     const stored = this.#stored(table);
     this.#assertActive();
-    await this.#lockTable(stored, 'IX');
+    await this.#locks.lockTable(stored, 'IX');
     assertWritable(stored.database);
     const { name, schema } = stored.definition;
     await this.#host.assertRoom(stored.database, grows ? `${schema}.${name}` : undefined);
     return stored;
   }
 
-  async #lockTable(table: StoredTable, mode: LockMode): Promise<void> {
-    await this.#enter(table.database);
-    throwIfAborted(this.#session);
-    if (!table.lock.tryAcquire(this.owner, mode)) await table.lock.acquire(this.owner, mode, this.#timeoutMs());
-    if (table.database.tableById(table.objectId) !== table) throw fail(208, table.definition.name);
-  }
-
-  /** A database other than the session's own is locked for the rest of the transaction (sqlserver.md §9.3). */
-  async #enter(database: StoredDatabase): Promise<void> {
-    if (database === this.#session.database || database.volatile) return;
-    assertAccessible(database, this.#session);
-    await database.lock.acquire(this.owner, 'S', this.#timeoutMs());
-    assertAccessible(database, this.#session);
-  }
-
   #assertActive(): void {
     if (this.#state === 'doomed') throw fail(3930);
     if (this.#state !== 'active') throw new Error(`transaction ${this.id} is ${this.#state}`);
-  }
-
-  #timeoutMs(): number {
-    return this.#session.options.lockTimeoutMs;
-  }
-
-  /** Waits until every key of `row` is free; throws 2627 for one that a committed row (or one of ours) holds. */
-  async #awaitKeys(table: StoredTable, row: Row, except: RowId | undefined): Promise<void> {
-    for (let clean = false; !clean;) {
-      clean = true;
-      for (const key of table.keys) {
-        const holder = table.holder(key, row);
-        if (holder === undefined || holder === except) continue;
-        const lock = table.rowLocks.get(holder);
-        if (lock !== undefined && !lock.free(this.owner, 'S')) {
-          const held = lock.granted.has(this.owner);
-          await lock.acquire(this.owner, 'S', this.#timeoutMs());
-          if (!held) lock.release(this.owner);
-          clean = false;
-        } else if (table.rows.get(holder)?.ghost !== true) {
-          throw duplicateKey(table, key, row);
-        }
-      }
-    }
   }
 
   #add(table: StoredTable, row: Row): RowId {
@@ -432,10 +334,4 @@ export class EngineTransaction implements Transaction {
     this.#changes.log(table, { kind: 'delete', table: table.objectId, id, before });
     table.setGhost(id, true);
   }
-}
-
-function tableMode(intent: 'read' | 'update', hint: NonNullable<Hint>): LockMode {
-  if (hint.tableLockExclusive === true) return 'X';
-  if (hint.holdLock === true) return intent === 'read' ? 'S' : 'U';
-  return intent === 'read' ? 'IS' : 'IX';
 }

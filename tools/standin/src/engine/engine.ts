@@ -1,10 +1,10 @@
 import { getApplock, releaseApplock } from './applocks.ts';
 import { alterDatabase, createDatabase, dropDatabase } from './database-commands.ts';
-import type { Branches } from './branches.ts';
+import { orphanSpid, type Branches } from './branches.ts';
 import { attachSession, detachSession, useDatabase } from './sessions.ts';
 import { startInstance } from './start.ts';
 import { defaultPaths, type Instance } from './instance.ts';
-import type { LockResource } from './lock-resource.ts';
+import type { LockOwner, LockResource } from './lock-resource.ts';
 import type { EngineOptions } from './options.ts';
 import type { Engine, Session } from '../contract.ts';
 import { fail } from '../messages.ts';
@@ -56,6 +56,7 @@ export async function createEngine(options: EngineOptions): Promise<LocalEngine>
     getApplock: (session, request) => getApplock(instance, session, request),
     releaseApplock: (session, request) => releaseApplock(instance, session, request),
     locks: () => listLocks(instance),
+    resolveUnit: (unit, outcome) => instance.branches.resolve(unit, outcome),
     logins: () => [...options.logins, ...instance.windowsLogins.list()],
     createWindowsLogin: async (session, name) => {
       assertMayManageLogins(session);
@@ -77,23 +78,22 @@ function assertMayManageLogins({ login: { serverRoles } }: Session): void {
 }
 
 function listLocks(instance: Instance): ReturnType<Engine['locks']> {
+  const orphans = instance.branches.orphans();
+  const rowsOf = (lock: LockResource): ReturnType<Engine['locks']> => {
+    const { type: resourceType, databaseId, description } = lock;
+    const row = (owner: LockOwner, mode: string, status: 'GRANT' | 'WAIT'): ReturnType<Engine['locks']>[number] => {
+      const unit = orphans.get(owner);
+      const who = unit === undefined ? { spid: owner.session.spid } : { spid: orphanSpid, unit };
+      return { resourceType, databaseId, description, mode, status, ...who };
+    };
+    return [
+      ...[...lock.granted].map(([owner, mode]) => row(owner, mode, 'GRANT')),
+      ...lock.queue.map(({ owner, mode }) => row(owner, mode, 'WAIT')),
+    ];
+  };
   return [...instance.databases.values()].flatMap(database => [
     ...rowsOf(database.lock),
     ...[...database.applocks.values()].flatMap(rowsOf),
     ...database.tables().flatMap(table => [...rowsOf(table.lock), ...[...table.rowLocks.values()].flatMap(rowsOf)]),
   ]);
-}
-
-function rowsOf(lock: LockResource): ReturnType<Engine['locks']> {
-  const { type: resourceType, databaseId, description } = lock;
-  const shared = { resourceType, databaseId, description };
-  return [
-    ...[...lock.granted].map(([owner, mode]) => ({
-      ...shared,
-      spid: owner.session.spid,
-      mode,
-      status: 'GRANT' as const,
-    })),
-    ...lock.queue.map(({ owner, mode }) => ({ ...shared, spid: owner.session.spid, mode, status: 'WAIT' as const })),
-  ];
 }

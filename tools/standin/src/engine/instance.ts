@@ -15,6 +15,7 @@ import { createHostPaths, type HostPaths } from './host-paths.ts';
 import { InstanceFile, type InstanceState } from './instance-file.ts';
 import { MarkGate } from './mark-gate.ts';
 import { Outcomes } from './outcomes.ts';
+import { Resolutions } from './resolutions.ts';
 import { StoredServerOptions } from './server-options.ts';
 import { StoredDatabase } from './stored-database.ts';
 import { StoredTable } from './stored-table.ts';
@@ -38,6 +39,7 @@ export const defaultPaths = { data: 'C:\\MSSQL\\DATA', log: 'C:\\MSSQL\\DATA', b
 type Kept = {
   readonly disk: Disk;
   readonly journal: CommitJournal;
+  readonly resolutions: Resolutions;
   readonly serverOptions: StoredServerOptions;
 };
 
@@ -47,6 +49,7 @@ export class Instance implements CommitHost {
   readonly journal: CommitJournal;
   readonly gate: MarkGate;
   readonly outcomes: Outcomes;
+  readonly resolutions: Resolutions;
   readonly branches: Branches;
   readonly commitGapMs: number;
   readonly distributedTransactions: boolean;
@@ -69,10 +72,12 @@ export class Instance implements CommitHost {
   readonly #checkpointedBytes = new WeakMap<StoredDatabase, number>();
   #backgroundFailure: Error | undefined;
 
-  private constructor(options: EngineOptions, { disk, journal, serverOptions }: Kept, state: InstanceState) {
+  private constructor(options: EngineOptions, kept: Kept, state: InstanceState) {
+    const { disk, journal, resolutions, serverOptions } = kept;
     this.options = options;
     this.disk = disk;
     this.journal = journal;
+    this.resolutions = resolutions;
     this.instanceId = state.instanceId;
     const { noMarkStall = false, commitGapMs = 0, noDtc = false } = options.faults ?? {};
     this.gate = new MarkGate({ stall: !noMarkStall, drainTimeoutMs: options.markDrainTimeoutMs ?? 10_000 });
@@ -113,6 +118,7 @@ export class Instance implements CommitHost {
     const state = await InstanceFile.load(instancePath(options));
     const disk = new Disk(options.passed);
     const journal = await CommitJournal.open(disk, join(options.dataFolder, 'commit.journal'));
+    const resolutions = await Resolutions.open(disk, join(options.dataFolder, 'resolved.jsonl'));
     const serverOptions = await StoredServerOptions.open(disk, options.dataFolder);
     const fresh: InstanceState = {
       instanceId: newGuid(options.random),
@@ -121,7 +127,7 @@ export class Instance implements CommitHost {
       databases: [],
       strayFiles: [],
     };
-    return { instance: new Instance(options, { disk, journal, serverOptions }, state ?? fresh), state };
+    return { instance: new Instance(options, { disk, journal, resolutions, serverOptions }, state ?? fresh), state };
   }
 
   get serverName(): string {

@@ -31,7 +31,7 @@ async function recover(instance: Instance): Promise<void> {
   const missing = missingHistory(instance, marks);
   if (missing.length > 0) await instance.writeMarkHistory(missing).log.flush();
   for (const database of databases) if (database.state === 'ONLINE') await instance.checkpoint(database);
-  branches.adopt(databases.filter(database => database.state === 'ONLINE'));
+  await branches.adopt(databases.filter(database => database.state === 'ONLINE'));
   await instance.removeStrayFiles([...instance.strayFiles]);
   await instance.save();
   // Last: until here a second crash must find the decisions again.

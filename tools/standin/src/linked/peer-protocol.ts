@@ -6,6 +6,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { frame, frameHeaderBytes, readFrames } from '../engine/frames.ts';
 import type { DistributedId } from '../engine/branch.ts';
 import type { Outcome } from '../engine/outcomes.ts';
+import type { Ending } from '../engine/resolutions.ts';
 import type { Message, RemoteAnswer, RemoteRequest, SqlFailure } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 
@@ -23,7 +24,7 @@ export type PeerCall =
   | { readonly kind: 'abort'; readonly decision: string }
   | { readonly kind: 'settle'; readonly decision: string; readonly outcome: 'committed' | 'aborted' }
   | { readonly kind: 'outcome'; readonly decision: string }
-  | { readonly kind: 'acknowledge'; readonly decision: string; readonly instance: string };
+  | { readonly kind: 'acknowledge'; readonly decision: string; readonly instance: string; readonly resolved?: Ending };
 
 export type Cancel = { readonly kind: 'cancel' };
 
@@ -41,7 +42,8 @@ export type Answers = {
   readonly run: RunAnswer;
   readonly prepare: { readonly vote: 'prepared' | 'read only' };
   readonly abort: Record<string, never>;
-  readonly settle: { readonly done: boolean };
+  /** `resolved`: the part had been ended so without its coordinator. */
+  readonly settle: { readonly done: boolean; readonly resolved?: Ending };
   readonly outcome: { readonly outcome: Outcome };
   readonly acknowledge: Record<string, never>;
 };

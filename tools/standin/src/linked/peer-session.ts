@@ -83,12 +83,15 @@ export class PeerSession {
         await this.#rollBack(this.#opened);
         await branches.settle(call.decision, 'aborted');
         return {};
-      case 'settle':
-        await branches.settle(call.decision, call.outcome);
-        return { done: branches.complete };
+      case 'settle': {
+        const resolved = await branches.settle(call.decision, call.outcome);
+        if (resolved !== undefined) await branches.heard(call.decision, call.outcome);
+        return { done: branches.complete, ...(resolved === undefined ? {} : { resolved }) };
+      }
       case 'outcome':
         return { outcome: branches.outcome(call.decision) };
       case 'acknowledge':
+        if (call.resolved !== undefined) await branches.resolvedElsewhere(call.decision, call.instance, call.resolved);
         branches.acknowledged(call.decision, call.instance);
         return {};
     }

@@ -1,10 +1,11 @@
 /**
  * Ends distributed transactions that a crash or a lost connection left open between two instances. Each round does both halves, so that one
  * direction of reach is enough: a participant asks the coordinators of its in-doubt parts, a coordinator tells its commits to participants that
- * have not acknowledged them. Everything may be repeated: an outcome never changes, and settling or acknowledging twice does nothing.
+ * have not acknowledged them. Of parts that somebody ended meanwhile (KILL of a unit of work) each side hears what the other did. Everything may be repeated: an outcome never changes, and settling or acknowledging twice does nothing.
  */
 import { PeerConnection, PeerLost } from './peer-connection.ts';
 import { SqlError } from '../messages.ts';
+import type { DistributedId } from '../engine/branch.ts';
 import type { Branches } from '../engine/branches.ts';
 import type { PeerDirectory } from '../engine/options.ts';
 
@@ -43,9 +44,14 @@ export function startResolver(options: ResolverOptions): Resolver {
 }
 
 function open(branches: Branches): ReadonlySet<string> {
-  const asked = branches.inDoubt().map(({ decision }) => decision);
+  const asked = waitingFor(branches).map(({ decision }) => decision);
   const told = branches.unacknowledged().map(({ decision, instance }) => `${decision} ${instance}`);
   return new Set([...asked, ...told]);
+}
+
+/** Of these the coordinator's word is missing here. */
+function waitingFor(branches: Branches): readonly DistributedId[] {
+  return [...branches.inDoubt(), ...branches.unheard()];
 }
 
 type Step = (connection: PeerConnection) => Promise<void>;
@@ -54,7 +60,7 @@ async function round(options: ResolverOptions, old: ReadonlySet<string>, stoppin
   const { branches, serverName } = options;
   const work = new Map<string, Step[]>();
   const plan = (instance: string, step: Step): void => void work.set(instance, [...(work.get(instance) ?? []), step]);
-  for (const { decision, coordinator } of branches.inDoubt()) {
+  for (const { decision, coordinator } of waitingFor(branches)) {
     if (old.has(decision)) plan(coordinator, connection => ask(branches, connection, decision, serverName));
   }
   for (const { decision, instance } of branches.unacknowledged()) {
@@ -97,12 +103,17 @@ async function ask(
 ): Promise<void> {
   const { outcome } = await connection.call<'outcome'>({ kind: 'outcome', decision });
   if (outcome === 'undecided' || outcome === 'not mine') return;
-  await branches.settle(decision, outcome);
-  if (outcome === 'committed')
+  const resolved = await branches.settle(decision, outcome);
+  if (resolved !== undefined) {
+    await connection.call<'acknowledge'>({ kind: 'acknowledge', decision, instance: serverName, resolved });
+    // Last: until then the question is asked again.
+    await branches.heard(decision, outcome);
+  } else if (outcome === 'committed')
     await connection.call<'acknowledge'>({ kind: 'acknowledge', decision, instance: serverName });
 }
 
 async function tell(branches: Branches, connection: PeerConnection, decision: string, instance: string): Promise<void> {
-  const { done } = await connection.call<'settle'>({ kind: 'settle', decision, outcome: 'committed' });
+  const { done, resolved } = await connection.call<'settle'>({ kind: 'settle', decision, outcome: 'committed' });
+  if (resolved !== undefined) await branches.resolvedElsewhere(decision, instance, resolved);
   if (done) branches.acknowledged(decision, instance);
 }

@@ -223,7 +223,7 @@ export type Statement =
       readonly devices: readonly DeviceSyntax[];
       readonly options: readonly RecoveryOption[];
     })
-  | (At & { readonly kind: 'kill'; readonly spid: Expression; readonly statusOnly: boolean })
+  | (At & { readonly kind: 'kill'; readonly target: Expression; readonly option: string | undefined })
   | (At & { readonly kind: 'reconfigure' })
   /** Recognised, and refused when it is reached: `what` names it. */
   | (At & { readonly kind: 'unsupported'; readonly what: string });

@@ -245,8 +245,9 @@ function parseWaitfor(cursor: Cursor): Statement {
 
 function parseKill(cursor: Cursor): Statement {
   const line = cursor.expect('KILL').line;
-  const spid = parseExpression(cursor);
-  return { kind: 'kill', line, spid, statusOnly: cursor.accept('WITH', 'STATUSONLY') };
+  const target = parseExpression(cursor);
+  const option = ['STATUSONLY', 'COMMIT', 'ROLLBACK'].find(word => cursor.accept('WITH', word));
+  return { kind: 'kill', line, target, option };
 }
 
 function parseReconfigure(cursor: Cursor): Statement {

@@ -203,14 +203,21 @@ async function waitFor(run: Run, statement: Extract<Statement, { kind: 'waitfor'
   await delay(milliseconds, undefined, { signal: run.session.signal });
 }
 
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 async function kill(run: Run, statement: Extract<Statement, { kind: 'kill' }>): Promise<void> {
-  if (statement.statusOnly) throw unsupported('KILL … WITH STATUSONLY');
+  const { option, target } = statement;
+  if (option === 'STATUSONLY') throw unsupported('KILL … WITH STATUSONLY');
   const { session, engine } = run;
-  const { value, type } = await valueOf(run, statement.spid);
-  const spid = Number(convert(value, type, INT) ?? 0n);
+  const { value, type } = await valueOf(run, target);
+  const unit = typeof value === 'string' && uuid.test(value) ? value.toUpperCase() : undefined;
+  if (unit === undefined && option !== undefined) throw unsupported(`KILL of a session WITH ${option}`);
+  const spid = unit === undefined ? Number(convert(value, type, INT) ?? 0n) : 0;
   const roles = session.login.serverRoles;
   if (!roles.has('sysadmin') && !roles.has('processadmin')) throw fail(6102);
   if (session.transaction !== undefined) throw fail(6115);
+  // Without an option it is rolled back (documentation page of KILL).
+  if (unit !== undefined) return engine.resolveUnit(unit, option === 'COMMIT' ? 'committed' : 'aborted');
   if (spid === session.spid) throw fail(6104);
   if (spid < 1) throw fail(6101, spid);
   if (spid <= 50) throw fail(6107);
