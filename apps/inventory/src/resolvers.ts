@@ -9,25 +9,25 @@ import {
   requireRead,
   scalarResolvers,
 } from '@holdfast/service/graphql';
-import { findHolds, holdMessage, type SourceHold } from '@holdfast/service/source-hold';
+import { findHolds, holdMessage } from '@holdfast/service/source-hold';
 import type { Store } from '@holdfast/store';
 import DataLoader from 'dataloader';
 import type { Resolvers } from '../generated/resolver-types.ts';
 import type { GroupComputer } from './computer/computer.ts';
 import { computersOf, findComputers } from './computer/computer-store.ts';
 import { coverageOf } from './coverage/coverage.ts';
-import type { Outdated } from './coverage/coverage-reasons.ts';
 import { storedCoverage } from './coverage/coverage-store.ts';
 import type { GroupDatabase } from './database/database.ts';
 import { databaseCursor, findDatabases, pageOfDatabases } from './database/database-store.ts';
 import { awaitedReason, type Group } from './group/group.ts';
-import { findGroups, groupCursor, groupsWith, listGroupInstances, listGroups } from './group/group-store.ts';
+import { findGroups, groupCursor, listGroupInstances, listGroups } from './group/group-store.ts';
 import { purposeOf } from './instance/agent-job.ts';
 import type { Instance } from './instance/instance.ts';
-import { findInstances, instanceCursor, listInstances } from './instance/instance-store.ts';
+import { findInstances, instanceCursor, listInstances, reasonNotToAsk } from './instance/instance-store.ts';
 import { sameName, unreadReason } from './estate/estate.ts';
-import type { InventoryDependencies } from './group/group-commands.ts';
-import { registerGroup, type RegisteredGroup, registerSqlInstance } from './registration/registration-commands.ts';
+import { type InventoryDependencies, outdatedBy } from './group/group-commands.ts';
+import { registerGroup, type RegisteredGroup } from './registration/register-group-commands.ts';
+import { registerSqlInstance } from './registration/register-sql-instance-commands.ts';
 import { groupRefusal, instanceRefusal } from './registration/refusal.ts';
 import type { InventoryTables } from './tables.ts';
 
@@ -35,21 +35,16 @@ import type { InventoryTables } from './tables.ts';
 export type InventoryContext = OperationContext & {
   readonly dependencies: InventoryDependencies;
   readonly store: Store<InventoryTables>;
-  readonly observeEveryMs: number;
   readonly groups: DataLoader<GroupId, Group | undefined>;
   readonly instances: DataLoader<InstanceId, Instance | undefined>;
   readonly databases: DataLoader<DatabaseId, GroupDatabase | undefined>;
   readonly computers: DataLoader<string, GroupComputer | undefined>;
-  readonly holds: DataLoader<GroupId, SourceHold | undefined>;
-  /** Of any of the groups that have databases there. */
-  readonly instanceHolds: DataLoader<InstanceId, SourceHold | undefined>;
+  /** Why nothing is sent to a group's source now, or to an instance. */
+  readonly groupsLeftAlone: DataLoader<GroupId, string | undefined>;
+  readonly instancesLeftAlone: DataLoader<InstanceId, string | undefined>;
 };
 
-export function inventoryContext(
-  operation: OperationContext,
-  dependencies: InventoryDependencies,
-  observeEveryMs: number,
-): InventoryContext {
+export function inventoryContext(operation: OperationContext, dependencies: InventoryDependencies): InventoryContext {
   const { store } = dependencies;
   const loader = <Key extends string, Row extends { readonly id: Key }>(
     find: (ids: readonly Key[]) => Promise<readonly Row[]>,
@@ -62,27 +57,26 @@ export function inventoryContext(
     ...operation,
     dependencies,
     store,
-    observeEveryMs,
     groups: loader<GroupId, Group>(ids => store.read(db => findGroups(db, ids))),
     instances: loader<InstanceId, Instance>(ids => store.read(db => findInstances(db, ids))),
     databases: loader<DatabaseId, GroupDatabase>(ids => store.read(db => findDatabases(db, ids))),
     computers: loader<string, GroupComputer>(ids => store.read(db => findComputers(db, ids))),
-    holds: new DataLoader(async ids => {
+    groupsLeftAlone: new DataLoader(async ids => {
       const found = await store.read(db => findHolds(db, ids));
-      return ids.map(id => found.find(({ groupId }) => groupId === id));
+      return ids.map(id => {
+        const hold = found.find(({ groupId }) => groupId === id);
+        return hold === undefined ? undefined : holdMessage(hold);
+      });
     }),
-    instanceHolds: new DataLoader(ids =>
+    instancesLeftAlone: new DataLoader(ids =>
       store.read(async db => {
-        const holds: (SourceHold | undefined)[] = [];
-        for (const id of ids) holds.push((await findHolds(db, await groupsWith(db, id)))[0]);
-        return holds;
+        const reasons: (string | undefined)[] = [];
+        for (const id of ids) reasons.push(await reasonNotToAsk(db, id));
+        return reasons;
       }),
     ),
   };
 }
-
-/** Facts of this age carry no verdict (api: `Observation`). */
-const noVerdict: ReadonlySet<string> = new Set(['EXPIRED', 'NEVER']);
 
 export const resolvers: Resolvers = {
   DateTime: scalarResolvers.DateTime,
@@ -149,11 +143,8 @@ export const resolvers: Resolvers = {
         ...host,
         instances: tables.platform?.hostInstances.filter(each => each.host === host.name) ?? [],
       })) ?? null,
-    coverage: async (group, _args, { store, observeEveryMs, dependencies }) => {
-      const now = dependencies.clock();
-      const outdated = (seen: Outdated) => noVerdict.has(observationOf(seen, observeEveryMs, now).freshness);
-      return coverageOf(await store.read(db => storedCoverage(db, group, outdated)));
-    },
+    coverage: async (group, _args, { store, dependencies }) =>
+      coverageOf(await store.read(db => storedCoverage(db, group, outdatedBy(dependencies)))),
     unread: ({ tables }) => tables?.unread.map(unreadReason) ?? [],
     observation: groupObserved,
   },
@@ -197,20 +188,19 @@ export const resolvers: Resolvers = {
 function observed(
   observedAt: string | null,
   error: string | null,
-  hold: SourceHold | undefined,
-  { dependencies, observeEveryMs }: InventoryContext,
+  leftAlone: string | undefined,
+  { dependencies: { observeEveryMs, clock } }: InventoryContext,
 ) {
-  const why = hold === undefined ? error : holdMessage(hold);
-  return observationOf({ observedAt, error: why }, observeEveryMs, dependencies.clock());
+  return observationOf({ observedAt, error: leftAlone ?? error }, observeEveryMs, clock());
 }
 
 async function groupObserved({ id, observedAt, observationError }: Group, _args: object, context: InventoryContext) {
-  return observed(observedAt, observationError, await context.holds.load(id), context);
+  return observed(observedAt, observationError, await context.groupsLeftAlone.load(id), context);
 }
 
 /** What is known of an instance and of its databases is as old as the last look at it. */
 async function instanceObserved({ id, observedAt, observationError }: Instance, context: InventoryContext) {
-  return observed(observedAt, observationError, await context.instanceHolds.load(id), context);
+  return observed(observedAt, observationError, await context.instancesLeftAlone.load(id), context);
 }
 
 function discovery({ discovered, findings }: Extract<RegisteredGroup, { readonly discovered: unknown }>) {

@@ -17,6 +17,7 @@ type GroupTable = {
   awaited_instances: string;
   /** JSON. */
   tables: string | null;
+  told: string | null;
 };
 type InstanceTable = {
   id: string;
@@ -31,6 +32,7 @@ type InstanceTable = {
   observation_error: string | null;
   /** JSON. */
   details: string | null;
+  told_logins: string | null;
 };
 type DatabaseTable = {
   id: string;

@@ -11,7 +11,8 @@ import type { Store } from '@holdfast/store';
 import type { Group } from '../src/group/group.ts';
 import { allGroups } from '../src/group/group-store.ts';
 import { observationRunner } from '../src/group/observation-runner.ts';
-import { registerGroup } from '../src/registration/registration-commands.ts';
+import { listInstances } from '../src/instance/instance-store.ts';
+import { registerGroup } from '../src/registration/register-group-commands.ts';
 import { createInventory, inventorySchema } from '../src/service.ts';
 import type { InventoryTables } from '../src/tables.ts';
 import {
@@ -268,7 +269,7 @@ suite('a look after a change', () => {
 
   async function look(at: (group: Group) => boolean = () => true): Promise<void> {
     now += 3_600_000;
-    const runner = observationRunner(dependencies(), 1_800_000);
+    const runner = observationRunner(dependencies());
     for (const group of (await store.read(allGroups)).filter(at))
       while (await runOneStep(runner, group, { signal: AbortSignal.timeout(20_000), clock: () => now }));
   }
@@ -317,8 +318,15 @@ suite('a look after a change', () => {
     ['an addition', () => onServer(server, coverRow), last => databases(last).length, 3],
     [
       'a version of the server',
-      // It was another one when it was looked at before.
-      () => store.transaction(tx => tx.updateTable('sql_instance').set({ product_version: '15.0.2000.5' }).execute()),
+      // It was another one when it was looked at, and told, before.
+      () =>
+        store.transaction(async tx => {
+          const [group] = await allGroups(tx);
+          const [instance] = await listInstances(tx, { first: 1, after: null });
+          const told = group?.told?.replaceAll(instance?.productVersion ?? '', '15.0.2000.5') ?? null;
+          await tx.updateTable('biztalk_group').set({ told }).execute();
+          await tx.updateTable('sql_instance').set({ product_version: '15.0.2000.5' }).execute();
+        }),
       last => (last?.['instances'] as { productVersion: string }[]).map(each => each.productVersion.slice(0, 3)),
       ['16.'],
     ],

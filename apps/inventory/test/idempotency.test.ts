@@ -8,6 +8,7 @@ import { type TestServer, whyNoTestServer } from '@holdfast/sqlserver/testing';
 import { openStore } from '@holdfast/store';
 import { createInventory, inventorySchema } from '../src/service.ts';
 import type { InventoryTables } from '../src/tables.ts';
+import { contentsOf } from './contents.ts';
 import { admin, connectionTo, management, prepareGroup, startInstance } from './estate.ts';
 import { publishedEvents } from './store.ts';
 
@@ -74,7 +75,7 @@ const mutations = {
     ),
     made: 'BizTalkGroup',
     taken: (id: string | undefined) => ({ __typename: 'GroupAlreadyRegistered', group: { id } }),
-    published: ['instance.addressed', 'group.observed'],
+    published: ['instance.addressed', 'sqlInstance.loginsObserved', 'group.observed'],
   },
   registerSqlInstance: {
     send: mutation(
@@ -85,9 +86,11 @@ const mutations = {
     ),
     made: 'SqlInstance',
     taken: (id: string | undefined) => ({ __typename: 'SqlInstanceAlreadyRegistered', sqlInstance: { id } }),
-    published: ['instance.addressed', 'sqlInstance.registered'],
+    published: ['instance.addressed', 'sqlInstance.loginsObserved', 'sqlInstance.registered'],
   },
 } as const;
+
+const contents = () => contentsOf(join(stateFolder, 'inventory.db'));
 
 /** Types of everything published, without prefix and version. */
 async function published(): Promise<string[]> {
@@ -114,7 +117,9 @@ describeWithServer.each(Object.entries(mutations))('%s', (_name, { send, made, t
   it('refuses a key that comes again with other input, one after the other and at once', async () => {
     const answers = await times(2, index => send({ name: `Name ${String(index)}` }));
     expect(answers.map(({ __typename }) => __typename).sort()).toEqual([made, 'IdempotencyKeyReused'].sort());
+    const before = contents();
     expect(await send({ name: 'Another' })).toEqual({ __typename: 'IdempotencyKeyReused' });
+    expect(contents()).toEqual(before);
     expect(await published()).toEqual(expected);
   });
 
@@ -125,6 +130,9 @@ describeWithServer.each(Object.entries(mutations))('%s', (_name, { send, made, t
     const refused = answers.filter(answer => answer !== one);
     expect(refused).toHaveLength(19);
     for (const answer of refused) expect(answer).toEqual(taken(one?.id));
+    const before = contents();
+    expect(await send({ idempotencyKey: 'one more' })).toEqual(taken(one?.id));
+    expect(contents()).toEqual(before);
     expect(await published()).toEqual(expected);
   });
 

@@ -1,5 +1,5 @@
 /** Where an inventory of one group ended, without what differs between two runs (ids, times). */
-import { groupObserved } from '@holdfast/events';
+import { groupObserved, loginsObserved } from '@holdfast/events';
 import type { Store } from '@holdfast/store';
 import { computersOf } from '../src/computer/computer-store.ts';
 import { coverageOf } from '../src/coverage/coverage.ts';
@@ -10,6 +10,12 @@ import { listInstances } from '../src/instance/instance-store.ts';
 import type { InventoryTables } from '../src/tables.ts';
 import { type Published, publishedEvents } from './store.ts';
 
+type ObservedFinding = {
+  readonly database: string;
+  readonly instance: string;
+  readonly problem: string;
+  readonly reason: { readonly code: string };
+};
 type ObservedDatabase = { readonly databaseId: string; readonly name: string; readonly instanceId: string };
 
 /** @throws when the events are not what the store holds, or one came twice, out of order or without a change. */
@@ -39,13 +45,28 @@ export async function inventoryEnd(store: Store<InventoryTables>) {
       .map(({ name, role, inBackupJob, state, recoveryModel }) => ({ name, role, inBackupJob, state, recoveryModel }))
       .sort(byName),
     published: events.map(({ type }) => type),
-    observed: observed.map(({ version, databases }) => ({
+    logins: toldLogins(events),
+    observed: observed.map(({ version, databases, coverage }) => ({
       version,
+      coverage: (coverage as ObservedFinding[]).map(({ instance, database, problem, reason: { code } }) => {
+        return [instance, database, problem, code];
+      }),
       databases: (databases as ObservedDatabase[])
         .map(({ databaseId: _id, instanceId: _instanceId, ...facts }) => facts)
         .sort(byName),
     })),
   };
+}
+
+/** What was told of logins, by server: versions rise by one. SIDs differ between two worlds. */
+function toldLogins(events: readonly Published[]) {
+  const told = events.filter(({ type }) => type === loginsObserved.type).map(({ data }) => data);
+  return told.map(({ instanceId, serverName, version, logins }, index) => {
+    const earlier = told.slice(0, index).filter(each => each['instanceId'] === instanceId).length;
+    if (version !== earlier + 1)
+      throw new Error(`Logins of ${String(serverName)}: version ${String(version)} is not next.`);
+    return { serverName, version, logins: (logins as { name: string }[] | null)?.map(({ name }) => name) ?? null };
+  });
 }
 
 /** The payloads of `group.observed`: versions rise by one, each says something new, and a database keeps its id. */

@@ -31,6 +31,7 @@ const groups: Group[] = ['Orders', 'Claims', 'Freight']
     observationError: null,
     awaitedInstances: [],
     tables: null,
+    told: null,
   }))
   .sort((a, b) => (a.id < b.id ? -1 : 1));
 

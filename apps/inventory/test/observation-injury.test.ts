@@ -8,8 +8,8 @@ describeInjuries({
   title: 'the observation runners',
   module: new URL('./observation-trial.ts', import.meta.url),
   trial,
-  mustPass: ['observation', 'instance'].flatMap(runner =>
-    ['decided', 'acted', 'recorded'].map(place => `${runner}/look/${place}`),
+  mustPass: ['observation/look', 'instance/look', 'news/tell'].flatMap(step =>
+    ['decided', 'acted', 'recorded'].map(place => `${step}/${place}`),
   ),
   sample: { repeat: 3, fail: 4, abandon: 4, kill: 3 },
 });

@@ -1,6 +1,8 @@
 /**
- * A group watched over five hours of its day, for the injury harness: registered in the first, changed in the second and again in the third,
- * changed on its second instance in the fourth, left alone in the fifth. An hour ends when both instances were looked at; the clock is the world's, so that every run looks as often as the others.
+ * A group watched over six hours of its day, for the injury harness: registered in the first, changed in the second and again in the third,
+ * changed on its second instance in the fourth, left alone in the fifth. An hour ends when both instances were looked at. In the sixth, much
+ * later, an execution has the group, so that nobody may look: it ends when that was told. The clock is the world's, so that every run looks
+ * as often as the others.
  */
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -10,13 +12,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createLogger } from '@holdfast/service';
 import type { InjuryTrial } from '@holdfast/service/injury';
 import { type RunnerLoopOptions, startRunner } from '@holdfast/service/runner';
+import { beginHold } from '@holdfast/service/source-hold';
 import type { TestServer } from '@holdfast/sqlserver/testing';
 import { allGroups } from '../src/group/group-store.ts';
 import { instanceRunner } from '../src/instance/instance-runner.ts';
 import { listInstances } from '../src/instance/instance-store.ts';
+import { newsRunner } from '../src/group/news-runner.ts';
 import { observationRunner } from '../src/group/observation-runner.ts';
 import type { InventoryDependencies } from '../src/group/group-commands.ts';
-import { registerGroup } from '../src/registration/registration-commands.ts';
+import { registerGroup } from '../src/registration/register-group-commands.ts';
 import {
   admin,
   connectionTo,
@@ -39,7 +43,10 @@ type World = { readonly folder: string; readonly first: Place; readonly second: 
 const { SQLSERVER_URL: _primary, SQLSERVER_STANDBY_URL: _standby, ...env } = process.env;
 const observeEveryMs = 1_800_000;
 const hourMs = 3_600_000;
-const hours = [1, 2, 3, 4, 5] as const;
+const hours = [1, 2, 3, 4, 5, 6] as const;
+/** By then all facts are too old. */
+const late = { hour: 6, byMs: 12 * hourMs };
+const execution = '018f0000-0000-7000-8000-000000000001';
 /** Not in the backup job at first. */
 const own = 'OrdersDb';
 
@@ -59,7 +66,10 @@ export const trial: InjuryTrial<World> = {
 
   start: async (world, { hook, fencingToken }) => {
     const { first, second } = world;
-    const clock = () => Date.now() + (hourOf(world) - 1) * hourMs;
+    const clock = () => {
+      const hour = hourOf(world);
+      return Date.now() + (hour - 1) * hourMs + (hour >= late.hour ? late.byMs : 0);
+    };
     const store = await openInventoryStore(storeFile(world));
     const secrets = {
       SQL_USER: first.credentials.user,
@@ -67,7 +77,7 @@ export const trial: InjuryTrial<World> = {
       SECOND_USER: second.credentials.user,
       SECOND_PASSWORD: second.credentials.password,
     };
-    const dependencies = inventoryDependencies(store, { clock, env: secrets, fencingToken });
+    const dependencies = inventoryDependencies(store, { clock, env: secrets, fencingToken, observeEveryMs });
     await register(dependencies, world);
     const options: RunnerLoopOptions = {
       clock,
@@ -78,8 +88,9 @@ export const trial: InjuryTrial<World> = {
       hook,
     };
     const loops = [
-      startRunner(observationRunner(dependencies, observeEveryMs), options),
-      startRunner(instanceRunner(dependencies, observeEveryMs), options),
+      startRunner(observationRunner(dependencies), options),
+      startRunner(instanceRunner(dependencies), options),
+      startRunner(newsRunner(dependencies), options),
     ];
     const idle = async () => {
       for (const loop of loops) await loop.idle();
@@ -91,14 +102,27 @@ export const trial: InjuryTrial<World> = {
         ({ observedAt }) => observedAt !== null && Date.parse(observedAt) + observeEveryMs > clock(),
       );
     };
+    const hasToldAge = async () => {
+      const [group] = await store.read(allGroups);
+      return group?.told?.includes('TABLES_OUTDATED') === true;
+    };
+    /** As a consumer would record it; of the second incarnation's claim as of the first one's. */
+    const claim = () =>
+      store.transaction(async tx => {
+        const [group] = await allGroups(tx);
+        if (group === undefined) throw new Error('There is no group.');
+        await beginHold(tx, { executionId: execution, groupId: group.id, claimedAt: '2026-11-21T12:00:00.000Z' });
+      });
     return {
       settled: async signal => {
         for (;;) {
           signal.throwIfAborted();
           const hour = hourOf(world);
-          if (!(await hasLooked())) await pause(5);
-          else if (hour === hours.length) break;
-          else await begin(hour + 1, world);
+          if (hour === late.hour && (await hasToldAge())) break;
+          if (hour < late.hour && (await hasLooked())) {
+            if (hour + 1 === late.hour) await claim();
+            await begin(hour + 1, world);
+          } else await pause(5);
         }
         await idle();
       },

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventCodec, groupObserved, instanceAddressed } from '@holdfast/events';
 import { createEmbeddedBus, createConsumer, messagingMigrations, type MessagingTables, on } from '@holdfast/messaging';
-import { createLogger, type Service } from '@holdfast/service';
+import { createLogger, newId, type Service } from '@holdfast/service';
 import { signedClient } from '@holdfast/service/testing';
 import { type TestServer, whyNoTestServer } from '@holdfast/sqlserver/testing';
 import { temporaryStore } from '@holdfast/store/testing';
 import { createInventory, inventorySchema } from '../src/service.ts';
+import { contentsOf } from './contents.ts';
 import { admin, connectionTo, onServer, prepareGroup, startInstance } from './estate.ts';
 
 const key = Buffer.from('k'.repeat(32));
@@ -20,6 +21,7 @@ let inventory: Service;
 let url: string;
 const env: Record<string, string> = {};
 const bus = createEmbeddedBus();
+const closers: (() => unknown)[] = [];
 const seen: { groups: unknown[]; addresses: unknown[] } = { groups: [], addresses: [] };
 
 beforeAll(async () => {
@@ -48,6 +50,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await inventory.stop();
   await server.close();
+  for (const close of closers.reverse()) await close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -94,75 +97,125 @@ async function registerInstance(change: object): Promise<Record<string, unknown>
 }
 
 describeWithServer('registerGroup', () => {
-  it('refuses by name what cannot be registered, and stores nothing of it', async () => {
-    expect(await register({}, { passwordRef: 'env:WRONG' })).toMatchObject({ __typename: 'LoginRefused' });
-    expect(await register({}, { passwordRef: 'env:NOWHERE' })).toMatchObject({
-      __typename: 'LoginRefused',
-      message: expect.stringContaining('env:NOWHERE'),
-    });
-    expect(await register({}, { port: 1 })).toMatchObject({ __typename: 'InstanceUnreachable' });
-    expect(await register({}, { server: 'no-such-host.invalid' })).toMatchObject({
-      __typename: 'InstanceUnreachable',
-      message: expect.stringContaining('no-such-host.invalid'),
-      fix: expect.stringMatching(/./),
-    });
-    expect(await register({}, { server: 'no such host' })).toMatchObject({
-      __typename: 'InvalidInput',
-      field: 'management',
-    });
-    expect(await register({}, { database: 'master' })).toMatchObject({
-      __typename: 'NotAManagementDatabase',
-      missing: expect.arrayContaining(['adm_Group']),
-    });
-    expect(await register({}, { database: 'no]such' })).toMatchObject({
-      __typename: 'NotAManagementDatabase',
-      missing: ['no]such'],
-    });
-    for (const name of [`Odd]'"Db`, `x]; DROP DATABASE [BizTalkMsgBoxDb]; --`])
-      expect(await register({}, { database: name })).toMatchObject({
-        __typename: 'NotAManagementDatabase',
-        missing: [name],
-      });
-    const [name, wrong] = ['SECOND', { ...connection(), passwordRef: 'env:WRONG' }];
-    // Not named in the tables: our login goes nowhere, and the group is found all the same.
-    expect(await register({ dryRun: true, instances: [{ name, connection: wrong }] })).toMatchObject({
-      __typename: 'GroupDiscovery',
-    });
-    expect(await registerInstance({ passwordRef: 'env:WRONG' })).toMatchObject({ __typename: 'LoginRefused' });
-    expect(await registerInstance({ port: 1 })).toMatchObject({ __typename: 'InstanceUnreachable' });
-    expect(await registerInstance({ database: 'master' })).toMatchObject({
-      __typename: 'InvalidInput',
-      field: 'connection.database',
-    });
-    expect(await register({}, { authentication: 'NTLM' })).toMatchObject({
-      __typename: 'InvalidInput',
-      field: 'management.authentication',
-    });
-    expect(await register({}, { instanceName: 'BTS' })).toMatchObject({
-      __typename: 'InvalidInput',
-      field: 'management',
-    });
-    expect(await register({}, { passwordRef: 'hunter2' })).toMatchObject({
-      __typename: 'InvalidInput',
-      field: 'management.passwordRef',
-    });
-    expect(await register({ name: ' ' })).toMatchObject({ __typename: 'InvalidInput', field: 'name' });
-    expect(await register({}, {}, { ...admin, roles: ['operator'] })).toMatchObject({ __typename: 'NotAllowed' });
-    expect((await ask('{ groups { nodes { id } } sqlInstances { nodes { id } } }')).data).toEqual({
-      groups: { nodes: [] },
-      sqlInstances: { nodes: [] },
-    });
-    // What stood after the bracket was part of a name: the database is still there.
+  const refused: readonly (readonly [string, () => Promise<Record<string, unknown>>, object])[] = [
+    ['a wrong password', () => register({}, { passwordRef: 'env:WRONG' }), { __typename: 'LoginRefused' }],
+    [
+      'a reference that leads nowhere',
+      () => register({}, { passwordRef: 'env:NOWHERE' }),
+      { __typename: 'LoginRefused', message: expect.stringContaining('env:NOWHERE') },
+    ],
+    [
+      'a password in the place of a reference',
+      () => register({}, { passwordRef: 'hunter2' }),
+      { __typename: 'InvalidInput', field: 'management.passwordRef' },
+    ],
+    ['a closed port', () => register({}, { port: 1 }), { __typename: 'InstanceUnreachable' }],
+    [
+      'an unknown host',
+      () => register({}, { server: 'no-such-host.invalid' }),
+      { __typename: 'InstanceUnreachable', message: expect.stringContaining('no-such-host.invalid') },
+    ],
+    [
+      'what is no name of a host',
+      () => register({}, { server: 'no such host' }),
+      { __typename: 'InvalidInput', field: 'management' },
+    ],
+    [
+      'a port beside a named instance',
+      () => register({}, { instanceName: 'BTS' }),
+      { __typename: 'InvalidInput', field: 'management' },
+    ],
+    [
+      'Windows authentication',
+      () => register({}, { authentication: 'NTLM' }),
+      { __typename: 'InvalidInput', field: 'management.authentication' },
+    ],
+    [
+      'a database that is no Management database',
+      () => register({}, { database: 'master' }),
+      { __typename: 'NotAManagementDatabase', missing: expect.arrayContaining(['adm_Group']) },
+    ],
+    // What stands after the bracket is part of a name.
+    ...['no]such', `Odd]'"Db`, `x]; DROP DATABASE [BizTalkMsgBoxDb]; --`].map(
+      name =>
+        [
+          `a database called ${name}`,
+          () => register({}, { database: name }),
+          { __typename: 'NotAManagementDatabase', missing: [name] },
+        ] as const,
+    ),
+    [
+      'no Management database at all',
+      () => register({}, { database: ' ' }),
+      { __typename: 'InvalidInput', field: 'management.database' },
+    ],
+    ['an empty name', () => register({ name: ' ' }), { __typename: 'InvalidInput', field: 'name' }],
+    ['a caller who may not', () => register({}, {}, { ...admin, roles: ['operator'] }), { __typename: 'NotAllowed' }],
+    [
+      'a wrong password of an instance',
+      () => registerInstance({ passwordRef: 'env:WRONG' }),
+      { __typename: 'LoginRefused' },
+    ],
+    ['a closed port of an instance', () => registerInstance({ port: 1 }), { __typename: 'InstanceUnreachable' }],
+    [
+      'an unknown host of an instance',
+      () => registerInstance({ server: 'no-such-host.invalid' }),
+      { __typename: 'InstanceUnreachable' },
+    ],
+    [
+      'a database where none belongs',
+      () => registerInstance({ database: 'master' }),
+      { __typename: 'InvalidInput', field: 'connection.database' },
+    ],
+  ];
+  const contents = () => contentsOf(join(folder, 'state', 'inventory.db'));
+
+  it.each(refused)('refuses by name, and leaves everything as it was: %s', async (_what, ask, refusal) => {
+    const before = contents();
+    expect(await ask()).toEqual(
+      expect.objectContaining({
+        message: expect.stringMatching(/./),
+        fix: expect.stringMatching(/./),
+        ...refusal,
+      }),
+    );
+    expect(contents()).toEqual(before);
     await onServer(server, 'USE [BizTalkMsgBoxDb]');
   });
 
-  it('shows in a dry run what it would find', async () => {
+  it('sends no login to an instance that the tables do not name', async () => {
+    const wrong = { ...connection(), passwordRef: 'env:WRONG' };
+    expect(await register({ dryRun: true, instances: [{ name: 'SECOND', connection: wrong }] })).toMatchObject({
+      __typename: 'GroupDiscovery',
+    });
+  });
+
+  it.each(['group', 'sqlInstance', 'database'])('has nothing under an id that nobody has: %s', async field => {
+    const before = contents();
+    const query = `query ($id: ID!) { found: ${field}(id: $id) { id } }`;
+    expect(await ask(query, { id: newId() })).toEqual({ status: 200, data: { found: null } });
+    expect((await ask(query, { id: `Odd]'"` })).errors?.[0]?.extensions).toMatchObject({
+      code: 'BAD_USER_INPUT',
+      field: 'id',
+    });
+    expect(contents()).toEqual(before);
+  });
+
+  it.each(['BizTalkGroup', 'SqlInstance', 'Database', 'Computer'])('has no entity under such an id: %s', async type => {
+    const query = `query ($of: [_Any!]!) { _entities(representations: $of) { __typename } }`;
+    const of = [{ __typename: type, id: newId() }];
+    expect(await ask(query, { of })).toEqual({ status: 200, data: { _entities: [null] } });
+  });
+
+  it('shows in a dry run what it would find, and keeps nothing of it', async () => {
+    const before = contents();
     expect(await register({ dryRun: true })).toEqual({
       __typename: 'GroupDiscovery',
       databaseNames: ['PRIMARY\\BTS.BizTalkMgmtDb', 'PRIMARY\\BTS.BizTalkMsgBoxDb'],
       instanceNames: ['PRIMARY\\BTS'],
       unconfirmedInstances: [],
     });
+    expect(contents()).toEqual(before);
   });
 
   it('registers once, however often it is asked, and publishes what it found', async () => {
@@ -204,7 +257,7 @@ describeWithServer('registerGroup', () => {
     });
     await listen();
     await until(() => seen.groups.length > 0 && seen.addresses.length > 0);
-    expect(seen.groups).toMatchObject([{ groupId: first['id'], name: 'Orders', version: 1 }]);
+    expect(seen.groups[0]).toMatchObject({ groupId: first['id'], name: 'Orders', version: 1 });
     expect(seen.addresses).toMatchObject([
       { serverName: 'PRIMARY\\BTS', address: { userRef: 'env:SQL_USER', passwordRef: 'env:SQL_PASSWORD' } },
     ]);
@@ -212,9 +265,10 @@ describeWithServer('registerGroup', () => {
 
   it('notices a change by itself and raises the version', async () => {
     await onServer(server, 'ALTER DATABASE [BizTalkMsgBoxDb] SET RECOVERY SIMPLE');
-    await until(() => seen.groups.length > 1);
-    expect(seen.groups[1]).toMatchObject({
-      version: 2,
+    await until(() => JSON.stringify(seen.groups.at(-1)).includes('SIMPLE'));
+    expect(seen.groups.at(-1)).toMatchObject({
+      // On a busy machine facts may have been too old in between, and that was published as well.
+      version: seen.groups.length,
       databases: expect.arrayContaining([
         expect.objectContaining({ name: 'BizTalkMsgBoxDb', recoveryModel: 'SIMPLE' }),
       ]),
@@ -241,7 +295,8 @@ describeWithServer('registerGroup', () => {
 });
 
 async function listen(): Promise<void> {
-  const { store } = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+  const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+  const { store } = temporary;
   const note = (list: unknown[]) => async (_tx: unknown, payload: unknown) => void list.push(payload);
   const consumer = createConsumer<MessagingTables>({
     store,
@@ -252,6 +307,11 @@ async function listen(): Promise<void> {
     clock: Date.now,
   });
   await consumer.start();
+  closers.push(
+    () => bus.close(),
+    () => temporary.remove(),
+    () => consumer.stop(),
+  );
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventCodec, groupObserved, instanceAddressed } from '@holdfast/events';
+import { eventCodec, groupObserved, instanceAddressed, loginsObserved } from '@holdfast/events';
 import {
   type Consumer,
   createConsumer,
@@ -17,7 +17,7 @@ import type { CheckpointHook } from '@holdfast/service/runner';
 import { type TestServer, whyNoTestServer } from '@holdfast/sqlserver/testing';
 import { openStore } from '@holdfast/store';
 import { temporaryStore } from '@holdfast/store/testing';
-import { registerGroup } from '../src/registration/registration-commands.ts';
+import { registerGroup } from '../src/registration/register-group-commands.ts';
 import { createInventory, inventorySchema } from '../src/service.ts';
 import type { InventoryTables } from '../src/tables.ts';
 import { admin, connectionTo, management, messageBox, onServer, prepareGroup, startInstance } from './estate.ts';
@@ -81,7 +81,11 @@ async function startReader(): Promise<Consumer<MessagingTables>> {
     bus,
     name: 'test.reader',
     codec: eventCodec,
-    subscriptions: [on(groupObserved, note(groupObserved.type)), on(instanceAddressed, note(instanceAddressed.type))],
+    subscriptions: [
+      on(groupObserved, note(groupObserved.type)),
+      on(instanceAddressed, note(instanceAddressed.type)),
+      on(loginsObserved, note(loginsObserved.type)),
+    ],
     clock: Date.now,
   });
   await reader.start();

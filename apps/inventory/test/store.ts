@@ -17,10 +17,11 @@ export async function openInventoryStore(file: string): Promise<Store<InventoryT
 /** What commands and runners work with, on this store. */
 export function inventoryDependencies(
   store: Store<InventoryTables>,
-  own: Pick<InventoryDependencies, 'clock' | 'env' | 'fencingToken'>,
+  own: Pick<InventoryDependencies, 'clock' | 'env' | 'fencingToken'> & { readonly observeEveryMs?: number },
 ): InventoryDependencies {
   const { clock } = own;
   return {
+    observeEveryMs: 1_800_000,
     ...own,
     store,
     outbox: createOutbox({ service: 'inventory', codec: eventCodec, clock, newId: () => newId(clock) }),

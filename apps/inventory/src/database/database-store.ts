@@ -1,11 +1,17 @@
 import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
 import type { DatabaseRole } from '@holdfast/domain/biztalk';
+import { discoveredId } from '@holdfast/service';
 import type { CursorKey, Page } from '@holdfast/service/graphql';
 import type { Reader, Transactor } from '@holdfast/store';
 import type { InventoryTables } from '../tables.ts';
 import type { GroupDatabase } from './database.ts';
 
 type DatabaseRow = InventoryTables['group_database'];
+
+export function databaseIdIn(groupId: GroupId): (name: string, serverName: string) => DatabaseId {
+  return (name, serverName) =>
+    discoveredId('database', groupId, name.toUpperCase(), serverName.toUpperCase()) as DatabaseId;
+}
 
 export const databaseCursor = (database: GroupDatabase): CursorKey => [database.id];
 

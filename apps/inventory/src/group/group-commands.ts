@@ -1,42 +1,49 @@
+import type { GroupId } from '@holdfast/domain';
 import { groupObserved } from '@holdfast/events';
+import { observationOf } from '@holdfast/service/graphql';
 import type { HostDependencies } from '@holdfast/service/host';
 import type { Transactor } from '@holdfast/store';
-import { findInstance } from '../instance/instance-store.ts';
+import type { Outdated } from '../coverage/coverage-reasons.ts';
 import type { InventoryTables } from '../tables.ts';
-import type { Group, GroupFacts } from './group.ts';
+import { toldOfGroup } from './group-news.ts';
+import type { Group } from './group.ts';
+import { requireGroup, updateGroup } from './group-store.ts';
+import { storedNews } from './news-store.ts';
 
-export type InventoryDependencies = HostDependencies<InventoryTables>;
+export type InventoryDependencies = HostDependencies<InventoryTables> & {
+  /** How often each group and instance is looked at: facts are as old as that many looks missed. */
+  readonly observeEveryMs: number;
+};
 
-/** Publishes the whole of what is known of a group, as it is in the store of this transaction. */
-export async function publishGroup(
+/** Facts of this age carry no verdict (api: `Observation`). */
+const noVerdict: ReadonlySet<string> = new Set(['EXPIRED', 'NEVER']);
+
+/** Whether facts of that look must not be relied on any more, as of now. */
+export function outdatedBy({ observeEveryMs, clock }: InventoryDependencies): (seen: Outdated) => boolean {
+  const now = clock();
+  return seen => noVerdict.has(observationOf(seen, observeEveryMs, now).freshness);
+}
+
+/**
+ * Publishes the whole of what is known of a group, as it is in the store of this transaction, under a higher version, when that is news;
+ * asked again it publishes nothing.
+ */
+export async function tellGroup(
   deps: InventoryDependencies,
   tx: Transactor<InventoryTables>,
-  group: Group,
-  facts: GroupFacts,
-): Promise<void> {
-  const instances = await Promise.all(
-    facts.instances.map(async ({ instanceId: id, name }) => {
-      const instance = await findInstance(tx, id);
-      if (instance === undefined) throw new Error(`An instance of the group is not stored: ${id}`);
-      return { instanceId: id, name, serverName: instance.serverName, productVersion: instance.productVersion };
-    }),
-  );
+  id: GroupId,
+): Promise<Group> {
+  const group = await requireGroup(tx, id);
+  const news = await storedNews(tx, group, outdatedBy(deps));
+  const told = toldOfGroup(news);
+  if (told === group.told) return group;
+  const next = { ...group, version: group.version + 1, told };
+  await updateGroup(tx, next);
   await deps.outbox.append(tx, groupObserved, {
-    groupId: group.id,
-    version: group.version,
-    name: group.name,
-    site: group.site,
+    ...news,
+    coverage: [...news.coverage],
+    version: next.version,
     observedAt: group.observedAt ?? group.registeredAt,
-    managementDatabaseId: group.managementDatabaseId,
-    instances,
-    databases: facts.databases.map(({ id, name, role, instanceId: on, inBackupJob, state, recoveryModel }) => ({
-      databaseId: id,
-      name,
-      role,
-      instanceId: on,
-      inBackupJob,
-      state,
-      recoveryModel,
-    })),
   });
+  return next;
 }

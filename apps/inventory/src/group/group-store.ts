@@ -31,6 +31,13 @@ export async function findGroup(db: Reader<InventoryTables>, id: GroupId): Promi
   return (await findGroups(db, [id]))[0];
 }
 
+/** @throws Error when it is gone: what refers to a group is stored with it. */
+export async function requireGroup(db: Reader<InventoryTables>, id: GroupId): Promise<Group> {
+  const group = await findGroup(db, id);
+  if (group === undefined) throw new Error(`The group is not stored: ${id}`);
+  return group;
+}
+
 export async function allGroups(db: Reader<InventoryTables>): Promise<Group[]> {
   return (await db.selectFrom('biztalk_group').selectAll().orderBy('id').execute()).map(toGroup);
 }
@@ -111,6 +118,7 @@ function toRow(group: Group): GroupRow {
     observation_error: group.observationError,
     awaited_instances: JSON.stringify(group.awaitedInstances),
     tables: group.tables === null ? null : JSON.stringify(group.tables),
+    told: group.told,
   };
 }
 
@@ -127,5 +135,6 @@ function toGroup(row: GroupRow): Group {
     observationError: row.observation_error,
     awaitedInstances: JSON.parse(row.awaited_instances) as AwaitedInstance[],
     tables: row.tables === null ? null : (JSON.parse(row.tables) as GroupTables),
+    told: row.told,
   };
 }

@@ -1,10 +1,10 @@
 import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
-import type { GroupDatabase } from '../database/database.ts';
 import type { GroupTables } from '../estate/estate.ts';
 
 /** A BizTalk group as registered: defined by its databases, found through its Management database. */
 export type Group = {
   readonly id: GroupId;
+  /** Raised with every `group.observed`; 0 until the first one is published. */
   readonly version: number;
   readonly name: string;
   readonly site: string;
@@ -17,6 +17,8 @@ export type Group = {
   readonly awaitedInstances: readonly AwaitedInstance[];
   /** As of the last look; null when they were not kept then. */
   readonly tables: GroupTables | null;
+  /** What was last published of it (`toldOfGroup`); null: nothing yet. */
+  readonly told: string | null;
 };
 
 /** An instance that the group's tables name and that could not be seen yet: not even whether it is one that is known by another name. */
@@ -47,29 +49,3 @@ export function awaitedReason({ name, problem }: AwaitedInstance) {
 
 /** An instance as the group's tables name it. */
 export type GroupInstance = { readonly instanceId: InstanceId; readonly name: string };
-
-export type GroupFacts = { readonly instances: readonly GroupInstance[]; readonly databases: readonly GroupDatabase[] };
-
-/** Whether anything is different that others may act on; the moment of looking is not. */
-export function factsDiffer(before: GroupFacts, now: GroupFacts): boolean {
-  return JSON.stringify(inOrder(before)) !== JSON.stringify(inOrder(now));
-}
-
-function inOrder({ instances, databases }: GroupFacts) {
-  return {
-    instances: [...instances]
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .map(({ instanceId, name }) => [instanceId, name]),
-    databases: [...databases]
-      .sort((a, b) => (a.id < b.id ? -1 : 1))
-      .map(({ id, name, role, instanceId, inBackupJob, state, recoveryModel }) => [
-        id,
-        name,
-        role,
-        instanceId,
-        inBackupJob,
-        state,
-        recoveryModel,
-      ]),
-  };
-}

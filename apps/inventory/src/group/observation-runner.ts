@@ -3,17 +3,28 @@ import type { RunnerDefinition } from '@holdfast/service/runner';
 import { findHold } from '@holdfast/service/source-hold';
 import type { Transactor } from '@holdfast/store';
 import { replaceComputers } from '../computer/computer-store.ts';
-import { coveredNames, databasesOf, findDatabases, replaceDatabases } from '../database/database-store.ts';
+import {
+  coveredNames,
+  databaseIdIn,
+  databasesOf,
+  findDatabases,
+  replaceDatabases,
+} from '../database/database-store.ts';
 import { namedServers, sameName } from '../estate/estate.ts';
 import { type DiscoveredGroup, discoverGroup } from '../estate/estate-store.ts';
 import type { Instance } from '../instance/instance.ts';
-import { findInstance, findInstances, findNamedInstances, saveInstance } from '../instance/instance-store.ts';
+import {
+  findInstance,
+  findInstances,
+  findNamedInstances,
+  resolvedInstance,
+  saveInstance,
+} from '../instance/instance-store.ts';
 import { recordInstance } from '../instance/instance-commands.ts';
-import { databaseIdIn, resolvedInstance } from '../registration/registration-commands.ts';
 import { awaitedInstances, memberDatabases, type ResolvedInstance } from '../registration/registration.ts';
 import type { InventoryTables } from '../tables.ts';
-import { type InventoryDependencies, publishGroup } from './group-commands.ts';
-import { factsDiffer, type Group, type GroupInstance } from './group.ts';
+import { type InventoryDependencies, tellGroup } from './group-commands.ts';
+import type { Group, GroupInstance } from './group.ts';
 import { allGroups, findGroup, listGroupInstances, replaceGroupInstances, updateGroup } from './group-store.ts';
 
 type Known = {
@@ -34,16 +45,15 @@ type Look = { readonly group: Group; readonly found: DiscoveredGroup };
  */
 export function observationRunner(
   deps: InventoryDependencies,
-  observeEveryMs: number,
 ): RunnerDefinition<Group, Group | undefined, Group, Look> {
-  const { store, clock } = deps;
+  const { store, clock, observeEveryMs } = deps;
   return {
     name: 'observation',
     subjects: () => store.read(allGroups),
     key: group => group.id,
     observe: group =>
       store.read(async db => ((await findHold(db, group.id)) === undefined ? findGroup(db, group.id) : undefined)),
-    decide: (group, now) => (group !== undefined && isDue(group, observeEveryMs, now) ? group : undefined),
+    decide: (group, now) => (group !== undefined && isDue(group, now) ? group : undefined),
     step: () => 'look',
     async act(group) {
       const { management, names, registered, covered } = await store.read(db => knownOf(db, group));
@@ -63,13 +73,12 @@ export function observationRunner(
       store.transaction(async tx => {
         const current = await findGroup(tx, group.id);
         // An error is news as long as the look is still to be done: another leader may have done it by now.
-        if (current !== undefined && isDue(current, observeEveryMs, clock()))
-          await recordFailure(tx, current, safeMessage(error));
+        if (current !== undefined && isDue(current, clock())) await recordFailure(tx, current, safeMessage(error));
       }),
   };
 
-  function isDue({ observedAt }: Group, everyMs: number, now: number): boolean {
-    return observedAt === null || Date.parse(observedAt) + everyMs <= now;
+  function isDue({ observedAt }: Group, now: number): boolean {
+    return observedAt === null || Date.parse(observedAt) + observeEveryMs <= now;
   }
 
   async function recordLook(
@@ -83,31 +92,25 @@ export function observationRunner(
     const group = await findGroup(tx, id);
     if (group === undefined || group.observedAt !== before.observedAt) return;
     const seenNow = found.instances.map(resolvedInstance);
-    let isNews = false;
-    for (const instance of seenNow) {
-      const recorded = await recordInstance(deps, tx, { ...instance, site: group.site, observedAt }, id);
-      isNews ||= recorded.isNews;
-    }
-    const known = { instances: await listGroupInstances(tx, id), databases: await databasesOf(tx, id) };
-    const resolved = [...seenNow, ...(await stillNamed(tx, known.instances, found))];
-    const databases = memberDatabases(id, found.tables.databases, resolved, known.databases, databaseIdIn(id));
-    const facts = { instances: resolved.map(({ id: instanceId, name }) => ({ instanceId, name })), databases };
-    const changed = isNews || factsDiffer(known, facts);
-    const seen = {
+    for (const instance of seenNow) await recordInstance(deps, tx, { ...instance, site: group.site, observedAt }, id);
+    const resolved = [...seenNow, ...(await stillNamed(tx, await listGroupInstances(tx, id), found))];
+    const known = await databasesOf(tx, id);
+    await updateGroup(tx, {
       ...group,
       observedAt,
       observationError: null,
       awaitedInstances: awaitedInstances(found),
       tables: found.tables,
-      version: changed ? group.version + 1 : group.version,
-    };
-    await updateGroup(tx, seen);
+    });
     const computers = found.tables.platform?.computers;
     if (computers !== undefined) await replaceComputers(tx, id, computers);
-    if (!changed) return;
-    await replaceGroupInstances(tx, id, facts.instances);
-    await replaceDatabases(tx, id, databases);
-    await publishGroup(deps, tx, seen, facts);
+    await replaceGroupInstances(
+      tx,
+      id,
+      resolved.map(({ id: instanceId, name }) => ({ instanceId, name })),
+    );
+    await replaceDatabases(tx, id, memberDatabases(id, found.tables.databases, resolved, known, databaseIdIn(id)));
+    await tellGroup(deps, tx, id);
   }
 }
 

@@ -1,23 +1,23 @@
 import type { GroupId } from '@holdfast/domain';
-import { instanceAddressed } from '@holdfast/events';
+import { instanceAddressed, loginsObserved } from '@holdfast/events';
 import type { Transactor } from '@holdfast/store';
 import { databasesOf, replaceDatabases } from '../database/database-store.ts';
 import { withSeenStates } from '../database/database.ts';
 import type { SeenInstance } from '../estate/estate.ts';
-import { type InventoryDependencies, publishGroup } from '../group/group-commands.ts';
-import { factsDiffer } from '../group/group.ts';
-import { findGroup, groupsWith, listGroupInstances, updateGroup } from '../group/group-store.ts';
+import { type InventoryDependencies, tellGroup } from '../group/group-commands.ts';
+import { groupsWith } from '../group/group-store.ts';
 import type { InventoryTables } from '../tables.ts';
 import type { Instance } from './instance.ts';
 import { findInstance, saveInstance } from './instance-store.ts';
+import { inOrder, toldOfLogins } from './logins.ts';
 
 export type InstanceLook = Pick<Instance, 'id' | 'name' | 'address' | 'site' | 'observedAt'> & {
   readonly seen: SeenInstance;
 };
 
 /**
- * Stores a look at an instance, with the way to it published when it is new, and takes it over into every group that has databases there:
- * a group says so when that is news. `own`: the group whose facts the caller settles. `isNews`: it changed what is published of it.
+ * Stores a look at an instance and publishes what is news of it: the way to it when it is new, and its logins. Every group that has
+ * databases there takes it over and tells what is news to it. `own`: the group whose facts the caller settles.
  * A look that is older than what is stored is not stored.
  */
 export async function recordInstance(
@@ -25,14 +25,15 @@ export async function recordInstance(
   tx: Transactor<InventoryTables>,
   look: InstanceLook,
   own?: GroupId,
-): Promise<{ readonly instance: Instance; readonly isNews: boolean }> {
+): Promise<Instance> {
   const before = await findInstance(tx, look.id);
-  if (before !== undefined && before.observedAt > look.observedAt) return { instance: before, isNews: false };
+  if (before !== undefined && before.observedAt > look.observedAt) return before;
   const { serverName, productVersion, ...details } = look.seen;
-  const isNews = before !== undefined && before.productVersion !== productVersion;
+  const toldLogins = toldOfLogins(details.logins);
+  const isLoginNews = toldLogins !== before?.toldLogins;
   const instance: Instance = {
     id: look.id,
-    version: before === undefined ? 1 : before.version + (isNews ? 1 : 0),
+    version: (before?.version ?? 0) + (isLoginNews ? 1 : 0),
     name: before?.name ?? look.name,
     serverName,
     site: before?.site ?? look.site,
@@ -41,32 +42,30 @@ export async function recordInstance(
     observedAt: look.observedAt,
     observationError: null,
     details,
+    toldLogins,
   };
   await saveInstance(tx, instance);
-  if (before === undefined) {
-    const { id: instanceId, version, address } = instance;
+  const { id: instanceId, version, address, observedAt } = instance;
+  if (before === undefined)
     await deps.outbox.append(tx, instanceAddressed, { instanceId, version, serverName, address });
+  if (isLoginNews) {
+    const logins = details.logins === null ? null : inOrder(details.logins);
+    await deps.outbox.append(tx, loginsObserved, { instanceId, version, serverName, observedAt, logins });
   }
-  for (const groupId of await groupsWith(tx, instance.id))
-    if (groupId !== own) await recordInGroup(deps, tx, groupId, { instance, isNews });
-  return { instance, isNews };
+  for (const groupId of await groupsWith(tx, instanceId))
+    if (groupId !== own) await recordInGroup(deps, tx, groupId, instance);
+  return instance;
 }
 
 async function recordInGroup(
   deps: InventoryDependencies,
   tx: Transactor<InventoryTables>,
   groupId: GroupId,
-  { instance, isNews }: { readonly instance: Instance; readonly isNews: boolean },
+  { id, details }: Instance,
 ): Promise<void> {
-  const group = await findGroup(tx, groupId);
-  if (group === undefined) return;
-  const instances = await listGroupInstances(tx, groupId);
-  const known = await databasesOf(tx, groupId);
-  const seen = instance.details?.databases ?? [];
-  const databases = known.map(each => (each.instanceId === instance.id ? withSeenStates(each, seen) : each));
-  if (!isNews && !factsDiffer({ instances, databases: known }, { instances, databases })) return;
-  const changed = { ...group, version: group.version + 1 };
-  await updateGroup(tx, changed);
+  const databases = (await databasesOf(tx, groupId)).map(each =>
+    each.instanceId === id ? withSeenStates(each, details?.databases ?? []) : each,
+  );
   await replaceDatabases(tx, groupId, databases);
-  await publishGroup(deps, tx, changed, { instances, databases });
+  await tellGroup(deps, tx, groupId);
 }

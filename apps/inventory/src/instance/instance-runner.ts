@@ -1,8 +1,7 @@
 import type { InstanceId } from '@holdfast/domain';
 import { safeMessage } from '@holdfast/service';
 import type { RunnerDefinition } from '@holdfast/service/runner';
-import { findHolds } from '@holdfast/service/source-hold';
-import type { Transactor } from '@holdfast/store';
+import type { Reader, Transactor } from '@holdfast/store';
 import { coveredNames } from '../database/database-store.ts';
 import { sameName, type SeenInstance } from '../estate/estate.ts';
 import { discoverInstance } from '../estate/estate-store.ts';
@@ -11,35 +10,32 @@ import { groupsWith } from '../group/group-store.ts';
 import type { InventoryTables } from '../tables.ts';
 import { recordInstance } from './instance-commands.ts';
 import type { Instance } from './instance.ts';
-import { findInstance, groupInstancesBesideManagement, saveInstance } from './instance-store.ts';
+import { findInstance, instancesBesideManagement, reasonNotToAsk, saveInstance } from './instance-store.ts';
 
 type Look = { readonly seen: SeenInstance; readonly observedAt: string };
 
 /**
- * Keeps true what is known of the instances that hold a group's databases beside its Management database, each for itself: one that does
- * not answer leaves the others' facts fresh and its own older by the minute, with the reason beside them. Invariant: a look is stored
- * whole, with the version of each group raised only when something differs that others may act on. It only reads the estate, so it resumes
- * by looking again; a look is stored only where nobody has looked since. While an execution holds one of its groups nothing is sent there.
+ * Keeps true what is known of the instances beside those that groups are managed from, each for itself: one that does not answer leaves
+ * the others' facts fresh and its own older by the minute, with the reason beside them. Those in no group are among them: a standby's
+ * logins are compared with its source's. Invariant: a look is stored whole, with a version raised only when something differs that others
+ * may act on. It only reads the estate, so it resumes by looking again; a look is stored only where nobody has looked since. While an
+ * execution may work there nothing is sent.
  */
 export function instanceRunner(
   deps: InventoryDependencies,
-  observeEveryMs: number,
 ): RunnerDefinition<InstanceId, Instance | undefined, Instance, Look> {
-  const { store, clock } = deps;
+  const { store, clock, observeEveryMs } = deps;
   const isDue = ({ observedAt }: Instance, now: number) => Date.parse(observedAt) + observeEveryMs <= now;
   return {
     name: 'instance',
-    subjects: () => store.read(groupInstancesBesideManagement),
+    subjects: () => store.read(instancesBesideManagement),
     key: id => id,
     observe: id =>
-      store.read(async db => {
-        const holds = await findHolds(db, await groupsWith(db, id));
-        return holds.length === 0 ? findInstance(db, id) : undefined;
-      }),
+      store.read(async db => ((await reasonNotToAsk(db, id)) === undefined ? findInstance(db, id) : undefined)),
     decide: (instance, now) => (instance !== undefined && isDue(instance, now) ? instance : undefined),
     step: () => 'look',
-    async act({ address, serverName }) {
-      const look = await discoverInstance(deps, address, await store.read(coveredNames));
+    async act({ id, address, serverName }) {
+      const look = await discoverInstance(deps, address, await store.read(db => coveredAt(db, id)));
       if ('refused' in look) throw new Error(look.cause);
       // An address that leads elsewhere by now must not mix two servers' facts.
       if (!sameName(look.seen.serverName, serverName))
@@ -55,6 +51,11 @@ export function instanceRunner(
           await saveInstance(tx, { ...current, observationError: safeMessage(error) });
       }),
   };
+}
+
+/** No job covers a database where no group has one: what is restored there now is not opened. */
+async function coveredAt(db: Reader<InventoryTables>, id: InstanceId): Promise<readonly string[]> {
+  return (await groupsWith(db, id)).length === 0 ? [] : coveredNames(db);
 }
 
 async function recordLook(

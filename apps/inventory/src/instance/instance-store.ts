@@ -1,9 +1,12 @@
 import type { InstanceId } from '@holdfast/domain';
 import { discoveredId } from '@holdfast/service';
 import type { CursorKey, Page } from '@holdfast/service/graphql';
+import { findHolds, holdMessage } from '@holdfast/service/source-hold';
 import type { Reader, Transactor } from '@holdfast/store';
 import type { InventoryTables } from '../tables.ts';
 import type { InstanceDetails } from '../estate/estate.ts';
+import type { DiscoveredGroup } from '../estate/estate-store.ts';
+import { groupsWith } from '../group/group-store.ts';
 import type { Instance, InstanceAddress } from './instance.ts';
 
 type InstanceRow = InventoryTables['sql_instance'];
@@ -11,6 +14,12 @@ type InstanceRow = InventoryTables['sql_instance'];
 /** A server is known by the name it has for itself, wherever it is reached. */
 export function instanceId(serverName: string): InstanceId {
   return discoveredId('instance', serverName.toUpperCase()) as InstanceId;
+}
+
+/** An instance that was looked at, with the id of the server that answered. */
+export function resolvedInstance({ name, address, seen }: DiscoveredGroup['instances'][number]) {
+  const { serverName, databases } = seen;
+  return { id: instanceId(serverName), name, serverName, databases, address, seen };
 }
 
 export const instanceCursor = (instance: Instance): CursorKey => [instance.id];
@@ -38,17 +47,28 @@ export async function instancesCalled(
   return findInstances(db, serverNames.map(instanceId));
 }
 
-/** Instances of groups that none is managed from: those are looked at with the Management database. */
-export async function groupInstancesBesideManagement(db: Reader<InventoryTables>): Promise<InstanceId[]> {
+/** Instances that no group is managed from: the others are looked at with the Management database. */
+export async function instancesBesideManagement(db: Reader<InventoryTables>): Promise<InstanceId[]> {
   const managing = db.selectFrom('group_database').select('instance_id').where('role', '=', 'MANAGEMENT');
-  const rows = await db
-    .selectFrom('group_instance')
-    .select('instance_id')
-    .distinct()
-    .where('instance_id', 'not in', managing)
-    .orderBy('instance_id')
-    .execute();
-  return rows.map(({ instance_id }) => instance_id as InstanceId);
+  const rows = await db.selectFrom('sql_instance').select('id').where('id', 'not in', managing).orderBy('id').execute();
+  return rows.map(({ id }) => id as InstanceId);
+}
+
+/** Why nothing is sent there now, if so: an execution has the source of a group there, or may have its standby there (design.md §5). */
+export async function reasonNotToAsk(db: Reader<InventoryTables>, id: InstanceId): Promise<string | undefined> {
+  const groups = await groupsWith(db, id);
+  if (groups.length > 0) {
+    const [hold] = await findHolds(db, groups);
+    return hold === undefined ? undefined : holdMessage(hold);
+  }
+  const claims = db
+    .selectFrom('source_hold')
+    .select(['execution_id', 'claimed_at'])
+    .where('claimed_at', 'is not', null);
+  const claim = await claims.orderBy('claimed_at').executeTakeFirst();
+  return claim === undefined
+    ? undefined
+    : `Execution ${claim.execution_id} works since ${String(claim.claimed_at)}, and an instance in no group may be its standby: it is not asked until that ends.`;
 }
 
 /** The registered instance that each of these names means: as it calls itself, else as people named it, if that is one alone. */
@@ -91,6 +111,7 @@ export async function saveInstance(tx: Transactor<InventoryTables>, instance: In
     'observed_at',
     'observation_error',
     'details',
+    'told_logins',
   ] as const;
   await tx.dialect.upsert(tx.insertInto('sql_instance').values(row), { key: ['id'], columns }).execute();
 }
@@ -107,6 +128,7 @@ function toRow(instance: Instance): InstanceRow {
     observed_at: instance.observedAt,
     observation_error: instance.observationError,
     details: instance.details === null ? null : JSON.stringify(instance.details),
+    told_logins: instance.toldLogins,
   };
 }
 
@@ -122,5 +144,6 @@ function toInstance(row: InstanceRow): Instance {
     observedAt: row.observed_at,
     observationError: row.observation_error,
     details: row.details === null ? null : (JSON.parse(row.details) as InstanceDetails),
+    toldLogins: row.told_logins,
   };
 }

@@ -25,4 +25,6 @@ export type Instance = {
   readonly observationError: string | null;
   /** As of the last look; null when they were not kept then. */
   readonly details: InstanceDetails | null;
+  /** What was last published of its logins (`toldOfLogins`); null: nothing yet. */
+  readonly toldLogins: string | null;
 };

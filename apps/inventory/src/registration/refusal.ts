@@ -1,4 +1,21 @@
-import type { CommonRefusal, GroupRefusal, InstanceRefusal } from './registration-commands.ts';
+import type { NotAllowed } from '@holdfast/service';
+import type { Unreachable } from '../estate/estate-store.ts';
+import type { Group } from '../group/group.ts';
+import type { Instance } from '../instance/instance.ts';
+import type { InvalidInput } from './registration.ts';
+
+type CommonRefusal =
+  | InvalidInput
+  | Unreachable
+  | ({ readonly refused: 'NotAllowed' } & NotAllowed)
+  | { readonly refused: 'IdempotencyKeyReused' };
+export type GroupRefusal =
+  | CommonRefusal
+  | { readonly refused: 'NotAManagementDatabase'; readonly missing: readonly string[] }
+  | { readonly refused: 'InAvailabilityGroup'; readonly databases: readonly string[] }
+  | { readonly refused: 'GroupAlreadyRegistered'; readonly group: Group };
+export type InstanceRefusal =
+  CommonRefusal | { readonly refused: 'SqlInstanceAlreadyRegistered'; readonly instance: Instance };
 
 /** Refusals as the API words them. */
 export function groupRefusal(refused: GroupRefusal) {

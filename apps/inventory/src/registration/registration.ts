@@ -68,6 +68,19 @@ export function textProblem(field: string, text: string, max: number): InvalidIn
   return undefined;
 }
 
+export function keyProblem(key: string): InvalidInput | undefined {
+  return textProblem('idempotencyKey', key, 200);
+}
+
+export function strayDatabase({ database }: ConnectionInput, field: string): InvalidInput | undefined {
+  if (database === undefined || database === null) return undefined;
+  return invalid(
+    `${field}.database`,
+    'A database has no meaning here.',
+    'Leave it out: only the management connection names one.',
+  );
+}
+
 export function invalid(field: string, message: string, fix: string): InvalidInput {
   return { refused: 'InvalidInput', field, message, fix };
 }

@@ -1,30 +1,29 @@
-import type { DatabaseId, GroupId, InstanceId } from '@holdfast/domain';
-import { sqlInstanceRegistered } from '@holdfast/events';
-import { allows, type Caller, discoveredId, newId, type NotAllowed, parseSecretRef } from '@holdfast/service';
+import type { GroupId } from '@holdfast/domain';
+import { allows, type Caller, newId } from '@holdfast/service';
 import { findEarlierRequest, type IdempotentRequest, rememberRequest } from '@holdfast/service/host';
-import { addressProblem } from '@holdfast/sqlserver';
 import type { Transactor } from '@holdfast/store';
 import { replaceComputers } from '../computer/computer-store.ts';
 import { type CoverageFinding, coverageOf, inAvailabilityGroup } from '../coverage/coverage.ts';
 import { discoveredCoverage } from '../coverage/coverage-store.ts';
-import { coveredNames, replaceDatabases } from '../database/database-store.ts';
+import { coveredNames, databaseIdIn, replaceDatabases } from '../database/database-store.ts';
 import { sameName } from '../estate/estate.ts';
-import { type DiscoveredGroup, discoverGroup, discoverInstance, type Unreachable } from '../estate/estate-store.ts';
-import { type InventoryDependencies, publishGroup } from '../group/group-commands.ts';
+import { type DiscoveredGroup, discoverGroup } from '../estate/estate-store.ts';
+import { type InventoryDependencies, tellGroup } from '../group/group-commands.ts';
 import type { Group } from '../group/group.ts';
-import { allGroups, findGroup, findGroupManagedBy, insertGroup } from '../group/group-store.ts';
-import type { Instance } from '../instance/instance.ts';
+import { findGroupManagedBy, insertGroup, requireGroup } from '../group/group-store.ts';
 import { recordInstance } from '../instance/instance-commands.ts';
-import { findInstance, findNamedInstances, instanceId, saveInstanceName } from '../instance/instance-store.ts';
+import { findNamedInstances, resolvedInstance, saveInstanceName } from '../instance/instance-store.ts';
 import type { InventoryTables } from '../tables.ts';
+import type { GroupRefusal } from './refusal.ts';
+import { connectionRules } from './register-sql-instance-commands.ts';
 import {
   awaitedInstances,
   type ConnectionInput,
-  type ConnectionRules,
   invalid,
-  type InvalidInput,
+  keyProblem,
   memberDatabases,
   parseConnection,
+  strayDatabase,
   textProblem,
 } from './registration.ts';
 
@@ -38,32 +37,10 @@ export type RegisterGroupInput = {
   readonly dryRun: boolean;
 };
 
-export type CommonRefusal =
-  | InvalidInput
-  | Unreachable
-  | ({ readonly refused: 'NotAllowed' } & NotAllowed)
-  | { readonly refused: 'IdempotencyKeyReused' };
-export type GroupRefusal =
-  | CommonRefusal
-  | { readonly refused: 'NotAManagementDatabase'; readonly missing: readonly string[] }
-  | { readonly refused: 'InAvailabilityGroup'; readonly databases: readonly string[] }
-  | { readonly refused: 'GroupAlreadyRegistered'; readonly group: Group };
-export type InstanceRefusal =
-  CommonRefusal | { readonly refused: 'SqlInstanceAlreadyRegistered'; readonly instance: Instance };
-
 export type RegisteredGroup =
   | { readonly group: Group }
   | { readonly discovered: DiscoveredGroup; readonly findings: readonly CoverageFinding[] }
   | GroupRefusal;
-
-const rules: ConnectionRules = {
-  // A login is named by reference: its text is not known here.
-  addressProblem: address => addressProblem(address, ''),
-  referenceProblem(reference) {
-    const parsed = parseSecretRef(reference);
-    return 'problem' in parsed ? parsed : undefined;
-  },
-};
 
 export async function registerGroup(
   deps: InventoryDependencies,
@@ -112,12 +89,6 @@ async function registeredBefore(deps: InventoryDependencies, id: GroupId): Promi
   return { group: await deps.store.read(db => requireGroup(db, id)) };
 }
 
-async function requireGroup(db: Parameters<typeof findGroup>[0], id: GroupId): Promise<Group> {
-  const group = await findGroup(db, id);
-  if (group === undefined) throw new Error(`The group of an earlier request is gone: ${id}`);
-  return group;
-}
-
 type NewGroup = {
   readonly input: RegisterGroupInput;
   readonly found: DiscoveredGroup;
@@ -143,7 +114,7 @@ async function saveNewGroup(
   if (management === undefined) throw new Error('The Management database is not among the databases of its group.');
   const group: Group = {
     id,
-    version: 1,
+    version: 0,
     name: input.name.trim(),
     site: input.site.trim(),
     tags: [...(input.tags ?? [])],
@@ -153,6 +124,7 @@ async function saveNewGroup(
     observationError: null,
     awaitedInstances: awaitedInstances(found),
     tables: found.tables,
+    told: null,
   };
   for (const instance of resolved) {
     await recordInstance(deps, tx, { ...instance, site: group.site, observedAt });
@@ -165,92 +137,9 @@ async function saveNewGroup(
   );
   await replaceDatabases(tx, id, databases);
   await replaceComputers(tx, id, found.tables.platform?.computers ?? []);
-  await publishGroup(deps, tx, group, {
-    instances: resolved.map(({ id: instanceId, name }) => ({ instanceId, name })),
-    databases,
-  });
+  const told = await tellGroup(deps, tx, id);
   await rememberRequest(tx, request, id);
-  return { group };
-}
-
-/** An instance that was looked at, with the id of the server that answered. */
-export function resolvedInstance({ name, address, seen }: DiscoveredGroup['instances'][number]) {
-  const { serverName, databases } = seen;
-  return { id: instanceId(serverName), name, serverName, databases, address, seen };
-}
-
-export type RegisterSqlInstanceInput = {
-  readonly idempotencyKey: string;
-  readonly name: string;
-  readonly site: string;
-  readonly connection: ConnectionInput;
-};
-
-export async function registerSqlInstance(
-  deps: InventoryDependencies,
-  caller: Caller,
-  input: RegisterSqlInstanceInput,
-): Promise<{ readonly instance: Instance } | InstanceRefusal> {
-  const refusal = allows(caller, 'administer');
-  if (refusal !== undefined) return { refused: 'NotAllowed', ...refusal };
-  const problem =
-    textProblem('name', input.name, 128) ??
-    textProblem('site', input.site, 64) ??
-    keyProblem(input.idempotencyKey) ??
-    strayDatabase(input.connection, 'connection');
-  if (problem !== undefined) return problem;
-  const address = parseConnection(input.connection, 'connection', rules);
-  if ('refused' in address) return address;
-  const request: IdempotentRequest = { caller, key: input.idempotencyKey, mutation: 'registerSqlInstance', input };
-  const earlier = await deps.store.read(db => findEarlierRequest(db, request));
-  if (earlier === 'other input') return { refused: 'IdempotencyKeyReused' };
-  if (earlier !== undefined)
-    return { instance: await deps.store.read(db => requireInstance(db, earlier.resultId as InstanceId)) };
-
-  const found = await discoverInstance(deps, address, await deps.store.read(coveredNames));
-  if ('refused' in found) return found;
-  const id = instanceId(found.seen.serverName);
-  return deps.store.transaction(async tx => {
-    const again = await findEarlierRequest(tx, request);
-    if (again === 'other input') return { refused: 'IdempotencyKeyReused' };
-    if (again !== undefined) return { instance: await requireInstance(tx, again.resultId as InstanceId) };
-    const taken = await findInstance(tx, id);
-    if (taken !== undefined) {
-      // Another name of a server that is known: asked for by a group's tables it is news, otherwise a second registration.
-      const isAwaited = (await allGroups(tx)).some(({ awaitedInstances }) =>
-        awaitedInstances.some(({ name }) => sameName(name, input.name.trim())),
-      );
-      if (!isAwaited) return { refused: 'SqlInstanceAlreadyRegistered', instance: taken };
-      await saveInstanceName(tx, id, input.name.trim());
-      await rememberRequest(tx, request, id);
-      return { instance: taken };
-    }
-    const { instance } = await recordInstance(deps, tx, {
-      ...found,
-      id,
-      name: input.name.trim(),
-      address,
-      site: input.site.trim(),
-    });
-    await saveInstanceName(tx, id, instance.name);
-    const { version, name, serverName, site, productVersion } = instance;
-    await deps.outbox.append(tx, sqlInstanceRegistered, {
-      instanceId: id,
-      version,
-      name,
-      serverName,
-      site,
-      productVersion,
-    });
-    await rememberRequest(tx, request, id);
-    return { instance };
-  });
-}
-
-async function requireInstance(db: Parameters<typeof findInstance>[0], id: InstanceId): Promise<Instance> {
-  const instance = await findInstance(db, id);
-  if (instance === undefined) throw new Error(`The instance of an earlier request is gone: ${id}`);
-  return instance;
+  return { group: told };
 }
 
 function parseRegistration(input: RegisterGroupInput) {
@@ -264,34 +153,16 @@ function parseRegistration(input: RegisterGroupInput) {
       'The name of the Management database is missing.',
       'Give it; its default name is BizTalkMgmtDb.',
     );
-  const address = parseConnection(input.management, 'management', rules);
+  const address = parseConnection(input.management, 'management', connectionRules);
   if ('refused' in address) return address;
   const confirmed = [];
   for (const [index, { name, connection }] of (input.instances ?? []).entries()) {
     const field = `instances.${index}.connection`;
     const stray = strayDatabase(connection, field);
     if (stray !== undefined) return stray;
-    const parsed = parseConnection(connection, field, rules);
+    const parsed = parseConnection(connection, field, connectionRules);
     if ('refused' in parsed) return parsed;
     confirmed.push({ name, address: parsed });
   }
   return { management: { address, database: database.trim() }, confirmed };
-}
-
-function keyProblem(key: string): InvalidInput | undefined {
-  return textProblem('idempotencyKey', key, 200);
-}
-
-function strayDatabase({ database }: ConnectionInput, field: string): InvalidInput | undefined {
-  if (database === undefined || database === null) return undefined;
-  return invalid(
-    `${field}.database`,
-    'A database has no meaning here.',
-    'Leave it out: only the management connection names one.',
-  );
-}
-
-export function databaseIdIn(groupId: GroupId): (name: string, serverName: string) => DatabaseId {
-  return (name, serverName) =>
-    discoveredId('database', groupId, name.toUpperCase(), serverName.toUpperCase()) as DatabaseId;
 }
