@@ -7,12 +7,23 @@
  */
 export type ErrorClass = 'transient' | 'lost' | 'login' | 'permission' | 'state' | 'media' | 'chain' | 'fatal';
 
-export type ErrorMeaning = { readonly errorClass: ErrorClass; readonly hint: string };
+/**
+ * What a number says beyond its class. `DAMAGED_FILE` the file itself, not its place or kind: to be copied again, or left behind by a reseed
+ * (§2.5) · `FULL_DISK` no room for what a file of the instance has to take.
+ */
+export type Finding = 'DAMAGED_FILE' | 'FULL_DISK';
 
-const means = (errorClass: ErrorClass, hint: string, numbers: readonly number[]): (readonly [number, ErrorMeaning])[] =>
-  numbers.map(number => [number, { errorClass, hint }]);
+export type ErrorMeaning = { readonly errorClass: ErrorClass; readonly hint: string; readonly finding?: Finding };
 
-// 102, 105, 137, 156, 207, 208, 229, 1222 and 2812 are general knowledge of SQL Server: unverified.
+const means = (
+  errorClass: ErrorClass,
+  hint: string,
+  numbers: readonly number[],
+  finding?: Finding,
+): (readonly [number, ErrorMeaning])[] =>
+  numbers.map(number => [number, finding === undefined ? { errorClass, hint } : { errorClass, hint, finding }]);
+
+// 102, 105, 137, 156, 207, 208, 229, 1105, 1222, 1802, 2812, 5149, 6101, 6110, 6112 and 9002 are general knowledge of SQL Server: unverified.
 const byNumber: ReadonlyMap<number, ErrorMeaning> = new Map([
   ...means(
     'transient',
@@ -76,7 +87,15 @@ const byNumber: ReadonlyMap<number, ErrorMeaning> = new Map([
     'A file of the database cannot be placed: the path is taken, missing or not writable for the service account.',
     [1834, 3142, 3156, 3176, 3234, 5120, 5123, 5133],
   ),
-  ...means('state', 'Not enough free space on the volume of the data files.', [3257]),
+  ...means('state', 'Not enough free space on the volume of the data files.', [3257], 'FULL_DISK'),
+  ...means('state', 'A data file of the database has no room to grow; make room on its volume.', [1105], 'FULL_DISK'),
+  ...means(
+    'state',
+    'The log of the database is full; make room on its volume, or see what keeps it from being cut (a log backup, an open transaction).',
+    [9002],
+    'FULL_DISK',
+  ),
+  ...means('state', 'A file of the database could not be created or grown; see the error beside it.', [1802, 5149]),
   ...means(
     'state',
     'The certificate that encrypted this backup is missing on this server; restore it there first.',
@@ -88,18 +107,28 @@ const byNumber: ReadonlyMap<number, ErrorMeaning> = new Map([
     [4319, 4320, 4328],
   ),
   ...means('state', 'More log must be applied before the database can be recovered.', [4303, 4318, 4332, 4333]),
-  ...means('state', 'The session does not run any more, or cannot be ended.', [6104, 6106, 6107, 6115]),
+  ...means('state', 'The session does not run any more, or cannot be ended.', [6101, 6104, 6106, 6107, 6115]),
+  ...means('state', 'The unit of work does not exist any more.', [6110]),
+  ...means(
+    'state',
+    'The unit of work is prepared, and this server leaves it to its coordinator (MSDTC): resolve it there.',
+    [6112],
+  ),
   ...means('state', 'The Agent job does not exist, already runs, or the Agent is down.', [14262, 22022]),
   ...means('media', 'The file cannot be opened by the service account of this instance.', [3201]),
   ...means(
     'media',
     'The file is cut, damaged or no backup; copy it again and compare its hash.',
-    [3182, 3183, 3186, 3189, 3203, 3208, 3241, 3242, 3243, 3254, 3256, 3266, 3287],
+    [3182, 3183, 3186, 3189, 3203, 3208, 3241, 3242, 3254, 3256],
+    'DAMAGED_FILE',
   ),
+  // Not among those that sqlserver.md §2.5 says another copy can mend.
+  ...means('media', 'The file is cut, damaged or no backup; copy it again and compare its hash.', [3243, 3266, 3287]),
+  ...means('media', 'The file is not the kind of backup this statement needs, or not whole.', [3143], 'DAMAGED_FILE'),
   ...means(
     'media',
     'The file is not the kind of backup this statement needs, or not whole.',
-    [3132, 3133, 3135, 3143, 3227, 3231, 3258],
+    [3132, 3133, 3135, 3227, 3231, 3258],
   ),
   ...means('media', 'Writing the file failed; check space and the path to the share.', [3202]),
   ...means('media', 'The file holds no checksums: do not ask for CHECKSUM.', [3187]),
@@ -123,6 +152,11 @@ const byNumber: ReadonlyMap<number, ErrorMeaning> = new Map([
 // Operating system errors inside 3201, 3202 and 3203 that a network or a lock explains (sqlserver.md §2.5).
 const passingOsErrors = new Set([32, 53, 59, 64, 121, 1231]);
 const deniedOsErrors = new Set([5, 1326]);
+// "There is not enough space on the disk." (sqlserver.md §1.4)
+const fullOsError = 112;
+const deviceNumbers = new Set([3201, 3202, 3203]);
+/** Numbers whose text carries what the operating system said of a file; that of 5123 and 5149: unverified. */
+const osErrorNumbers = new Set([...deviceNumbers, 5123, 5149]);
 
 const osErrorOf = (text: string): number | undefined => {
   const match = /(?:Operating system error|failed:)\s*(\d+)\s*\(/i.exec(text);
@@ -144,10 +178,14 @@ const deviceMeaning = (text: string): ErrorMeaning | undefined => {
 
 /** What a number (with its text, for the operating system's part) and severity mean. */
 export const meaningOf = (number: number, severity: number, text: string): ErrorMeaning => {
-  if (number === 3201 || number === 3202 || number === 3203) {
-    const device = deviceMeaning(text);
-    if (device !== undefined) return device;
-  }
+  if (osErrorNumbers.has(number) && osErrorOf(text) === fullOsError)
+    return {
+      errorClass: 'state',
+      hint: 'The disk has no room; make room there, then send the same again.',
+      finding: 'FULL_DISK',
+    };
+  const device = deviceNumbers.has(number) ? deviceMeaning(text) : undefined;
+  if (device !== undefined) return device;
   const known = byNumber.get(number);
   if (known !== undefined) return known;
   if (severity >= 20)

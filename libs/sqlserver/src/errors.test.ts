@@ -27,6 +27,10 @@ describe('classifying errors', () => {
     expect(
       classify(requestError(5069, 'ALTER DATABASE statement failed.', 16, [requestError(5011, 'absent')])),
     ).toMatchObject({ number: 5011 });
+    // Whether it comes before or after what it points to.
+    expect(classify(requestError(5170, 'exists', 16, [requestError(1802, 'CREATE DATABASE failed.')]))).toMatchObject({
+      number: 5170,
+    });
   });
 
   it('keeps a closing number when nothing came before it', () => {
@@ -56,6 +60,18 @@ describe('classifying errors', () => {
       'transient',
     ],
     [3201, 16, "Cannot open backup device 'f'. Operating system error 5(Access is denied.).", 'permission'],
+    [3202, 16, 'Write on "f" failed: 112(There is not enough space on the disk.)', 'state'],
+    [
+      3202,
+      16,
+      'Write on "f" failed: 1117(The request could not be performed because of an I/O device error.)',
+      'media',
+    ],
+    [6101, 16, '', 'state'],
+    [6110, 16, '', 'state'],
+    [6112, 16, '', 'state'],
+    [9002, 17, '', 'state'],
+    [1105, 17, '', 'state'],
     [18456, 14, '', 'login'],
     [596, 21, '', 'lost'],
     [99_999, 14, '', 'permission'],

@@ -64,8 +64,8 @@ export class LockLost extends SqlServerError {
   }
 }
 
-// The last error only says that the statement ended; the cause came before it (sqlserver.md §8.3).
-const closingNumbers = new Set([3013, 3119, 5069]);
+// These only say that the statement ended; the cause stands beside them (sqlserver.md §8.3; 1802: unverified).
+const closingNumbers = new Set([1802, 3013, 3119, 5069]);
 
 const field = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;

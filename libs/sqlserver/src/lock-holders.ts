@@ -1,5 +1,5 @@
 /** Who is connected to an instance for a group: leaders recognise each other by the program names of their sessions (design.md §5). */
-import { SqlServerError } from './errors.ts';
+import { saysSessionGone } from './conditions.ts';
 import { compareTokens, type Holder, parseProgramName, renderProgramName } from './program-name.ts';
 import type { SqlServer } from './server.ts';
 import { programSessions } from './statements-observe.ts';
@@ -57,8 +57,8 @@ const kill = async (server: SqlServer, sessionId: number): Promise<void> => {
   try {
     await server.query(killSession, { sessionId });
   } catch (error) {
-    // 6106: it ended by itself between the look and the KILL.
-    if (!(error instanceof SqlServerError && error.number === 6106)) throw error;
+    // It may have ended by itself between the look and the KILL.
+    if (!saysSessionGone(error)) throw error;
   }
 };
 

@@ -1,10 +1,10 @@
 /** What a BizTalk Management database says (biztalk-dr.md §1.1, §1.3, §2.7). Claims, not evidence: names as configured, rows as written. */
+import { saysNoSuchDatabase } from './conditions.ts';
 import { type Observed, observedAt, observeRows } from './observe.ts';
 import type { RecordedTime } from './recorded-time.ts';
 import type { SqlServer } from './server.ts';
 import type { Row } from './statement.ts';
 import * as statements from './statements-management.ts';
-import { SqlServerError } from './errors.ts';
 
 export type GroupRow = Row<typeof statements.group.columns>;
 export type MessageBoxRow = Row<typeof statements.messageBoxes.columns>;
@@ -40,8 +40,7 @@ const presentObjects = async (server: SqlServer, management: string): Promise<Re
     const rows = await server.query(statements.managementObjects, { management });
     return new Set(rows.map(row => row.name.toLowerCase()));
   } catch (error) {
-    // 911: no such database. 208 is what an unknown database in a three-part name gives (unverified).
-    if (error instanceof SqlServerError && (error.number === 911 || error.number === 208)) return undefined;
+    if (saysNoSuchDatabase(error)) return undefined;
     throw error;
   }
 };

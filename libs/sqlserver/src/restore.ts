@@ -3,7 +3,8 @@
  * (sqlserver.md §0 item 3), and some errors mean that the work had been done before (§2.5).
  */
 import type { MarkName } from '@holdfast/domain/mark';
-import { type ServerMessage, SqlServerError } from './errors.ts';
+import { saysAlreadyApplied, saysAlreadyRecovered, saysNotReached } from './conditions.ts';
+import type { ServerMessage } from './errors.ts';
 import type { Exclusive } from './exclusive.ts';
 import type { Statement } from './statement.ts';
 import * as statements from './statements-restore.ts';
@@ -18,9 +19,6 @@ export type OnPercent = (percent: number) => void;
 
 /** A file as the restoring instance sees it. `checksum` only when its header says it holds checksums (3187). */
 export type BackupSource = { readonly path: string; readonly position: number; readonly checksum: boolean };
-
-// Information that says: the statement succeeded, but its point was not reached; the database stays RESTORING (sqlserver.md §2.3).
-const notReached = new Set([4322, 4329, 4339]);
 
 const figuresOf = (messages: readonly ServerMessage[]): RestoreFigures | null => {
   const text = messages.findLast(message => message.number === 3014)?.text ?? '';
@@ -46,11 +44,6 @@ const run = async <P extends object>(
   return { figures: figuresOf(messages), messages };
 };
 
-const missed = ({ messages }: Told): boolean => messages.some(message => notReached.has(message.number));
-
-const isError = (error: unknown, number: number): error is SqlServerError =>
-  error instanceof SqlServerError && error.number === number;
-
 /** Creates the database or starts its sequence again. `replace` gives up what the existing one holds: never the default (sqlserver.md §2.2). */
 export const restoreFull = async (
   exclusive: Exclusive,
@@ -73,7 +66,7 @@ export const restoreLog = async (
     const told = await run(exclusive, statements.restoreLog, { database, ...source }, onPercent);
     return { outcome: 'RESTORED', ...told };
   } catch (error) {
-    if (isError(error, 4326)) return { outcome: 'ALREADY_APPLIED', figures: null, messages: error.messages };
+    if (saysAlreadyApplied(error)) return { outcome: 'ALREADY_APPLIED', figures: null, messages: error.messages };
     throw error;
   }
 };
@@ -90,7 +83,7 @@ export const restoreLogToMark = async (
 ): Promise<{ readonly outcome: 'STOPPED' | 'MARK_NOT_REACHED' } & Told> => {
   const { database, source, mark } = params;
   const told = await run(exclusive, statements.restoreLogToMark, { database, ...source, mark }, onPercent);
-  return { outcome: missed(told) ? 'MARK_NOT_REACHED' : 'STOPPED', ...told };
+  return { outcome: saysNotReached(told.messages) ? 'MARK_NOT_REACHED' : 'STOPPED', ...told };
 };
 
 /**
@@ -104,9 +97,9 @@ export const recover = async (
 ): Promise<{ readonly outcome: 'RECOVERED' | 'ALREADY_RECOVERED' | 'NOT_RECOVERED' } & Told> => {
   try {
     const told = await run(exclusive, statements.recoverDatabase, params, onPercent);
-    return { outcome: missed(told) ? 'NOT_RECOVERED' : 'RECOVERED', ...told };
+    return { outcome: saysNotReached(told.messages) ? 'NOT_RECOVERED' : 'RECOVERED', ...told };
   } catch (error) {
-    if (isError(error, 3153)) return { outcome: 'ALREADY_RECOVERED', figures: null, messages: error.messages };
+    if (saysAlreadyRecovered(error)) return { outcome: 'ALREADY_RECOVERED', figures: null, messages: error.messages };
     throw error;
   }
 };

@@ -177,9 +177,11 @@ export const killSession = defineStatement({
 
 export const rollBackUnit = defineStatement({
   name: 'KILL … WITH ROLLBACK',
-  purpose: 'Ends a distributed transaction that is prepared here and whose coordinator is gone for good, by rolling back its part.',
+  purpose:
+    'Ends a distributed transaction that is prepared here and whose coordinator is gone for good, by rolling back its part.',
   // WITH ROLLBACK is on the page of the current versions and not on that of 2014; an older server may answer 6112, "only MS DTC can resolve".
-  documentation: 'learn.microsoft.com, KILL (Transact-SQL), UOW and WITH ROLLBACK; on a prepared part unverified on a real server',
+  documentation:
+    'learn.microsoft.com, KILL (Transact-SQL), UOW and WITH ROLLBACK; on a prepared part unverified on a real server',
   // What it ended is not there any more; the number of that refusal is unverified.
   repeat: 'refused',
   channel: 'batch',

@@ -1,6 +1,7 @@
 import type { InstanceId } from '@holdfast/domain';
 import { SecretError } from '@holdfast/service';
 import { SqlServerError, statements } from '@holdfast/sqlserver';
+import { saysAgentRefused } from '@holdfast/sqlserver/conditions';
 import { observeBackupSettings } from '@holdfast/sqlserver/management';
 import type { JobFacts } from '../backup-job/backup-job.ts';
 import { readJob } from './job-look-store.ts';
@@ -24,8 +25,7 @@ export type JobUnreachable =
   | { readonly kind: 'HELD'; readonly cause: string }
   | { readonly kind: 'UNKNOWN'; readonly cause: string };
 
-// Agent's one number for several refusals (sqlserver.md §4.3): which one it is stands in the text.
-const agentRefused = 22022;
+// Agent has one number for several refusals (sqlserver.md §4.3): which one it is stands in the text.
 const alreadyRunning = /already running/i;
 
 export async function withJobControl<Answer>(
@@ -55,7 +55,7 @@ export async function withJobControl<Answer>(
             await server.query(statements.startJob, { job: name });
             return 'STARTED';
           } catch (error) {
-            if (!(error instanceof SqlServerError) || error.number !== agentRefused) throw error;
+            if (!saysAgentRefused(error)) throw error;
             if (alreadyRunning.test(error.message)) return 'RUNNING';
             throw new AgentDown(error.message, { cause: error });
           }

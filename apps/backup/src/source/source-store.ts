@@ -1,5 +1,6 @@
 import type { InstanceId, MarkName } from '@holdfast/domain';
 import { type SqlServer, SqlServerError, statements } from '@holdfast/sqlserver';
+import { saysFileRefused, saysNotOpened } from '@holdfast/sqlserver/conditions';
 import { type HistoryFact, observeBackupHistory } from '@holdfast/sqlserver/management';
 import { type MarkFact, observeHeaders, observeMarks, observeServer } from '@holdfast/sqlserver/observe';
 import { bySource, type FileRequest, type Finding } from '../backup-file/backup-file.ts';
@@ -187,11 +188,9 @@ async function readFile(
     return { kind: 'HEADERS', headers };
   } catch (error) {
     if (!(error instanceof SqlServerError)) throw error;
-    const { errorClass, number } = error;
-    // 3201: the service account cannot open the file; what its text adds is already in the class (sqlserver.md §2.5).
-    if (errorClass === 'media') return { kind: 'LOST', state: number === 3201 ? 'MISSING' : 'DAMAGED' };
-    if (errorClass === 'permission' && (number === 3201 || number === 3203))
-      return { kind: 'LOST', state: 'UNREADABLE' };
+    const { errorClass } = error;
+    if (errorClass === 'media') return { kind: 'LOST', state: saysNotOpened(error) ? 'MISSING' : 'DAMAGED' };
+    if (errorClass === 'permission' && saysFileRefused(error)) return { kind: 'LOST', state: 'UNREADABLE' };
     // The instance is gone, not the file: the files after this one need not be tried.
     if (errorClass === 'lost' || errorClass === 'login') throw error;
     return { kind: 'NO_ANSWER', problem: `${params.path}: ${error.message} ${error.hint}` };
