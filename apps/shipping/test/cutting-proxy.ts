@@ -2,10 +2,10 @@ import { connect, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
 /**
- * Stands between a client and a server. When the client first sends `text` (UTF-16, as TDS carries statements), `cut` runs before the server
- * has it; then the server gets it together with the end of the connection: it begins what nobody waits for any more.
+ * Stands between a client and a server. When the client first sends `text` (UTF-16, as TDS carries statements), `cut` gets it and what follows
+ * before the server has it; then the server gets it together with the end of the connection: it begins what nobody waits for any more.
  */
-export async function startCuttingProxy(port: number, text: string, cut: () => Promise<void>) {
+export async function startCuttingProxy(port: number, text: string, cut: (sent: string) => Promise<void>) {
   const wanted = Buffer.from(text, 'utf16le');
   const sockets = new Set<Socket>();
   let isCut = false;
@@ -25,7 +25,8 @@ export async function startCuttingProxy(port: number, text: string, cut: () => P
     client.on('data', chunk => {
       if (isCut || !chunk.includes(wanted)) return void upstream.write(chunk);
       isCut = cutting = true;
-      void cut().then(() => upstream.end(chunk));
+      const sent = chunk.subarray(chunk.indexOf(wanted)).toString('utf16le');
+      void cut(sent).then(() => upstream.end(chunk));
     });
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newId } from '@holdfast/service';
 import { whyNoTestServer } from '@holdfast/sqlserver/testing';
 import type { Store } from '@holdfast/store';
@@ -11,7 +11,7 @@ import { pauseStandby, resumeStandby } from '../src/standby/pause-commands.ts';
 import { claimStandby, releaseStandby } from '../src/standby/standby-commands.ts';
 import type { ShippingTables } from '../src/tables.ts';
 import type { SetPayload } from './estate.ts';
-import { until } from './publisher.ts';
+import { patienceMs, until } from './publisher.ts';
 import { startSource } from './source.ts';
 import {
   isSettled,
@@ -30,6 +30,8 @@ const reason = process.env['SQLSERVER_URL'] === undefined ? whyNoTestServer(proc
 const suite = reason === undefined ? describe : describe.skip;
 const [first, second] = names as [string, string];
 
+jest.setTimeout(patienceMs);
+
 suite(`a backup that cannot be restored${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
   let folder: string;
   let backups: string;
@@ -47,7 +49,7 @@ suite(`a backup that cannot be restored${reason === undefined ? '' : ` (skipped:
     await rot(join(backups, `${second}_LOG_2.bak`));
     world = await prepareWorld(backups, sets, 2);
     store = await openWorldStore(world.folder);
-  }, 120_000);
+  });
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close();
   });
@@ -85,7 +87,7 @@ suite(`a backup that cannot be restored${reason === undefined ? '' : ` (skipped:
       code: 'RESEED',
       evidence: `databases: ${second}`,
     });
-  }, 60_000);
+  });
 
   it('cannot be passed without a full after it', async () => {
     const { standby, streams } = await stored();
@@ -124,7 +126,9 @@ suite(`a backup that cannot be restored${reason === undefined ? '' : ` (skipped:
     await until('the copy is not what was written', async () =>
       ofSecond(await stored()).problem?.reason.code === 'COPY_DAMAGED' ? true : undefined,
     );
-    expect(await restoresSent()).toEqual(before);
+    // The other one may go on meanwhile: the mark of the last set was in reach.
+    const ofSecondSent = async () => (await restoresSent()).filter(([database]) => database === second);
+    expect(await ofSecondSent()).toEqual(before.filter(([database]) => database === second));
     // As the copy runner does it.
     await writeFile(full, content);
     await saveCopies(store, world.standbyId, sets.slice(3), copies);
@@ -132,7 +136,7 @@ suite(`a backup that cannot be restored${reason === undefined ? '' : ` (skipped:
     const since = (await restoresSent()).slice(before.length);
     expect(since.filter(([database]) => database === second)).toEqual([[second, 'FULL_4', true]]);
     expect(since.filter(([database, , replaces]) => database === first && replaces)).toEqual([]);
-  }, 90_000);
+  });
 
   it('rests while it is paused, over a restart, and goes on when its time is over', async () => {
     const { id } = (await stored()).standby;
@@ -173,7 +177,7 @@ suite(`a backup that cannot be restored${reason === undefined ? '' : ` (skipped:
     await pauseStandby(dependencies, operator, { standbyId: id, reason: 'a moment', until: soon });
     await until('in sync', async () => (isSettled(await stored(), sets) ? true : undefined));
     expect((await stored()).standby.pause).toBeNull();
-  }, 60_000);
+  });
 });
 
 /** One byte of the payload: the file still begins and ends as a backup does. */

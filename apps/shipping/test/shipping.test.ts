@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   fileCopied,
   groupObserved,
@@ -23,7 +23,7 @@ import { whyNoTestServer } from '@holdfast/sqlserver/testing';
 import { shippingSchema } from '../src/config.ts';
 import { createShipping } from '../src/service.ts';
 import type { SetPayload } from './estate.ts';
-import { startOthers, until } from './publisher.ts';
+import { patienceMs, startOthers, until } from './publisher.ts';
 import { positionAt, startEstate } from './source.ts';
 
 // Two real servers would have to share folders that only their operator knows: this suite makes its own.
@@ -36,6 +36,8 @@ const names = ['BizTalkMgmtDb', 'BizTalkMsgBoxDb'];
 const times = (count: number) => Array.from({ length: count }, (_, index) => index);
 const primaryId = discoveredId('instance', 'PRIMARY\\BTS');
 const standbyInstanceId = discoveredId('instance', 'STANDBY\\BTS');
+
+jest.setTimeout(patienceMs);
 
 suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
   let estate: Awaited<ReturnType<typeof startEstate>>;
@@ -191,7 +193,7 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
       serverName: 'STANDBY\\BTS',
       address: { ...address, userRef: 'env:USER', passwordRef: 'env:PASSWORD' },
     });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await service.stop();
@@ -199,7 +201,7 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     await bus.close();
     await estate.close();
     rmSync(stateFolder, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   const taken = `query ($of: [_Any!]!) { _entities(representations: $of) { ... on BizTalkGroup { rpo { taken { markName } restorable { markName } } } } }`;
 

@@ -35,14 +35,20 @@ export async function startEstate(names: readonly string[]) {
   }
 }
 
+export type Circumstances = {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly name?: string;
+  /** Of the stand-in, as its README names them. */
+  readonly faults?: readonly string[];
+};
+
 /** The standby instance with its own files in `folder`; it sees `copies` as `E:\\Copies`. */
 export async function startStandby(
   folder: string,
   copies: string,
-  env: NodeJS.ProcessEnv = process.env,
-  name = 'STANDBY\\BTS',
+  { env = process.env, name = 'STANDBY\\BTS', faults = [] }: Circumstances = {},
 ): Promise<TestServer> {
-  return startInstance('standby', { name, folder, shares: { 'E:\\Copies': copies } }, env);
+  return startInstance('standby', { name, folder, shares: { 'E:\\Copies': copies }, faults }, env);
 }
 
 /** The primary instance with these databases; `take` makes the next backup set, `without` a database that the job left out. */
@@ -88,15 +94,20 @@ export async function startSource(folder: string, names: readonly string[], inst
 
 async function startInstance(
   role: 'primary' | 'standby',
-  of: { readonly name: string; readonly folder: string; readonly shares: Readonly<Record<string, string>> },
+  of: {
+    readonly name: string;
+    readonly folder: string;
+    readonly shares: Readonly<Record<string, string>>;
+    readonly faults?: readonly string[];
+  },
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<TestServer> {
-  const { name, folder, shares } = of;
+  const { name, folder, shares, faults = [] } = of;
   const data = join(folder, `${role}-data`);
   const dataFolder = join(folder, role);
   for (const made of [data, dataFolder, ...Object.values(shares)]) await mkdir(made, { recursive: true });
   const maps = { ...shares, 'D:\\Data': data };
-  return startTestServer(role, { name, dataFolder, maps }, env);
+  return startTestServer(role, { name, dataFolder, maps, faults }, env);
 }
 
 export const positionAt = async (server: SqlServer, name: string) =>

@@ -26,7 +26,7 @@ import type { Stream } from '../src/stream/stream.ts';
 import { listStreams } from '../src/stream/stream-store.ts';
 import type { ShippingTables } from '../src/tables.ts';
 import { copiesOf, type SetPayload } from './estate.ts';
-import { positionAt, startStandby } from './source.ts';
+import { type Circumstances, positionAt, startStandby } from './source.ts';
 import {
   dependenciesOf,
   fillStore,
@@ -75,12 +75,12 @@ export async function prepareWorld(
   backups: string,
   sets: readonly SetPayload[],
   shipped: number,
-  env?: NodeJS.ProcessEnv,
+  circumstances: Circumstances = {},
 ): Promise<StreamWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-stream-'));
   const copies = join(folder, 'copies');
   await cp(backups, copies, { recursive: true });
-  const server = await startStandby(folder, copies, env);
+  const server = await startStandby(folder, copies, circumstances);
   servers.set(folder, server);
   const store = await openWorldStore(folder);
   const known = sets.slice(0, shipped + 1);

@@ -4,8 +4,9 @@ import type { InstanceId, StandbyId } from '@holdfast/domain';
 import { joinPath, mapFolder } from '@holdfast/domain/windows-path';
 import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
 import { SqlServerError } from '@holdfast/sqlserver';
+import { saysDamagedFile } from '@holdfast/sqlserver/conditions';
 import { observeHeaders } from '@holdfast/sqlserver/observe';
-import { isLost, saysDamaged, type StandbyConnections } from '../estate/connection-runner.ts';
+import { isLost, type StandbyConnections } from '../estate/connection-runner.ts';
 import type { StandbyGate } from '../standby/gate.ts';
 import { shippingReason, type ShippingReason } from '../standby/reason.ts';
 import { rests, type Standby, type TransferFolder } from '../standby/standby.ts';
@@ -280,7 +281,7 @@ async function verify(
     if (isLost(error)) await connections.lost(instanceId);
     // Only what is wrong with the file belongs to the file; a server that does not answer is the loop's to try again.
     if (error instanceof SqlServerError && error.errorClass === 'media')
-      return saysDamaged(error)
+      return saysDamagedFile(error)
         ? cut(error.message)
         : { kind: 'PROBLEM', copy, reason: other(error.message), after: 'CONTINUE' };
     throw error;

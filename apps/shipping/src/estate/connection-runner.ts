@@ -222,19 +222,6 @@ export function isLost(error: unknown): boolean {
   return error instanceof SqlServerError && (error.errorClass === 'lost' || error.errorClass === 'login');
 }
 
-// The file itself, not its place or its kind: to be copied again, or left behind by a reseed (sqlserver.md §2.5).
-const damageNumbers = new Set([3143, 3182, 3183, 3186, 3189, 3203, 3208, 3241, 3242, 3254, 3256]);
-
-/** Whether the server read a file that is cut or damaged. */
-export function saysDamaged(error: SqlServerError): boolean {
-  return error.errorClass === 'media' && error.number !== null && damageNumbers.has(error.number);
-}
-
-/** Whether a disk of the instance has no room: planned data files (3257), or the system's error 112 inside 3202 (sqlserver.md §1.4, §2.4). */
-export function saysFull({ number, message }: SqlServerError): boolean {
-  return number === 3257 || (number === 3202 && / 112\(/.test(message));
-}
-
 function isAt(key: string, instanceId: InstanceId): boolean {
   return key.endsWith(`/${instanceId}`);
 }

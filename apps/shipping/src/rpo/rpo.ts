@@ -1,9 +1,10 @@
 import type { MarkName, RecoveryPointId } from '@holdfast/domain';
-import { planRestore } from '@holdfast/domain/restore-plan';
+import type { PlanDatabase } from '@holdfast/domain/restore-plan';
 import type { TargetCandidate } from '@holdfast/domain/target';
 import { type Copy, plannable } from '../copy/copy.ts';
 import { candidatesOf, type KnownPoint, type KnownSet } from '../estate/estate.ts';
 import { isHeld, type Standby } from '../standby/standby.ts';
+import { newestReachable } from '../stream/reach.ts';
 import type { Stream } from '../stream/stream.ts';
 
 /** All that is known of one group, read in one go. */
@@ -35,8 +36,11 @@ export function stagesOf(view: GroupView): {
   readonly restorable: Stage;
 } {
   const candidates = candidatesOf(view.sets, view.points);
-  const shipped = candidates.find(mark => view.standbys.some(shelf => isShipped(mark, shelf, view.sets)));
-  const restorable = candidates.find(mark => view.standbys.some(shelf => isRestorable(mark, shelf, view.sets)));
+  const newestAt = (databasesOf: typeof shippedAt) => {
+    const found = view.standbys.map(shelf => newestReachable(candidates, databasesOf(shelf, view.sets)));
+    return candidates.find(mark => found.includes(mark));
+  };
+  const [shipped, restorable] = [newestAt(shippedAt), newestAt(restorableAt)];
   return {
     taken: takenStage(view),
     shipped: stage(shipped, view, newest(view.standbys.flatMap(({ copies }) => copies.map(copy => copy.copiedAt)))),
@@ -54,33 +58,34 @@ export function newestTaken({ sets, points }: Pick<GroupView, 'sets' | 'points'>
 }
 
 /** Whether the standby holds whole copies of every file that the mark needs, from a full on. */
-export function isShipped(
-  mark: TargetCandidate,
-  { streams, copies }: StandbyShelf,
-  sets: readonly KnownSet[],
-): boolean {
-  const databases = streams.map(({ databaseId, databaseName }) => {
-    return { databaseId, databaseName, position: null, copies: plannable(sets, copies, databaseId) };
-  });
-  return reachable(mark, databases);
+export function isShipped(mark: TargetCandidate, shelf: StandbyShelf, sets: readonly KnownSet[]): boolean {
+  return newestReachable([mark], shippedAt(shelf, sets)) !== undefined;
 }
 
 /** Whether the standby can still stop at the mark, as far as its positions were read. */
 export function isRestorable(mark: TargetCandidate, shelf: StandbyShelf, sets: readonly KnownSet[]): boolean {
+  return newestReachable([mark], restorableAt(shelf, sets)) !== undefined;
+}
+
+/** Its databases as if each were begun from a full. */
+function shippedAt({ streams, copies }: StandbyShelf, sets: readonly KnownSet[]): readonly PlanDatabase[] {
+  return streams.map(({ databaseId, databaseName }) => {
+    return { databaseId, databaseName, position: null, copies: plannable(sets, copies, databaseId) };
+  });
+}
+
+/** Its databases where they stand; none where that says nothing of what can be reached. */
+function restorableAt(shelf: StandbyShelf, sets: readonly KnownSet[]): readonly PlanDatabase[] {
   const { standby, streams, copies } = shelf;
-  if (shelf.expired) return false;
+  if (shelf.expired) return [];
   // Held: an execution moves it, and what was read before says nothing any more. Stuck: its next step failed.
   if (isHeld(standby) || streams.some(({ problem, seedingFileId }) => problem !== null || seedingFileId !== null))
-    return false;
+    return [];
   const databases = streams.flatMap(({ databaseId, databaseName, position, state }) => {
     const known = position !== null && state !== 'UNKNOWN' && state !== 'BLOCKED';
     return known ? [{ databaseId, databaseName, position, copies: plannable(sets, copies, databaseId) }] : [];
   });
-  return databases.length === streams.length && reachable(mark, databases);
-}
-
-function reachable(target: TargetCandidate, databases: Parameters<typeof planRestore>[0]['databases']): boolean {
-  return databases.length > 0 && planRestore({ target, databases }).every(({ outcome }) => outcome !== 'OBSTRUCTED');
+  return databases.length === streams.length ? databases : [];
 }
 
 function takenStage(view: GroupView): Stage {

@@ -1,14 +1,15 @@
 import type { BackupSetId, InstanceId, MarkName } from '@holdfast/domain';
 import { commonMarks } from '@holdfast/domain/agreement';
 import { type Position, sameGuid } from '@holdfast/domain/chain';
-import { type DatabaseRelease, type Release, releasable } from '@holdfast/domain/hold-back';
+import type { DatabaseRelease } from '@holdfast/domain/hold-back';
 import type { Lsn } from '@holdfast/domain/lsn';
 import { obstacleReason, planRestore, type PlainStep, type PlanDatabase } from '@holdfast/domain/restore-plan';
-import { chooseTarget, type TargetCandidate } from '@holdfast/domain/target';
+import type { TargetCandidate } from '@holdfast/domain/target';
 import { type Copy, plannable, type PlannableCopy } from '../copy/copy.ts';
 import { candidatesOf, inOrderTaken, type KnownSet } from '../estate/estate.ts';
 import { shippingReason, type ShippingReason } from '../standby/reason.ts';
 import type { Standby, StandbyState } from '../standby/standby.ts';
+import { newestReachable, type Released, releaseTo } from './reach.ts';
 import { samePosition, type Stream } from './stream.ts';
 
 /** What was just read at one standby instance. */
@@ -74,10 +75,10 @@ export function assess(view: StandbyView): Assessment {
   const blind = seen.some(one => one.kind !== 'PLANNABLE');
   const plannables = seen.flatMap(one => (one.kind === 'PLANNABLE' ? [one] : []));
   const databases = plannables.map(({ database }) => database);
-  const release = blind ? undefined : releasable(candidates, databases);
+  const release = blind ? undefined : releaseTo(candidates, databases);
   // What could not be restored once releases nothing, but is tried again itself.
   const trials = plannables.map(({ database, trial }) => trial ?? database);
-  const retrial = blind || plannables.every(({ trial }) => trial === null) ? release : releasable(candidates, trials);
+  const retrial = blind || plannables.every(({ trial }) => trial === null) ? release : releaseTo(candidates, trials);
   const ifUnplanned = seen.some(one => one.kind === 'UNSEEN') ? 'UNKNOWN' : 'BLOCKED';
   const streams = seen.map(one => {
     const assessed = assessStream(one, release, ifUnplanned, candidates, view.sets);
@@ -154,8 +155,7 @@ export function reachOf(view: StandbyView): TargetCandidate | undefined {
   const marks = candidatesOf(view.sets).filter(mark =>
     view.streams.every(({ databaseId }) => mark.lsnByDatabase.has(databaseId)),
   );
-  const choice = chooseTarget(marks, standing);
-  return choice.kind === 'CHOSEN' ? choice.target : undefined;
+  return newestReachable(marks, standing);
 }
 
 function databaseAt({ databaseName }: Stream, databases: readonly DatabaseLook[]): DatabaseLook | undefined {
@@ -165,7 +165,7 @@ function databaseAt({ databaseName }: Stream, databases: readonly DatabaseLook[]
 function stepsOf(
   seen: readonly Extract<Seen, { kind: 'PLANNABLE' }>[],
   candidates: readonly TargetCandidate[],
-  { release, retrial }: { readonly release: Release | undefined; readonly retrial: Release | undefined },
+  { release, retrial }: { readonly release: Released | undefined; readonly retrial: Released | undefined },
   nowMs: number,
 ): readonly RestoreStep[] {
   // While one is stuck the others wait, and when its time has come it goes first.
@@ -197,13 +197,13 @@ export function filesTo(
   return plan.steps.flatMap(({ file }) => copies.filter(({ fileId }) => fileId === file.fileId));
 }
 
-function releaseOf(release: Release | undefined, stream: Stream): DatabaseRelease | undefined {
+function releaseOf(release: Released | undefined, stream: Stream): DatabaseRelease | undefined {
   return release?.databases.find(({ databaseId }) => databaseId === stream.databaseId);
 }
 
 function assessStream(
   one: Seen,
-  release: Release | undefined,
+  release: Released | undefined,
   ifUnplanned: StandbyState,
   candidates: readonly TargetCandidate[],
   sets: readonly KnownSet[],

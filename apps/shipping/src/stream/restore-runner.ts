@@ -2,9 +2,10 @@ import type { Position } from '@holdfast/domain/chain';
 import type { Clock } from '@holdfast/service';
 import type { StepContext } from '@holdfast/service/runner';
 import { type Exclusive, restoreFull, restoreLog, SqlServerError, statements } from '@holdfast/sqlserver';
+import { saysDamagedFile, saysFullDisk } from '@holdfast/sqlserver/conditions';
 import { findCopy } from '../copy/copy-store.ts';
 import { hashOf } from '../copy/transfer-runner.ts';
-import { isLost, saysDamaged, saysFull, type StandbyConnections } from '../estate/connection-runner.ts';
+import { isLost, type StandbyConnections } from '../estate/connection-runner.ts';
 import { shippingReason, type ShippingReason } from '../standby/reason.ts';
 import { rests, type Standby } from '../standby/standby.ts';
 import type { CommandDependencies } from '../standby/standby-commands.ts';
@@ -91,7 +92,7 @@ async function send(dependencies: RestoreDependencies, step: RestoreStep, contex
     if (isLost(error)) await connections.lost(instanceId);
     else if (error instanceof SqlServerError) {
       const { seedingEvidence: evidence } = step.stream;
-      return saysDamaged(error)
+      return saysDamagedFile(error)
         ? { kind: 'SUSPECTED', error: error.message, evidence, nothingLeft: false }
         : failed(serverSaid(step, error), step.stream);
     }
@@ -215,7 +216,7 @@ async function seed(locked: Locked, step: RestoreStep, { standby, stream }: Ours
     if (!(error instanceof SqlServerError) || isLost(error)) throw error;
     const { there } = await look(exclusive, database, clock);
     const nothingLeft = there === null;
-    if (saysDamaged(error)) return { kind: 'SUSPECTED', error: error.message, evidence, nothingLeft };
+    if (saysDamagedFile(error)) return { kind: 'SUSPECTED', error: error.message, evidence, nothingLeft };
     return { kind: 'PROBLEM', reason: serverSaid(step, error), evidence, nothingLeft, damage: null };
   }
   const { there, observedAt } = await look(exclusive, database, clock);
@@ -285,7 +286,7 @@ function failed(reason: ShippingReason, { seedingEvidence: evidence }: Stream): 
 function serverSaid(step: RestoreStep, error: SqlServerError): ShippingReason {
   const { databaseName: database } = step.stream;
   const { setNumber: set, path } = step.file;
-  if (saysFull(error)) return shippingReason('STANDBY_DISK_FULL', { database, set, path, error: error.message });
+  if (saysFullDisk(error)) return shippingReason('STANDBY_DISK_FULL', { database, set, path, error: error.message });
   return restoreFailed(step, error.message);
 }
 
