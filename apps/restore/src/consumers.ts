@@ -2,6 +2,7 @@ import {
   fileCopied,
   groupObserved,
   instanceAddressed,
+  loginsObserved,
   recoveryPointJudged,
   setQualified,
   standbyChanged,
@@ -13,6 +14,7 @@ import {
   saveAddress,
   saveCopy,
   saveGroup,
+  saveLogins,
   savePoint,
   saveSet,
   saveStandby,
@@ -25,6 +27,7 @@ import type { RestoreTables } from './tables.ts';
 export const reactions: readonly Reaction<RestoreTables>[] = [
   on(groupObserved, saveGroup),
   on(instanceAddressed, saveAddress),
+  on(loginsObserved, saveLogins),
   on(setQualified, saveSet),
   on(recoveryPointJudged, savePoint),
   on(standbyChanged, saveStandby),

@@ -367,7 +367,7 @@ export function fakeStandby({ copies, sets, standby: { streams } }: Estate, rest
       return { holdsMark: held.includes(mark), newest: held.toReversed() };
     },
   };
-  return { instances, state, sent, faults, locks: () => locks };
+  return { instances, state, sent, faults, copies, locks: () => locks };
 }
 
 function seen({ state, position }: Database): Seen {

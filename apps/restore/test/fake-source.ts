@@ -2,10 +2,11 @@ import type { InstanceId } from '@holdfast/domain';
 import type { MarkName } from '@holdfast/domain/mark';
 import { statements } from '@holdfast/sqlserver';
 import type { Estate } from '../src/estate/estate.ts';
-import type { JobRun, Question, SeenJob, SeenMore, SeenSource, Source } from '../src/execution/source.ts';
+import type { JobRun, Question, SeenJob, SeenMore, SeenSource, SeenUnit, Source } from '../src/execution/source.ts';
 import type { Instances, Locked } from '../src/execution/instance-runner.ts';
-import { sourceId } from './estate-of-two.ts';
+import { serverError, sourceId } from './estate-of-two.ts';
 
+type Sent = { readonly database?: string; readonly enabled?: boolean; readonly unitOfWork?: string };
 export type FakeSource = ReturnType<typeof fakeSource>;
 
 /** A source instance in memory that answers: its databases, its Backup job, and what it was sent. */
@@ -16,7 +17,7 @@ export function fakeSource({ group }: Estate, instanceId: InstanceId = sourceId)
   const job: { seen: SeenJob | null } = {
     seen: { name: 'Backup BizTalk Server (BizTalkMgmtDb)', enabled: true, running: false },
   };
-  const more = { sessions: [] as string[], runs: [] as JobRun[], marks: [] as MarkName[] };
+  const more = { sessions: [] as string[], units: [] as SeenUnit[], runs: [] as JobRun[], marks: [] as MarkName[] };
   const sent: string[] = [];
   const faults = { failNext: undefined as Error | undefined };
   const look = async ({ databases, management }: Source, question?: Question | null): Promise<SeenSource> => ({
@@ -29,17 +30,21 @@ export function fakeSource({ group }: Estate, instanceId: InstanceId = sourceId)
   const answer = (question: Question | null): SeenMore | null => {
     if (question === null) return null;
     if (question.kind === 'SESSIONS') return { kind: 'SESSIONS', sessions: more.sessions };
+    if (question.kind === 'UNITS') return { kind: 'UNITS', units: more.units };
     if (question.kind === 'MARKS') return { kind: 'MARKS', marks: more.marks };
     return { kind: 'RUNS', runs: more.runs.filter(({ historyId }) => historyId > question.afterId) };
   };
   const run = (name: string, parameters: object) => {
-    const { database = '', enabled = false } = parameters as { database?: string; enabled?: boolean };
-    sent.push(`${name} ${database}${name === statements.enableJob.name ? String(enabled) : ''}`);
+    const { database = '', enabled = false, unitOfWork = '' } = parameters as Sent;
+    sent.push(`${name} ${database}${unitOfWork}${name === statements.enableJob.name ? String(enabled) : ''}`);
     const failure = faults.failNext;
     faults.failNext = undefined;
     if (failure !== undefined) throw failure;
     if (name === statements.setOffline.name) states.set(database, 'OFFLINE');
-    else if (name === statements.setOnline.name) states.set(database, 'ONLINE');
+    else if (name === statements.rollBackUnit.name) {
+      if (!more.units.some(unit => unit.unitOfWork === unitOfWork)) throw serverError(6110, 'state');
+      more.units = more.units.filter(unit => unit.unitOfWork !== unitOfWork);
+    } else if (name === statements.setOnline.name) states.set(database, 'ONLINE');
     else if (name === statements.startJob.name && job.seen !== null) job.seen = { ...job.seen, running: true };
     else if (name === statements.enableJob.name && job.seen !== null) job.seen = { ...job.seen, enabled };
     else throw new Error(`Nothing is known of ${name}.`);

@@ -17,6 +17,8 @@ export type FailoverOptions = {
   readonly parallelRestores?: number;
   /** What the source answers when it is asked at the request; silent when left out. */
   readonly probe?: Instances['probe'];
+  /** The machine's when left out. */
+  readonly runnerClock?: () => number;
 };
 
 export type Failover = Awaited<ReturnType<typeof openFailover>>;
@@ -36,7 +38,7 @@ export async function openFailover(options: FailoverOptions = {}) {
   const runner = executionRunner({
     parallelRestores: options.parallelRestores ?? 4,
     store,
-    clock: Date.now,
+    clock: options.runnerClock ?? Date.now,
     commands: executionCommands({ ...dependencies, fencingToken: 1 }),
     instances: options.instances?.(standby.instances) ?? standby.instances,
   });

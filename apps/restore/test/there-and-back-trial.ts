@@ -2,4 +2,4 @@
 import { onePlace } from './estate-of-two.ts';
 import { executionTrial } from './execution-trial.ts';
 
-export const { trial, removePrepared } = executionTrial(onePlace, [0], true);
+export const { trial, removePrepared } = executionTrial(onePlace, { living: [0], thereAndBack: true });

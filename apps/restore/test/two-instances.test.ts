@@ -100,8 +100,8 @@ describe('a failover of thirteen databases from two source instances to two stan
     });
     const steps = last?.steps ?? [];
     expect(new Set(steps.map(({ state }) => state))).toEqual(new Set(['SUCCEEDED']));
-    // Two probes, six databases fenced, claim and choice; two logs for each database; one check; each opened and verified.
-    expect(steps).toHaveLength(2 + 6 + 2 + 2 * 13 + 1 + 2 * 13);
+    // Two probes, units in doubt, six databases fenced, claim and choice; two logs for each database; one check; each opened and verified.
+    expect(steps).toHaveLength(2 + 1 + 6 + 2 + 2 * 13 + 1 + 2 * 13);
     const living = await open(servers.sources[1]);
     closing.push(() => living.close());
     const own = databases.filter(({ place }) => place === 1).map(({ name }) => name);

@@ -6,6 +6,7 @@ import type {
   CopyView,
   Estate,
   GroupView,
+  LoginsView,
   PointView,
   SetView,
   StandbyView,
@@ -16,6 +17,7 @@ import type {
 export type EstateTables = {
   group_view: { group_id: string; version: number; body: string };
   address_view: { instance_id: string; version: number; body: string };
+  login_view: { instance_id: string; version: number; body: string };
   set_view: { set_id: string; group_id: string; version: number; body: string };
   point_view: { recovery_point_id: string; group_id: string; version: number; body: string };
   standby_view: { standby_id: string; group_id: string; version: number; body: string };
@@ -41,6 +43,18 @@ export async function saveAddress(tx: Transactor<RestoreTables>, view: AddressVi
     .executeTakeFirst();
   if (isOld(known, version)) return;
   const insert = tx.insertInto('address_view').values({ instance_id, version, body: JSON.stringify(view) });
+  await tx.dialect.upsert(insert, { key: ['instance_id'], columns: ['version', 'body'] }).execute();
+}
+
+export async function saveLogins(tx: Transactor<RestoreTables>, view: LoginsView): Promise<void> {
+  const { instanceId: instance_id, version } = view;
+  const known = await tx
+    .selectFrom('login_view')
+    .select('version')
+    .where('instance_id', '=', instance_id)
+    .executeTakeFirst();
+  if (isOld(known, version)) return;
+  const insert = tx.insertInto('login_view').values({ instance_id, version, body: JSON.stringify(view) });
   await tx.dialect.upsert(insert, { key: ['instance_id'], columns: ['version', 'body'] }).execute();
 }
 
@@ -129,6 +143,11 @@ export async function findAddress(db: Reader<RestoreTables>, instanceId: Instanc
     .where('instance_id', '=', instanceId)
     .executeTakeFirst();
   return row && read<AddressView>(row);
+}
+
+export async function findLogins(db: Reader<RestoreTables>, instanceId: InstanceId): Promise<LoginsView | undefined> {
+  const row = await db.selectFrom('login_view').select('body').where('instance_id', '=', instanceId).executeTakeFirst();
+  return row && read<LoginsView>(row);
 }
 
 /** Undefined while group or standby have not been published. The standby may be another group's: the caller compares. */

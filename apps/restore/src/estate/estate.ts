@@ -8,6 +8,7 @@ import type {
   fileCopied,
   groupObserved,
   instanceAddressed,
+  loginsObserved,
   PayloadOf,
   recoveryPointJudged,
   setQualified,
@@ -18,6 +19,7 @@ import type {
 // What the other services published last, as they published it: a projection, to plan from and never to act on alone.
 export type GroupView = PayloadOf<typeof groupObserved>;
 export type AddressView = PayloadOf<typeof instanceAddressed>;
+export type LoginsView = PayloadOf<typeof loginsObserved>;
 export type SetView = PayloadOf<typeof setQualified>;
 export type PointView = PayloadOf<typeof recoveryPointJudged>;
 export type StandbyView = PayloadOf<typeof standbyChanged>;

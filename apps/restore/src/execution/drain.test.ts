@@ -92,6 +92,41 @@ describe('a planned failover', () => {
     });
   });
 
+  it('looks once more before the first database goes off, and begins again with whoever came', async () => {
+    const { source, run, view, step, confirm, arrive, ran } = await planned();
+    await run();
+    await confirm('CONFIRM');
+    await run();
+    ran('SUCCEEDED');
+    await run();
+    await arrive();
+    let came = false;
+    await run(name => {
+      if (name !== 'execution/fence/decided' || came) return;
+      came = true;
+      source.more.sessions.push('BizTalkMsgBoxDb: BTSNTSvc of svc-biztalk from BTS1 (session 61)');
+    });
+    expect(source.sent).not.toContain(`${off} BizTalkMgmtDb`);
+    expect(await view()).toMatchObject({ state: 'FENCING', expectedMark: null });
+    expect(await step('NO_SESSIONS')).toMatchObject({
+      state: 'RUNNING',
+      finishedAt: null,
+      reasons: [{ code: 'SESSIONS_IN_DATABASES', message: expect.stringContaining('session 61') }],
+    });
+    expect(await step('LAST_RUN')).toMatchObject({ state: 'WAITING', work: { afterId: null } });
+    expect(await step('AWAIT_POINT')).toMatchObject({ state: 'WAITING', work: { mark: null } });
+
+    source.more.sessions.length = 0;
+    await run();
+    // What they committed has no mark yet: the job runs once more.
+    expect(source.sent.filter(text => text.startsWith('sp_start_job'))).toHaveLength(2);
+    source.job.seen = { ...source.job.seen!, running: false };
+    source.more.runs.push({ historyId: 9, outcome: 'SUCCEEDED', startedAt: '2026-11-21T04:45:00' });
+    await run();
+    expect(await view()).toMatchObject({ state: 'COMPLETED', expectedMark: marks[2] });
+    expect(source.sent.slice(-2)).toEqual([`${off} BizTalkMgmtDb`, `${off} BizTalkMsgBoxDb`]);
+  });
+
   it('goes back when its last run fails: nothing was taken out of service', async () => {
     const { source, run, view, confirm, ran, store } = await planned();
     await run();

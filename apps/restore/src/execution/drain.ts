@@ -3,11 +3,13 @@ import type { Estate } from '../estate/estate.ts';
 import { publishedPositions } from '../estate/estate.ts';
 import { reach } from './choice.ts';
 import type { JobRun, Question, SeenJob, SeenSource, Source } from './source.ts';
-import type { DrainWork, Step, StepReason, StepText } from './step.ts';
+import type { DrainWork, Step, StepId, StepReason, StepText } from './step.ts';
+
+type NoSessions = Extract<DrainWork, { kind: 'NO_SESSIONS' }>;
 
 export type DrainAction =
   /** What is found out once and rested on later is written into the step. */
-  | { readonly kind: 'NOTE_FOUND'; readonly step: Step; readonly work: DrainWork }
+  | { readonly kind: 'NOTE_FOUND'; readonly step: Step; readonly work: DrainWork; readonly reason: null }
   | { readonly kind: 'START_LAST_RUN'; readonly step: Step; readonly work: Extract<DrainWork, { kind: 'LAST_RUN' }> }
   | { readonly kind: 'NOTE_LAST_RUN'; readonly step: Step; readonly run: JobRun }
   | { readonly kind: 'NOTE_DRAINED'; readonly step: Step; readonly mark: MarkName }
@@ -40,7 +42,8 @@ export function drainSteps(sources: readonly Source[], job: SeenJob): readonly S
       where: source.instanceName,
       why: 'Whoever still works there would lose what is committed after the last mark.',
       command: 'Read sys.dm_exec_sessions and sys.dm_tran_locks for every database of the group; nothing is changed.',
-      expected: 'No session but our own. To go on all the same, skip this step: going offline rolls back what is open.',
+      expected:
+        'No session but our own, now and once more right before the first database goes off. To go on all the same, skip this step: going offline rolls back what is open.',
       undo: null,
     })),
     {
@@ -64,9 +67,34 @@ export function drainSteps(sources: readonly Source[], job: SeenJob): readonly S
   ];
 }
 
+/** Who works in the databases of the source that this step had found empty. */
+export type Came = { readonly stepId: StepId; readonly reason: StepReason };
+
+/** Steps that had seen nobody, and of which none was left out by name. */
+export function foundEmpty(steps: readonly Step[]): readonly (Step & { readonly work: NoSessions })[] {
+  return steps.flatMap(step =>
+    step.work.kind === 'NO_SESSIONS' && step.state === 'SUCCEEDED' ? [{ ...step, work: step.work }] : [],
+  );
+}
+
+/** What has to be done again, because work after the last mark would be lost. What was left out by name stays so. */
+export function backToWaiting(steps: readonly Step[], came: readonly Came[], now: string): readonly Step[] {
+  return steps.flatMap((step): readonly Step[] => {
+    const again = { ...step, state: 'WAITING', startedAt: null, finishedAt: null, reasons: [] } as const;
+    const reason = came.find(({ stepId }) => stepId === step.stepId)?.reason;
+    if (reason !== undefined)
+      return [{ ...step, state: 'RUNNING', finishedAt: null, reasons: [{ ...reason, since: now }] }];
+    if (step.state !== 'SUCCEEDED') return [];
+    if (step.work.kind === 'LAST_RUN') return [{ ...again, work: { ...step.work, afterId: null } }];
+    if (step.work.kind === 'AWAIT_POINT') return [{ ...again, work: { ...step.work, since: null, mark: null } }];
+    return [];
+  });
+}
+
 /** What the step wants to know beside states and job. */
 export function questionOf(work: Step['work']): Question | null {
   if (work.kind === 'NO_SESSIONS') return { kind: 'SESSIONS' };
+  if (work.kind === 'RESOLVE_IN_DOUBT') return { kind: 'UNITS' };
   if (work.kind === 'LAST_RUN') return { kind: 'RUNS', job: work.job, afterId: work.afterId ?? 0 };
   if (work.kind === 'AWAIT_POINT' && work.mark === null && work.since !== null)
     return { kind: 'MARKS', since: work.since };
@@ -103,7 +131,7 @@ function nextRun(
   const runs = more?.kind === 'RUNS' ? more.runs : [];
   if (work.afterId === null) {
     if (job?.running === true) return waiting(step, null);
-    return { kind: 'NOTE_FOUND', step, work: { ...work, afterId: runs.at(-1)?.historyId ?? 0 } };
+    return { kind: 'NOTE_FOUND', step, work: { ...work, afterId: runs.at(-1)?.historyId ?? 0 }, reason: null };
   }
   const run = runs[0];
   if (run?.outcome === 'SUCCEEDED') return { kind: 'NOTE_LAST_RUN', step, run };
@@ -121,7 +149,7 @@ function nextPoint(
     const mark = more?.kind === 'MARKS' ? more.marks.at(-1) : undefined;
     return mark === undefined
       ? { kind: 'FAIL_SOURCE', step, reason: noMark(work.since) }
-      : { kind: 'NOTE_FOUND', step, work: { ...work, mark } };
+      : { kind: 'NOTE_FOUND', step, work: { ...work, mark }, reason: null };
   }
   const reachable = reach(estate, { kind: 'MARK', mark: work.mark }, publishedPositions(estate));
   if (reachable.kind === 'REACHABLE') return { kind: 'NOTE_DRAINED', step, mark: work.mark };
@@ -133,7 +161,7 @@ function waiting(step: Step, reason: StepReason | null): DrainAction | undefined
   return step.state === 'WAITING' || isNews ? { kind: 'NOTE_WAITING', step, reason } : undefined;
 }
 
-function stillConnected(where: string, sessions: readonly string[]): StepReason {
+export function stillConnected(where: string, sessions: readonly string[]): StepReason {
   return {
     code: 'SESSIONS_IN_DATABASES',
     message: `At ${where}: ${sessions.join('; ')}.`,

@@ -7,7 +7,6 @@ import type { RestoreTables } from '../tables.ts';
 import {
   type ChosenMark,
   type DataLoss,
-  type Ending,
   type Execution,
   type ExecutionView,
   holdsStandby,
@@ -15,19 +14,11 @@ import {
   moveExecution,
   type SourceRecord,
 } from './execution.ts';
-import { undoSteps } from './fence.ts';
+import { type Change, cancelled, failed, lastPosition, stepOf } from './change.ts';
+import { backToWaiting, type Came } from './drain.ts';
 import { findExecution, insertSteps, saveProgress, updateExecution, updateStep } from './execution-store.ts';
 import { fenceTexts } from './source-runner.ts';
-import { type DrainWork, isOpen, newSteps, type Step, type StepId, type StepReason, type StepText } from './step.ts';
-
-export type Change = {
-  readonly execution: Execution;
-  readonly steps?: readonly Step[];
-  readonly added?: readonly Step[];
-  readonly claims?: boolean;
-  /** Set when the execution ends after it had claimed the standby. */
-  readonly releases?: 'RECOVERED' | 'RETURNED';
-};
+import { newSteps, type Step, type StepId, type StepReason, type StepText } from './step.ts';
 
 export type CommandDependencies = {
   readonly store: Store<RestoreTables>;
@@ -167,7 +158,7 @@ function stateCommands(apply: Apply, id: () => string) {
 
     /** The end of the execution, with its reason at the step; what has not been done any more is cancelled. */
     fail: (asOf: AsOf, stepId: StepId, reason: StepReason) =>
-      apply(asOf, (view, now) => failed(view, stepId, reason, now, id)),
+      apply(asOf, (view, now) => failed(view, stepId, reason, now, id, fenceTexts)),
 
     /** Sources of a failover that is over, seen at work again. */
     noteBack: (asOf: AsOf, back: readonly SourceRecord['instanceId'][]) =>
@@ -196,10 +187,11 @@ function stateCommands(apply: Apply, id: () => string) {
 
 function stepCommands(apply: Apply) {
   return {
-    /** Before its statement is sent. From the first recovery on the standby cannot go back, so that is said before, not after. */
-    startStep: (asOf: AsOf, stepId: StepId) =>
+    /** Before its statement is sent; `work`: when this one changes it. From the first recovery on the standby cannot go back, so that is said before, not after. */
+    startStep: (asOf: AsOf, stepId: StepId, work?: Step['work']) =>
       apply(asOf, (view, now) => {
-        const step = stepOf(view, stepId);
+        const found = stepOf(view, stepId);
+        const step = work === undefined ? found : { ...found, work };
         const noReturn = step.work.kind === 'RECOVER' && !view.passedPointOfNoReturn;
         const { startedAt, attempts } = step;
         return {
@@ -226,12 +218,23 @@ function stepCommands(apply: Apply) {
         ],
       })),
 
-    /** What was found out for a step and is rested on from now on. */
-    found: (asOf: AsOf, stepId: StepId, work: DrainWork) =>
-      apply(asOf, view => ({
-        execution: { ...view, version: view.version + 1 },
-        steps: [{ ...stepOf(view, stepId), work }],
+    /** Somebody came back to the databases after the last run: they are waited for again, and the job runs once more after them. */
+    waitAgain: (asOf: AsOf, came: readonly Came[]) =>
+      apply(asOf, (view, now) => ({
+        execution: { ...view, expectedMark: null, version: view.version + 1 },
+        steps: backToWaiting(view.steps, came, now),
       })),
+
+    /** What was found out for a step and is rested on from now on; with a `reason` it is shown, and the step is under way. */
+    found: (asOf: AsOf, stepId: StepId, work: Step['work'], reason: StepReason | null) =>
+      apply(asOf, (view, now) => {
+        const step = { ...stepOf(view, stepId), work };
+        const shown =
+          reason === null
+            ? {}
+            : ({ state: 'RUNNING', startedAt: step.startedAt ?? now, reasons: [{ ...reason, since: now }] } as const);
+        return { execution: { ...view, version: view.version + 1 }, steps: [{ ...step, ...shown }] };
+      }),
 
     /** `reasons`: what stays to be known about steps that have succeeded all the same. */
     succeed: (asOf: AsOf, stepIds: readonly StepId[], reasons: readonly StepReason[] = []) =>
@@ -254,46 +257,6 @@ function stepCommands(apply: Apply) {
         };
       }),
   };
-}
-
-function failed(view: ExecutionView, stepId: StepId, reason: StepReason, now: string, id: () => string): Change {
-  const step: Step = {
-    ...stepOf(view, stepId),
-    state: 'FAILED',
-    finishedAt: now,
-    reasons: [{ ...reason, since: now }],
-  };
-  // With every source alive the group can go on where it was; with one gone, what is left of it is better off than alive.
-  const goesBack = !view.passedPointOfNoReturn && view.sources.every(({ outcome }) => outcome === 'FENCED');
-  const ending: Ending = { outcome: 'FAILED', by: 'restore', reason: reason.message, at: now };
-  const back = goesBack ? turnedBack(view, ending, now, id) : undefined;
-  if (back?.added?.length)
-    return { ...back, steps: [step, ...(back.steps ?? []).filter(other => other.stepId !== stepId)] };
-  const releases = view.passedPointOfNoReturn ? 'RECOVERED' : 'RETURNED';
-  return {
-    execution: moved(moveExecution(view, 'fail', now)),
-    steps: [step, ...cancelled(view, now).filter(other => other.stepId !== stepId)],
-    ...(holdsStandby(view) ? { releases } : {}),
-  };
-}
-
-/** Nothing of it is begun any more, and what it did to sources is undone, the last thing first. */
-export function turnedBack(view: ExecutionView, ending: Ending, now: string, id: () => string): Change {
-  return {
-    execution: { ...view, ending, version: view.version + 1 },
-    steps: cancelled(view, now),
-    added: newSteps(undoSteps(view, fenceTexts), lastPosition(view), id),
-  };
-}
-
-function cancelled({ steps }: ExecutionView, now: string): readonly Step[] {
-  return steps
-    .filter(({ state }) => isOpen(state))
-    .map((step): Step => ({ ...step, state: 'CANCELLED', finishedAt: now }));
-}
-
-function lastPosition({ steps }: ExecutionView): number {
-  return steps.at(-1)?.position ?? 0;
 }
 
 /** One transaction's worth: state, steps and events together. */
@@ -346,12 +309,6 @@ export async function announceExecution(
     startedAt,
     finishedAt,
   });
-}
-
-function stepOf(view: ExecutionView, stepId: StepId): Step {
-  const step = view.steps.find(candidate => candidate.stepId === stepId);
-  if (step === undefined) throw new Error(`Execution ${view.executionId} has no step ${stepId}.`);
-  return step;
 }
 
 function succeeded(step: Step, now: string): Step {

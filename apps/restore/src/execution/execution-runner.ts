@@ -9,8 +9,8 @@
  * Killed after it: the position shows that the step has arrived, and it is noted as done. A stop at the mark is never sent twice, because
  * one slot beyond the mark nothing is left to do. A database that was opened answers ONLINE and is verified, not opened again.
  *
- * The way back: once its end is decided (cancelled, or failed with all sources alive), only what a fence did is undone, then the standby is
- * given back. It is decided in the record alone, so a statement under way is awaited by the pass that sent it.
+ * The way back: once its end is decided (cancelled, or failed with all sources alive; with one gone a person decides), only what a fence did is
+ * undone, then the standby is given back. It is decided in the record alone, so a statement under way is awaited by the pass that sent it.
  *
  * Replacement: a leader that was frozen and wakes up after another took over does no harm. It cannot record (execution-commands.ts), and before
  * each statement stands a record; what it had begun to send ended with its session (exclusive.ts); it cannot judge by what the other one
@@ -43,8 +43,9 @@ import {
 import { type Action, nextAction, type Situation } from './next-action.ts';
 import { type SeenSources, sourcesOf } from './source.ts';
 import { closingSteps, type Step } from './step.ts';
+import { rollBackUnits } from './units-runner.ts';
 
-type Stored = Omit<Situation, 'seen' | 'sources'>;
+type Stored = Omit<Situation, 'seen' | 'sources' | 'nowMs'>;
 type Decision = { readonly situation: Situation; readonly action: Action };
 
 type Outcome =
@@ -80,7 +81,8 @@ export function executionRunner(options: RunnerOptions): RunnerDefinition<Execut
       const stored = await load(executionId, store);
       restsOn.set(executionId, stored.execution);
       await step.checkpoint('read');
-      return { ...stored, seen: await look(stored, options), sources: await lookAtSource(stored, options) };
+      const [seen, sources] = [await look(stored, options), await lookAtSource(stored, options)];
+      return { ...stored, seen, sources, nowMs: options.clock() };
     },
     decide: situation => {
       const action = nextAction(situation);
@@ -159,6 +161,8 @@ function outcomeOf(action: Action, situation: Situation, context: StepContext, m
     case 'FENCE':
     case 'UNFENCE':
       return moveSource(action, situation, context, means);
+    case 'ROLL_BACK_UNITS':
+      return rollBackUnits(action, situation, context, means);
     case 'START_LAST_RUN':
       return startLastRun(action, situation, context, means);
     case 'ACCOUNT':
@@ -214,6 +218,7 @@ async function begin(
 
 async function record({ action }: Decision, { asOf, outcome }: Acted, commands: ExecutionCommands): Promise<Recorded> {
   if (outcome.kind === 'LOOK_AGAIN') return asOf;
+  if (outcome.kind === 'SOMEBODY_CAME') return commands.waitAgain(asOf, outcome.came);
   if (outcome.kind === 'STUCK') return commands.fail(asOf, outcome.stepId, outcome.reason);
   switch (action.kind) {
     case 'BEGIN_FENCING':
@@ -236,7 +241,7 @@ async function record({ action }: Decision, { asOf, outcome }: Acted, commands: 
         ? commands.startStep(asOf, action.step.stepId)
         : commands.noteProblem(asOf, action.step.stepId, action.reason);
     case 'NOTE_FOUND':
-      return commands.found(asOf, action.step.stepId, action.work);
+      return commands.found(asOf, action.step.stepId, action.work, action.reason);
     case 'NOTE_LAST_RUN':
       return commands.lastRun(asOf, action.step.stepId, action.run.startedAt);
     case 'NOTE_DRAINED':
@@ -284,6 +289,7 @@ async function record({ action }: Decision, { asOf, outcome }: Acted, commands: 
     case 'FENCE':
     case 'UNFENCE':
     case 'START_LAST_RUN':
+    case 'ROLL_BACK_UNITS':
       throw new Error(`${action.kind} records what it does itself.`);
     case 'ARRIVE':
       return commands.arrive(asOf);

@@ -123,6 +123,12 @@ const move = defineTransitions<Execution>()({
     }),
   },
   offer: { from: ['ALIGNING'], to: 'AWAITING_OPERATOR', apply: execution => execution },
+  /** It cannot go on, and whether what is left of the source does is a person's to say. */
+  stop: {
+    from: ['FENCING', 'DRAINING', 'CHOOSING_TARGET', 'ALIGNING', 'AWAITING_OPERATOR', 'AT_MARK', 'RECOVERING'],
+    to: 'AWAITING_OPERATOR',
+    apply: execution => execution,
+  },
   arrive: { from: ['ALIGNING'], to: 'AT_MARK', apply: execution => execution },
   beginRecovery: { from: ['AT_MARK'], to: 'RECOVERING', apply: execution => execution },
   passPointOfNoReturn: {
@@ -159,8 +165,8 @@ export function isFinished({ state }: Pick<Execution, 'state'>): boolean {
 }
 
 /** Whether `standby.claimed` was published for it: its end then has to give the standby back. */
-export function holdsStandby({ state }: Pick<Execution, 'state'>): boolean {
-  return !['REQUESTED', 'FENCING', 'COMPLETED', 'CANCELLED', 'FAILED'].includes(state);
+export function holdsStandby(execution: Pick<ExecutionView, 'state' | 'steps'>): boolean {
+  return !isFinished(execution) && execution.steps.some(({ work, attempts }) => work.kind === 'CLAIM' && attempts > 0);
 }
 
 /** The chosen mark as restore plans want it. @throws Error before it is chosen. */

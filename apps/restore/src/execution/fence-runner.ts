@@ -9,8 +9,8 @@ import type { StepContext } from '@holdfast/service/runner';
 import { statements } from '@holdfast/sqlserver';
 import type { BatchMeans } from './batch-runner.ts';
 import { StepFailed } from './batch-runner.ts';
-import type { Execution, SourceRecord } from './execution.ts';
-import { type DrainAction, drainSteps, questionOf, stopHosts } from './drain.ts';
+import type { Execution, ExecutionView, SourceRecord } from './execution.ts';
+import { type Came, type DrainAction, drainSteps, foundEmpty, questionOf, stillConnected, stopHosts } from './drain.ts';
 import { answering, type FenceAction, fenceSteps, isFenced } from './fence.ts';
 import type { Instances, Locked } from './instance-runner.ts';
 import type { Situation } from './next-action.ts';
@@ -24,6 +24,7 @@ export type FenceOutcome =
   | { readonly kind: 'STUCK'; readonly stepId: StepId; readonly reason: StepReason }
   | { readonly kind: 'ACCOUNTED'; readonly source: SourceRecord }
   | { readonly kind: 'ANSWERED' }
+  | { readonly kind: 'SOMEBODY_CAME'; readonly came: readonly Came[] }
   | { readonly kind: 'PLANNED'; readonly next: readonly StepText[] };
 
 const answerMs = 30_000;
@@ -74,15 +75,17 @@ export async function planFence(
   );
   const seen = new Map(await settled(looks));
   const takeOver = takeOverSteps(estate.standby.instances.map(({ instanceName }) => instanceName));
-  if (execution.mode === 'UNPLANNED')
-    return { kind: 'PLANNED', next: [...fenceSteps(sources, seen, fenceTexts), ...takeOver] };
+  if (execution.mode === 'UNPLANNED') {
+    const isOneGone = execution.sources.some(({ outcome }) => outcome === 'DECLARED_UNREACHABLE');
+    return { kind: 'PLANNED', next: [...fenceSteps(sources, seen, fenceTexts, { isOneGone }), ...takeOver] };
+  }
   const home = sources.find(({ management }) => management !== null);
   const job = home === undefined ? null : (seen.get(home.instanceId)?.job ?? null);
   const probe = execution.steps[0];
   if (home === undefined || probe === undefined) throw new Error(`${execution.groupName} has no source to plan for.`);
   if (job === null) return { kind: 'STUCK', stepId: probe.stepId, reason: noJobToRun(home.instanceName) };
   const drain = drainSteps(sources, job);
-  return { kind: 'PLANNED', next: [stopHosts, ...fenceSteps(sources, seen, fenceTexts, drain), ...takeOver] };
+  return { kind: 'PLANNED', next: [stopHosts, ...fenceSteps(sources, seen, fenceTexts, { drain }), ...takeOver] };
 }
 
 export async function moveSource(
@@ -93,10 +96,45 @@ export async function moveSource(
 ): Promise<FenceOutcome> {
   const source = sourcesOf(estate).find(candidate => candidate.instanceId === instanceId);
   if (source === undefined) throw new Error(`${execution.groupName} has no source instance ${instanceId} any more.`);
-  await means.instances.locked(execution, instanceId, context.signal, async lock => {
-    for (const step of steps) if (!(await carryOut(step, source, lock, context, means))) return;
+  return means.instances.locked(execution, instanceId, context.signal, async (lock): Promise<FenceOutcome> => {
+    if (takesTheFirstOff(steps, execution)) {
+      const came = await whoCame(execution, estate, async other =>
+        other.instanceId === instanceId
+          ? lock.source(source, { kind: 'SESSIONS' })
+          : means.instances.source(other, { kind: 'SESSIONS' }),
+      );
+      if (came.length > 0) return { kind: 'SOMEBODY_CAME', came };
+    }
+    for (const step of steps) if (!(await carryOut(step, source, lock, context, means))) break;
+    return { kind: 'LOOK_AGAIN' };
   });
-  return { kind: 'LOOK_AGAIN' };
+}
+
+/** The last run and its files may have taken long: until the first database goes off, somebody may have come back to work in them. */
+function takesTheFirstOff([first]: readonly Step[], { mode, steps }: ExecutionView): boolean {
+  const isOffline = ({ work }: Step) => work.kind === 'SET_OFFLINE';
+  return (
+    mode === 'PLANNED' &&
+    first !== undefined &&
+    isOffline(first) &&
+    !steps.some(step => isOffline(step) && step.attempts > 0)
+  );
+}
+
+async function whoCame(
+  { steps }: ExecutionView,
+  estate: Situation['estate'],
+  ask: (source: Source) => Promise<SeenSource>,
+): Promise<readonly Came[]> {
+  const came: Came[] = [];
+  for (const { stepId, where, work } of foundEmpty(steps)) {
+    const source = sourcesOf(estate).find(({ instanceId }) => instanceId === work.instanceId);
+    if (source === undefined) throw new Error(`The group has no source instance ${work.instanceId} any more.`);
+    const { more } = await ask(source);
+    const sessions = more?.kind === 'SESSIONS' ? more.sessions : [];
+    if (sessions.length > 0) came.push({ stepId, reason: stillConnected(where, sessions) });
+  }
+  return came;
 }
 
 /** False: somebody else has moved the execution. */
@@ -131,7 +169,7 @@ async function carryOut(
 }
 
 /** Bounded, so that a person is told what it waits for: cut after that, and tried again. */
-async function answered(sent: Promise<void>, step: Step, lock: Locked): Promise<void> {
+export async function answered(sent: Promise<unknown>, step: Step, lock: Locked): Promise<void> {
   let cut: Promise<void> | undefined;
   const timer = setTimeout(() => {
     cut = lock.exclusive.release();
@@ -145,7 +183,9 @@ async function answered(sent: Promise<void>, step: Step, lock: Locked): Promise<
     await cut;
     throw new Error(
       `${step.where} has not answered within ${String(answerMs / 1000)} s. ROLLBACK IMMEDIATE does not end a distributed transaction that is prepared and` +
-        ' whose coordinator is gone (unverified on a real server): a database administrator must resolve it there, or the execution can be cancelled.',
+        ' whose coordinator has not decided (unverified on a real server). The step that ends transactions whose coordinator is gone comes before this' +
+        ' one, and only where a source was declared unreachable: what came later, or is there otherwise, a database administrator must resolve' +
+        ' (sys.dm_tran_locks, request_session_id -2), or the execution can be cancelled.',
       { cause: error },
     );
   } finally {

@@ -3,7 +3,8 @@ import type { Estate } from '../estate/estate.ts';
 import type { ExecutionView } from './execution.ts';
 import { type DrainAction, nextDrain, questionOf } from './drain.ts';
 import { type Question, type SeenSource, type SeenSources, type Source, sourcesOf } from './source.ts';
-import { isOpen, type Step, type StepReason, type StepText } from './step.ts';
+import { isOpen, type ResolveInDoubt, type Step, type StepReason, type StepText } from './step.ts';
+import { inDoubtStep, nextInDoubt, rolledBackAt } from './units-in-doubt.ts';
 
 /** How the statements of the fence look; the catalogue that knows is a driver's, so it is passed in. */
 export type FenceTexts = {
@@ -19,6 +20,19 @@ export type FenceAction =
   | { readonly kind: 'NOTE_FENCED'; readonly steps: readonly Step[]; readonly reasons: readonly StepReason[] }
   /** `reason`: what it waits for, when that is news. */
   | { readonly kind: 'NOTE_WAITING'; readonly step: Step; readonly reason: StepReason | null }
+  /** `reason`: what was found, for people. */
+  | {
+      readonly kind: 'NOTE_FOUND';
+      readonly step: Step;
+      readonly work: ResolveInDoubt;
+      readonly reason: StepReason;
+    }
+  | {
+      readonly kind: 'ROLL_BACK_UNITS';
+      readonly step: Step;
+      readonly work: ResolveInDoubt;
+      readonly due: readonly string[];
+    }
   /** Steps at one instance, in their order, each with one statement. */
   | { readonly kind: 'FENCE' | 'UNFENCE'; readonly instanceId: InstanceId; readonly steps: readonly Step[] }
   | { readonly kind: 'ACCOUNT'; readonly instanceId: InstanceId; readonly evidence: string }
@@ -38,23 +52,26 @@ export function answering({ sources, steps }: ExecutionView, known: readonly Sou
 
 /**
  * Job off, idle, databases off: in this order, because a set that is cut in its middle has no mark in all of its files. `drain`: what is done
- * between, while the databases are still there.
+ * between, while the databases are still there. `isOneGone`: what was prepared for a source that is gone for good is ended.
  */
 export function fenceSteps(
   sources: readonly Source[],
   seen: SeenSources,
   texts: FenceTexts,
-  drain: readonly StepText[] = [],
+  { drain = [], isOneGone = false }: { readonly drain?: readonly StepText[]; readonly isOneGone?: boolean } = {},
 ): readonly StepText[] {
+  const homes = sources.filter(({ management }) => management !== null);
   return [
-    ...sources.flatMap(source => (source.management === null ? [] : jobSteps(source, seenAt(seen, source), texts))),
+    ...homes.map(source => disableStep(source, seenAt(seen, source), texts)),
+    ...(isOneGone ? sources.map(inDoubtStep) : []),
+    ...homes.flatMap(source => idleSteps(source, seenAt(seen, source))),
     ...drain,
     ...sources.flatMap(source => offlineSteps(source, seenAt(seen, source), texts)),
   ];
 }
 
-function jobSteps({ instanceId, instanceName }: Source, { job }: SeenSource, texts: FenceTexts): readonly StepText[] {
-  const disable: StepText = {
+function disableStep({ instanceId, instanceName }: Source, { job }: SeenSource, texts: FenceTexts): StepText {
+  return {
     work: {
       kind: 'DISABLE_JOB',
       instanceId,
@@ -68,9 +85,11 @@ function jobSteps({ instanceId, instanceName }: Source, { job }: SeenSource, tex
     expected: 'sysjobs.enabled is 0.',
     undo: job?.enabled === true ? texts.enableJob(job.name, true) : null,
   };
-  if (job === null) return [disable];
+}
+
+function idleSteps({ instanceId, instanceName }: Source, { job }: SeenSource): readonly StepText[] {
+  if (job === null) return [];
   return [
-    disable,
     {
       work: { kind: 'AWAIT_IDLE', instanceId, job: job.name },
       name: 'Wait until the Backup job is idle',
@@ -113,9 +132,10 @@ export function nextFence(
   execution: ExecutionView,
   estate: Estate,
   seen: SeenSources,
+  nowMs: number,
 ): FenceAction | DrainAction | undefined | 'DONE' {
   const step = execution.steps.find(({ work, state }) => isFence(work) && isOpen(state));
-  if (step !== undefined) return nextStep(step, execution, estate, seen);
+  if (step !== undefined) return nextStep(step, execution, estate, seen, nowMs);
   for (const { instanceId, instanceName } of answering(execution, sourcesOf(estate))) {
     if (execution.sources.some(source => source.instanceId === instanceId)) continue;
     return { kind: 'ACCOUNT', instanceId, evidence: fencedEvidence(execution, instanceId, instanceName) };
@@ -128,6 +148,7 @@ function nextStep(
   execution: ExecutionView,
   estate: Estate,
   seen: SeenSources,
+  nowMs: number,
 ): FenceAction | DrainAction | undefined {
   const { work } = step;
   switch (work.kind) {
@@ -141,6 +162,8 @@ function nextStep(
     case 'AWAIT_IDLE':
       if (seenAt(seen, work).job?.running !== true) return { kind: 'NOTE_FENCED', steps: [step], reasons: [] };
       return step.state === 'RUNNING' ? undefined : { kind: 'NOTE_WAITING', step, reason: null };
+    case 'RESOLVE_IN_DOUBT':
+      return nextInDoubt(step, work, seenAt(seen, work), nowMs);
     case 'CONFIRM':
       return undefined;
     case 'NO_SESSIONS':
@@ -232,6 +255,7 @@ export function lookedAt(
 const fenceKinds: readonly Step['work']['kind'][] = [
   'CONFIRM',
   'DISABLE_JOB',
+  'RESOLVE_IN_DOUBT',
   'AWAIT_IDLE',
   'NO_SESSIONS',
   'LAST_RUN',
@@ -260,7 +284,8 @@ function fencedEvidence({ steps }: ExecutionView, instanceId: InstanceId, instan
   const skipped = named('SKIPPED');
   return (
     `${instanceName}: ${named('SUCCEEDED').join(', ') || 'no database'} seen OFFLINE` +
-    (skipped.length > 0 ? `; skipped by name: ${skipped.join(', ')}.` : '.')
+    (skipped.length > 0 ? `; skipped by name: ${skipped.join(', ')}.` : '.') +
+    rolledBackAt(steps, instanceId)
   );
 }
 

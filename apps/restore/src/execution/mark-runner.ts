@@ -6,7 +6,9 @@
  */
 import type { InstanceId } from '@holdfast/domain';
 import type { StepContext } from '@holdfast/service/runner';
+import type { Store } from '@holdfast/store';
 import { membersOf } from '../estate/estate.ts';
+import type { RestoreTables } from '../tables.ts';
 import { type SeenDatabases, verifyMarks } from './alignment.ts';
 import { type BatchOutcome, openBatch, type StepsEnd } from './batch-runner.ts';
 import { type Choice, choose } from './choice.ts';
@@ -17,6 +19,8 @@ import { type Instances, lockedAll, together } from './instance-runner.ts';
 import { type Action, nextAction, type Situation } from './next-action.ts';
 import { settled, sideBySide } from './side-by-side.ts';
 import { noOlderMark, offerText, olderMark, rottenFiles } from './older-mark.ts';
+import { bytesPerSecond, secondsFor } from './speed.ts';
+import { listTimedRestores } from './speed-store.ts';
 import type { Step, StepReason, StepText } from './step.ts';
 
 export type MarkOutcome =
@@ -32,14 +36,19 @@ export async function offerOlder(
   { step }: Extract<Action, { kind: 'OFFER' }>,
   situation: Situation,
   { signal }: StepContext,
-  { instances }: Means,
+  { instances, store }: Means & { readonly store: Store<RestoreTables> },
 ): Promise<MarkOutcome> {
   const { execution, estate } = situation;
   const without = rottenFiles(execution.steps);
   const older = olderMark(execution, estate, without, await lookLocked(situation, signal, instances));
-  return older === undefined
-    ? { kind: 'STUCK', stepId: step.stepId, reason: noOlderMark(step) }
-    : { kind: 'OFFERED', text: offerText(step, without, older) };
+  if (older === undefined) return { kind: 'STUCK', stepId: step.stepId, reason: noOlderMark(step) };
+  const here = estate.standby.instances.map(({ instanceName }) => instanceName);
+  const timed = await store.read(db => listTimedRestores(db, execution.groupId));
+  const speed = bytesPerSecond(
+    estate,
+    timed.filter(({ instance }) => here.includes(instance)),
+  );
+  return { kind: 'OFFERED', text: offerText(step, without, older, secondsFor(older.parts, speed)) };
 }
 
 /** Planned from where the databases stand now, not from where they stood when it was offered. */

@@ -86,6 +86,7 @@ function situation(
     yielded,
     seen,
     sources: new Map(),
+    nowMs: 0,
   };
 }
 

@@ -17,6 +17,8 @@ export type Situation = {
   readonly seen: SeenDatabases;
   /** The source instance that the next step of a fence, or of its undo, asks; read in this pass. */
   readonly sources: SeenSources;
+  /** When all of this was read, milliseconds since 1970. */
+  readonly nowMs: number;
 };
 
 export type Action =
@@ -44,7 +46,7 @@ export type Action =
   | { readonly kind: 'FAIL'; readonly step: Step; readonly reason: StepReason };
 
 /** One thing to do, or undefined: finished, or waiting for shipping, for the Backup job or for a person. */
-export function nextAction({ execution, estate, yielded, seen, sources }: Situation): Action | undefined {
+export function nextAction({ execution, estate, yielded, seen, sources, nowMs }: Situation): Action | undefined {
   if (isFinished(execution)) return undefined;
   if (execution.ending !== null) return nextUndo(execution, sources);
   switch (execution.state) {
@@ -55,7 +57,7 @@ export function nextAction({ execution, estate, yielded, seen, sources }: Situat
       if (probe?.work.kind === 'PROBE') return { kind: 'PROBE', step: probe, instanceId: probe.work.instanceId };
       // Written down only when all have been asked: what is done at one depends on what the others are.
       if (!execution.steps.some(({ work }) => work.kind === 'CLAIM')) return { kind: 'PLAN_FENCE' };
-      const fence = nextFence(execution, estate, sources);
+      const fence = nextFence(execution, estate, sources, nowMs);
       return fence === 'DONE' ? { kind: 'CLAIM', step: the(execution, 'CLAIM') } : fence;
     }
     case 'DRAINING':
@@ -69,8 +71,9 @@ export function nextAction({ execution, estate, yielded, seen, sources }: Situat
       return rotten === undefined ? nextRestore(execution, seen) : { kind: 'OFFER', step: rotten };
     }
     case 'AWAITING_OPERATOR': {
-      const offer = execution.steps.findLast(({ work }) => work.kind === 'OFFER');
-      return offer?.state === 'SUCCEEDED' ? { kind: 'RECHOOSE', step: offer } : undefined;
+      const last = execution.steps.at(-1);
+      // An offer that was taken long ago has its plan after it: stopped since, only a person goes on.
+      return last?.work.kind === 'OFFER' && last.state === 'SUCCEEDED' ? { kind: 'RECHOOSE', step: last } : undefined;
     }
     case 'AT_MARK':
       return confirmArrival(execution, seen);

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { databases, estate, manager, marks } from '../../test/estate-of-two.ts';
+import { databases, estate, manager, marks, sourceId } from '../../test/estate-of-two.ts';
 import { openFailover, releases } from '../../test/open-failover.ts';
+import { offerText } from './older-mark.ts';
+import { secondsFor } from './speed.ts';
+import { newSteps, probeSteps } from './step.ts';
 import { cancelExecution, confirmStep, skipStep } from './operator-commands.ts';
 
 const known = estate();
@@ -23,6 +26,22 @@ async function opened(estateKnown = known) {
   const offer = async () => (await failover.view()).steps.find(({ work }) => work.kind === 'OFFER');
   return { ...failover, offer };
 }
+
+describe('the offer of an older mark', () => {
+  it('says how long it takes only where restores were timed', () => {
+    const parts = [
+      { instance: 'A', bytes: 1_000n },
+      { instance: 'B', bytes: 3_010n },
+    ];
+    const [step] = newSteps(probeSteps([{ instanceId: sourceId, instanceName: 'STANDBY' }]), 0, () => 'step');
+    const chosen = { recoveryPointId: 'p' as never, markName: marks[1] as never, markedAt: null, databases: [] };
+    const older = { chosen, dataLoss: null, databases: [], past: ['a'], notPast: [], bytes: 4_010n, parts };
+    const expected = (speed: number | null) => offerText(step!, [], older, secondsFor(parts, speed)).expected;
+    // Instances work beside each other: the one with most to read decides.
+    expect(expected(100)).toContain('about 31 s');
+    expect(expected(null)).toContain('not known: no restore at this standby was timed');
+  });
+});
 
 describe('a file that cannot be restored', () => {
   it('stops everything before any recovery, and offers an older mark with what it costs', async () => {

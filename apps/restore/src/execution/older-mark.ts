@@ -17,6 +17,8 @@ export type OlderMark = {
   readonly notPast: readonly string[];
   /** Of the files that the former need. */
   readonly bytes: bigint;
+  /** Of all files that are restored on the way there. */
+  readonly parts: readonly { readonly instance: string; readonly bytes: bigint }[];
 };
 
 /**
@@ -69,14 +71,17 @@ function offerOf(candidate: Candidate, estate: Estate, without: readonly BackupF
     again.has(database.databaseId) ? { ...database, steps: database.steps.map(replacing) } : database,
   );
   const isPast = ({ databaseId }: { readonly databaseId: DatabaseId }) => again.has(databaseId);
-  const files = databases.filter(isPast).flatMap(({ steps }) => steps.map(({ restore }) => restore.file.fileId));
-  const sizes = estate.copies.filter(({ fileId }) => files.includes(fileId as BackupFileId));
+  const bytesOf = ({ steps }: PlannedDatabase) =>
+    steps
+      .flatMap(({ restore }) => estate.copies.filter(({ fileId }) => fileId === restore.file.fileId))
+      .reduce((sum, { size }) => sum + BigInt(size), 0n);
   const members = membersOf(estate);
   return {
     databases,
     past: members.filter(isPast).map(({ databaseName }) => databaseName),
     notPast: members.filter(member => !isPast(member)).map(({ databaseName }) => databaseName),
-    bytes: sizes.reduce((sum, { size }) => sum + BigInt(size), 0n),
+    bytes: databases.filter(isPast).reduce((sum, database) => sum + bytesOf(database), 0n),
+    parts: databases.map(database => ({ instance: database.instanceName, bytes: bytesOf(database) })),
   };
 }
 
@@ -96,6 +101,7 @@ export function offerText(
   failed: Step,
   without: readonly BackupFileId[],
   { chosen, past, notPast, bytes }: OlderMark,
+  seconds: number | null,
 ): StepText {
   const path = failed.work.kind === 'RESTORE' ? failed.work.restore.file.path : failed.command;
   const { markName } = chosen;
@@ -110,7 +116,11 @@ export function offerText(
       past.length === 0
         ? `Bring every database to ${markName} from where it stands.`
         : `Restore ${past.join(', ')} again from the full backup at the standby WITH REPLACE, ${bytes.toString()} bytes in all, then the logs up to ${markName}.`,
-    expected: `Confirmed: every database is brought to ${markName}.`,
+    expected:
+      `Confirmed: every database is brought to ${markName}. ` +
+      (seconds === null
+        ? 'How long that takes is not known: no restore at this standby was timed yet.'
+        : `That takes about ${String(Math.ceil(seconds))} s, as fast as restores at this standby were until now.`),
     undo: 'Instead of confirming, cancel the execution: nothing was overwritten, and the standby goes back to shipping.',
   };
 }

@@ -1,7 +1,9 @@
 import { allows, type Caller, newId } from '@holdfast/service';
-import { type Change, type CommandDependencies, saveChange, turnedBack } from './execution-commands.ts';
+import { type Change, turnedBack } from './change.ts';
+import { type CommandDependencies, saveChange } from './execution-commands.ts';
 import type { ExecutionView } from './execution.ts';
 import { findExecution } from './execution-store.ts';
+import { fenceTexts } from './source-runner.ts';
 import {
   type CancelInput,
   checkCancel,
@@ -33,7 +35,7 @@ export function cancelExecution(
     if (refusal === 'CANCELLED') return undefined;
     if (refusal !== undefined) return refusal;
     const ending = { outcome: 'CANCELLED', by: caller.sub, reason: input.reason, at: now } as const;
-    return turnedBack(view, ending, now, () => newId(clock));
+    return turnedBack(view, ending, now, () => newId(clock), fenceTexts);
   });
 }
 

@@ -43,6 +43,19 @@ async function answerOf(server: SqlServer, source: Source, question: Question): 
       }
       return { kind: 'SESSIONS', sessions: found };
     }
+    case 'UNITS': {
+      const rows = await server.query(statements.unitsInDoubt, {});
+      // A server's collation decides about letter case; two databases that differ in nothing else are not expected (unverified).
+      const own = rows.flatMap(({ databaseName, unitOfWork }) => {
+        const database = source.databases.find(one => one.databaseName.toLowerCase() === databaseName?.toLowerCase());
+        return database === undefined ? [] : [{ unitOfWork, database: database.databaseName }];
+      });
+      const units = [...Map.groupBy(own, ({ unitOfWork }) => unitOfWork)].map(([unitOfWork, locks]) => ({
+        unitOfWork,
+        databases: locks.map(({ database }) => database),
+      }));
+      return { kind: 'UNITS', units };
+    }
     case 'RUNS': {
       const rows = await server.query(statements.jobHistory, { job: question.job, afterId: question.afterId });
       const runs = rows.filter(({ stepId }) => stepId === 0);

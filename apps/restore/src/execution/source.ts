@@ -23,6 +23,7 @@ export type SeenSource = {
 /** What the next step wants to know beside that. */
 export type Question =
   | { readonly kind: 'SESSIONS' }
+  | { readonly kind: 'UNITS' }
   | { readonly kind: 'RUNS'; readonly job: string; readonly afterId: number }
   /** `since`: local time of the server, without offset. */
   | { readonly kind: 'MARKS'; readonly since: string };
@@ -30,10 +31,14 @@ export type Question =
 export type SeenMore =
   /** Who works in the group's databases there, each once, in words. */
   | { readonly kind: 'SESSIONS'; readonly sessions: readonly string[] }
+  /** Parts of distributed transactions that hold databases of the group there and belong to no session. */
+  | { readonly kind: 'UNITS'; readonly units: readonly SeenUnit[] }
   /** Runs that have ended, oldest first. */
   | { readonly kind: 'RUNS'; readonly runs: readonly JobRun[] }
   /** Marks committed in the Management database since, oldest first. */
   | { readonly kind: 'MARKS'; readonly marks: readonly MarkName[] };
+
+export type SeenUnit = { readonly unitOfWork: string; readonly databases: readonly string[] };
 
 /** `startedAt`: local time of the server. */
 export type JobRun = { readonly historyId: number; readonly outcome: string; readonly startedAt: string };

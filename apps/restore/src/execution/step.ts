@@ -21,6 +21,24 @@ export type StepReason = {
   readonly since: string | null;
 };
 
+/**
+ * A part of a distributed transaction that belongs to no session. `since`: when it was first seen, RFC 3339 UTC; `isRollbackBegun`: KILL … WITH
+ * ROLLBACK may have been sent for it.
+ */
+export type UnitInDoubt = {
+  readonly unitOfWork: string;
+  readonly databases: readonly string[];
+  readonly since: string;
+  readonly isRollbackBegun: boolean;
+};
+
+/** `units`: those that are there, and those that we have ended. */
+export type ResolveInDoubt = {
+  readonly kind: 'RESOLVE_IN_DOUBT';
+  readonly instanceId: InstanceId;
+  readonly units: readonly UnitInDoubt[];
+};
+
 /** Done at a source instance, each under the group's lock there. */
 export type FenceWork =
   /** `job` null: the instance has no Backup job. `before`: its switch as it was found, which an undo puts back. */
@@ -31,6 +49,7 @@ export type FenceWork =
       readonly before: 'ENABLED' | 'DISABLED';
     }
   | { readonly kind: 'AWAIT_IDLE'; readonly instanceId: InstanceId; readonly job: string }
+  | ResolveInDoubt
   /** `before`: the database's state as it was found; only one that we took out of service is put back. */
   | {
       readonly kind: 'SET_OFFLINE';

@@ -16,7 +16,8 @@ import {
   parseTarget,
 } from '../failover/failover.ts';
 import type { RestoreTables } from '../tables.ts';
-import { findMarkName, listTimedRestores, listUnaddressed } from './preview-store.ts';
+import { listTimedRestores } from '../execution/speed-store.ts';
+import { findMarkName, listUnaddressed } from './preview-store.ts';
 import { blockersOf, type Loss, previewOf, type RecoveryPreview, without } from './preview.ts';
 
 /** As the API gives it, not looked at yet. */

@@ -3,7 +3,8 @@ import type { TargetRequest } from '@holdfast/domain/target';
 import { databases, estate, lsns, marks, twoPlaces } from '../../test/estate-of-two.ts';
 import type { Estate, PointView } from '../estate/estate.ts';
 import type { CommandTexts } from '../execution/step.ts';
-import { blockersOf, bytesPerSecond, type PreviewFacts, previewOf, unclaimedSets, without } from './preview.ts';
+import { bytesPerSecond } from '../execution/speed.ts';
+import { blockersOf, type PreviewFacts, previewOf, unclaimedSets, without } from './preview.ts';
 
 const texts: CommandTexts = {
   restore: (database, { kind, file }) => `${kind} ${database} ${file.path}`,

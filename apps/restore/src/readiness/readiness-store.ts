@@ -1,6 +1,7 @@
 import type { GroupId, InstanceId, StandbyId } from '@holdfast/domain';
 import type { Reader } from '@holdfast/store';
-import { findAddress, findEstate, findGroup } from '../estate/estate-store.ts';
+import { findAddress, findEstate, findGroup, findLogins } from '../estate/estate-store.ts';
+import type { LoginsView } from '../estate/estate.ts';
 import { findRunning, listExecutions } from '../execution/execution-store.ts';
 import type { RestoreTables } from '../tables.ts';
 import type { ReadinessFacts } from './readiness.ts';
@@ -23,11 +24,17 @@ export async function loadReadinessFacts(
   const unaddressed: string[] = [];
   for (const { instanceId, instanceName } of estates.flatMap(({ standby }) => standby.instances))
     if ((await findAddress(db, instanceId as InstanceId)) === undefined) unaddressed.push(instanceName);
+  const logins = new Map<string, LoginsView>();
+  for (const { instanceId } of [...(group?.instances ?? []), ...estates.flatMap(({ standby }) => standby.instances)]) {
+    const view = await findLogins(db, instanceId as InstanceId);
+    if (view !== undefined) logins.set(instanceId, view);
+  }
   const past = await listExecutions(db, { first: newestExecutions, after: null }, { groupIds: [groupId] });
   return {
     group,
     estates,
     unaddressed,
+    logins,
     runningSince: (await findRunning(db, groupId))?.startedAt ?? null,
     sources: past.filter(({ state }) => state === 'COMPLETED').flatMap(({ sources }) => sources),
   };

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { databases, estate, groupId, marks, sourceId } from '../../test/estate-of-two.ts';
+import { databases, estate, groupId, marks, sourceId, standbyInstanceId } from '../../test/estate-of-two.ts';
 import { openFailover } from '../../test/open-failover.ts';
 import { openRestoreStore } from '../../test/open-store.ts';
+import { saveLogins } from '../estate/estate-store.ts';
 import type { Estate } from '../estate/estate.ts';
 import type { SourceRecord } from '../execution/execution.ts';
 import { loadReadinessFacts } from './readiness-store.ts';
@@ -16,6 +17,7 @@ const facts = (changes: Partial<ReadinessFacts> = {}): ReadinessFacts => ({
   group: known.group,
   estates: [known],
   unaddressed: [],
+  logins: new Map(),
   runningSince: null,
   sources: [],
   now,
@@ -42,6 +44,11 @@ describe('readiness', () => {
     const readiness = readinessOf(facts());
     expect(readiness).toMatchObject({ verdict: 'DEGRADED', observedAt: '2026-11-21T04:31:00.000Z' });
     expect(codes(readiness)).toEqual(unchecked);
+  });
+
+  it('asks no more for what inventory has looked at', () => {
+    const logins = new Map([sourceId, standbyInstanceId].map(id => [id as string, { logins: [] }]));
+    expect(codes(readinessOf(facts({ logins, group: { ...known.group, coverage: [] } })))).toEqual(unchecked.slice(2));
   });
 
   it.each<[string, ReadinessFacts, string, string[]]>([
@@ -73,6 +80,23 @@ describe('readiness', () => {
       databasesLike({ state: 'SUSPECT' }),
       'DEGRADED',
       ['DATABASE_NOT_ONLINE', 'DATABASE_NOT_ONLINE'],
+    ],
+    [
+      'what inventory has found of the coverage, once',
+      facts({
+        group: {
+          ...known.group,
+          databases: known.group.databases.map(database => ({ ...database, recoveryModel: 'SIMPLE' })),
+          coverage: ['NOT_FULL_RECOVERY', 'NOT_IN_JOB'].map(problem => ({
+            database: databases[0]!.name,
+            instance: 'PRIMARY',
+            problem,
+            reason: { code: problem, message: 'm', fix: 'f', evidence: null, since: null },
+          })),
+        },
+      }),
+      'NOT_READY',
+      ['NOT_FULL_RECOVERY', 'NOT_FULL_RECOVERY', 'COVERAGE_NOT_IN_JOB'],
     ],
     ['databases outside the job', databasesLike({ state: null, inBackupJob: false }), 'DEGRADED', []],
     ['one that is restored natively', standing({ mode: 'NATIVE' }), 'NOT_READY', ['NATIVE_STANDBY']],
@@ -159,7 +183,18 @@ describe('the facts', () => {
   it('come from what the others published', async () => {
     const opened = await openRestoreStore();
     remove = opened.remove;
-    expect(await opened.store.read(db => loadReadinessFacts(db, groupId))).toMatchObject({
+    const logins = {
+      instanceId: sourceId,
+      version: 2,
+      serverName: 'PRIMARY',
+      observedAt: known.group.observedAt,
+      logins: [],
+    };
+    await opened.store.transaction(tx => saveLogins(tx, logins));
+    await opened.store.transaction(tx => saveLogins(tx, { ...logins, version: 1, logins: null }));
+    const loaded = await opened.store.read(db => loadReadinessFacts(db, groupId));
+    expect([...loaded.logins]).toEqual([[sourceId, { ...logins, version: 2 }]]);
+    expect(loaded).toMatchObject({
       group: { name: 'Orders', databases: databases.map(({ name }) => ({ name })) },
       estates: [{ points: marks.map(markName => ({ markName })) }],
       unaddressed: ['STANDBY'],

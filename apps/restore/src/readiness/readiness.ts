@@ -1,7 +1,9 @@
 import type { Estate, GroupView } from '../estate/estate.ts';
 import type { SourceRecord } from '../execution/execution.ts';
 import type { StepReason } from '../execution/step.ts';
+import { coverageFindings } from './coverage-findings.ts';
 import { degraded, type Finding, notReady, type ReadinessVerdict, unknown } from './finding.ts';
+import { type KnownLogins, loginFindings } from './login-findings.ts';
 import { standbyFindings } from './standby-findings.ts';
 
 /** The weakest link of everything that a failover of the group would need. */
@@ -19,6 +21,8 @@ export type ReadinessFacts = {
   readonly estates: readonly Estate[];
   /** Standby instances whose address has not come here. */
   readonly unaddressed: readonly string[];
+  /** By instance; one that is not here has not been read. */
+  readonly logins: KnownLogins;
   readonly runningSince: string | null;
   /** Sources of failovers that have completed. */
   readonly sources: readonly SourceRecord[];
@@ -38,6 +42,8 @@ export function readinessOf(facts: ReadinessFacts): Readiness {
     ...(facts.group !== undefined && standing.length === 0 ? [noStandby()] : []),
     ...facts.unaddressed.map(notAddressed),
     ...standing.flatMap(estate => standbyFindings(estate, facts)),
+    ...(facts.group === undefined ? [] : coverageFindings(facts.group, saidOf(facts.group))),
+    ...standing.flatMap(estate => loginFindings(estate, facts.logins)),
     ...unchecked,
   ].toSorted((a, b) => rank[b.verdict] - rank[a.verdict]);
   return {
@@ -55,16 +61,6 @@ function standbysThatCount(estates: readonly Estate[]): readonly Estate[] {
 
 /** What nobody has looked at, and a failover would nevertheless need (biztalk-dr.md §4.3, steps 9 to 17). */
 const unchecked: readonly Finding[] = [
-  degraded(
-    'COVERAGE_UNKNOWN',
-    'Whether the backup job covers every database that belongs to the group is not known here.',
-    'Compare coverage of the group with the list of its databases.',
-  ),
-  degraded(
-    'LOGINS_UNCHECKED',
-    'Nobody has compared the logins of the standby with those of the source.',
-    'Create the missing logins at the standby with the same SIDs, or users will be orphaned.',
-  ),
   degraded(
     'SECRET_UNVERIFIED',
     'Nobody has shown that the master secret can be restored.',
@@ -86,38 +82,51 @@ function groupFindings(group: GroupView | undefined): readonly Finding[] {
         'If it was just registered, look again in a moment.',
       ),
     ];
-  return group.databases
-    .filter(({ inBackupJob }) => inBackupJob)
-    .flatMap(({ name, state, recoveryModel }) => {
-      if (state === null || recoveryModel === null)
-        return [
-          unknown(
-            'DATABASE_NOT_SEEN',
-            `${name} could not be seen at the source.`,
-            'Look at the observation of its instance.',
+  return group.databases.flatMap(databaseFindings);
+}
+
+/** Codes of what was found about each database. */
+function saidOf({ databases }: GroupView): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    databases.map(database => [database.name, databaseFindings(database).map(({ reason }) => reason.code)]),
+  );
+}
+
+function databaseFindings({
+  name,
+  state,
+  recoveryModel,
+  inBackupJob,
+}: GroupView['databases'][number]): readonly Finding[] {
+  if (!inBackupJob) return [];
+  if (state === null || recoveryModel === null)
+    return [
+      unknown(
+        'DATABASE_NOT_SEEN',
+        `${name} could not be seen at the source.`,
+        'Look at the observation of its instance.',
+      ),
+    ];
+  return [
+    ...(state === 'ONLINE'
+      ? []
+      : [
+          degraded(
+            'DATABASE_NOT_ONLINE',
+            `${name} is ${state} at the source.`,
+            'The backup job fails on it; bring it online.',
           ),
-        ];
-      return [
-        ...(state === 'ONLINE'
-          ? []
-          : [
-              degraded(
-                'DATABASE_NOT_ONLINE',
-                `${name} is ${state} at the source.`,
-                'The backup job fails on it; bring it online.',
-              ),
-            ]),
-        ...(recoveryModel === 'FULL'
-          ? []
-          : [
-              notReady(
-                'NOT_FULL_RECOVERY',
-                `${name} is in ${recoveryModel} recovery.`,
-                'Set it to FULL and force a full backup: without a log chain it cannot be brought to a mark.',
-              ),
-            ]),
-      ];
-    });
+        ]),
+    ...(recoveryModel === 'FULL'
+      ? []
+      : [
+          notReady(
+            'NOT_FULL_RECOVERY',
+            `${name} is in ${recoveryModel} recovery.`,
+            'Set it to FULL and force a full backup: without a log chain it cannot be brought to a mark.',
+          ),
+        ]),
+  ];
 }
 
 function executionFindings({ runningSince, sources }: ReadinessFacts): readonly Finding[] {
