@@ -16,6 +16,6 @@ it('reads what is given and refuses what it does not know', () => {
   });
   expect(() => read('--seed', 'x')).toThrow('--seed is a whole number, not "x".');
   expect(() => read('--scenario', 'sunshine')).toThrow(
-    'There is no scenario "sunshine". Those that exist: control-plane-crash, lose-one, planned.',
+    'There is no scenario "sunshine". Those that exist: broken-set, control-plane-crash, lose-one, planned.',
   );
 });

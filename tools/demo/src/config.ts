@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 /** What happens instead of, or beside, the loss of all primaries. */
-export const scenarios = ['control-plane-crash', 'lose-one', 'planned'] as const;
+export const scenarios = ['broken-set', 'control-plane-crash', 'lose-one', 'planned'] as const;
 
 export type Scenario = (typeof scenarios)[number];
 

@@ -1,31 +1,30 @@
 import { randomUUID } from 'node:crypto';
+import { type BrokenSet, breakNewestSet } from './broken-set/broken-set.ts';
+import { brokenSetComplaints } from './broken-set/complaints.ts';
+import { damageOf } from './broken-set/damage.ts';
+import { reseededBy, type Stop, stopOf } from './broken-set/offer.ts';
 import type { Scenario } from './config.ts';
 import { type Crash, failOverThroughCrash } from './crash/crash.ts';
 import { type Ending, endingOf } from './ending.ts';
 import { type Moment, momentOf } from './crash/moment.ts';
-import { startBackupJob } from './estate/backup-job.ts';
 import { type Estate, startEstate } from './estate/estate.ts';
-import { wholeGroup } from './estate/sample-group.ts';
+import { databasesOf, wholeGroup } from './estate/sample-group.ts';
 import { type Execution, followExecution, requestFailover } from './failover/failover.ts';
 import { fenceComplaints } from './failover/fenced.ts';
 import { startOperator } from './failover/operator.ts';
 import { previewWhenIdle } from './failover/preview.ts';
 import { readRecovered } from './failover/recovered.ts';
 import { countUnsafeRepeats, criticalPathSeconds, readStatementLogs } from './failover/statements.ts';
-import type { GatewayClient } from './gateway-client.ts';
 import { type Holdfast, startHoldfast } from './holdfast.ts';
 import { judge } from './oracle/oracle.ts';
-import { until } from './protect/answers.ts';
+import { untilInSync } from './protect/in-sync.ts';
 import { type Protected, protectEstate } from './protect/protect.ts';
 import { seededRandom } from './random.ts';
 import { type Report, reportOf, type RunFacts } from './report.ts';
-import { connected } from './sql-connection.ts';
-import { untilCovered } from './workload/coverage-pace.ts';
 import { Journal } from './workload/journal.ts';
-import { startLoad } from './workload/load.ts';
 import { placesOf } from './workload/places.ts';
 import { totalBalanceOf } from './workload/transaction-plan.ts';
-import { startWatcher } from './workload/watcher.ts';
+import { workUntilTheEnd } from './workload/working-day.ts';
 
 export type DemoOptions = {
   readonly seed: number;
@@ -36,12 +35,6 @@ export type DemoOptions = {
   readonly log: (line: string) => void;
 };
 
-const connections = 8;
-const pauseMs = 15;
-const backupEveryMs = 2_500;
-const watchEveryMs = 100;
-/** Log sets that have gone all the way before the primary may end. */
-const marksBeforeTheEnd = 3;
 const inSyncLimitMs = 90_000;
 const failoverLimitMs = 60_000;
 
@@ -75,8 +68,8 @@ async function protectAndFailOver(
   say('Registering the group and its standby …');
   const registered = await protectEstate(holdfast.client(), { dataFolder, group, ports });
   const journal = new Journal(Date.now);
-  say(`Working on it with ${connections} connections (seed ${seed}) …`);
-  await workUntilTheEnd(options, estate, ending, journal, () => untilInSync(holdfast.client(), registered.standbyId));
+  say(`Working on it (seed ${seed}) …`);
+  const broken = await workAndEnd(options, { estate, holdfast, registered, ending, journal });
   const { committed, unknown } = journal.counts();
   say(`${ending.words}: ${committed} transactions acknowledged, ${unknown} unanswered.`);
   // A planned switch takes a last mark of its own: there is nothing to foresee.
@@ -84,20 +77,55 @@ async function protectAndFailOver(
     ending.mode === 'PLANNED' ? undefined : await previewWhenIdle(holdfast.client(), registered, ending);
   say(`Failing over${previewedMark === undefined ? '' : `; the preview names ${previewedMark}`} …`);
   const startedAt = performance.now();
-  const { execution, crash } = await failOver(options, estate, { holdfast, registered, ending, moment });
+  const { execution, crash, stops } = await failOver(options, estate, { holdfast, registered, ending, moment, broken });
   const failoverSeconds = (performance.now() - startedAt) / 1_000;
   if (crash !== undefined) describeCrash(crash).forEach(say);
   const reasons = describeReasons(execution);
   if (execution.state !== 'COMPLETED')
     throw new Error([`The failover ended ${execution.state}.`, ...reasons].join('\n'));
   for (const reason of reasons) say(`  ${reason}`);
-  const complaints = await fenceComplaints(execution, ending, primaries);
-  for (const complaint of complaints) say(`  source: ${complaint}`);
+  const reseeded = reseededBy((await readStatementLogs(estate.standbys)).flat());
+  const landing = { databases: databasesOf(group), previewedMark, landedAt: execution.markName, stops, reseeded };
+  const complaints = [
+    ...(await fenceComplaints(execution, ending, primaries)),
+    ...(broken === undefined ? [] : brokenSetComplaints({ broken, ...landing })),
+  ];
+  for (const complaint of complaints) say(`  not as it must be: ${complaint}`);
   say(`Failed over to ${execution.markName ?? 'no mark'} in ${failoverSeconds.toFixed(1)} s. Judging …`);
   return judged(options, estate, journal, {
-    ...{ execution, failoverSeconds, crash, previewedMark },
-    ...{ scenario, fenceComplaints: complaints, mayLose: ending.mode === 'UNPLANNED' },
+    ...{ execution, failoverSeconds, crash, previewedMark, scenario, complaints },
+    ...{ mayLose: ending.mode === 'UNPLANNED', brokenSet: broken === undefined ? undefined : { broken, stops } },
   });
+}
+
+type Work = {
+  readonly estate: Estate;
+  readonly holdfast: Holdfast;
+  readonly registered: Protected;
+  readonly ending: Ending;
+  readonly journal: Journal;
+};
+
+/** Resolves with the broken set of a run that has one. */
+async function workAndEnd(
+  { dataFolder, say, seed, scenario }: DemoOptions,
+  { estate, holdfast, registered, ending, journal }: Work,
+): Promise<BrokenSet | undefined> {
+  const client = holdfast.client();
+  let broken: BrokenSet | undefined;
+  const breakSet = async (mayRun: () => Promise<void>): Promise<void> => {
+    const random = seededRandom(seed);
+    broken = await breakNewestSet({
+      ...{ estate, dataFolder, client, registered, damage: damageOf(seed), random, mayRun },
+    });
+    say(`${broken.file}, of ${broken.database} in the newest set, is ${broken.damage}.`);
+  };
+  await workUntilTheEnd({
+    ...{ seed, random: seededRandom(seed), estate, ending, journal, say },
+    untilReady: () => untilInSync(client, registered.standbyId, inSyncLimitMs),
+    beforeTheEnd: scenario === 'broken-set' ? breakSet : undefined,
+  });
+  return broken;
 }
 
 type Failover = {
@@ -105,90 +133,43 @@ type Failover = {
   readonly registered: Protected;
   readonly ending: Ending;
   readonly moment: Moment | undefined;
+  readonly broken: BrokenSet | undefined;
+};
+
+type FailedOver = {
+  readonly execution: Execution;
+  readonly crash: Crash | undefined;
+  /** Where it waited for a person, in a run with a broken set. */
+  readonly stops: readonly Stop[];
 };
 
 async function failOver(
   { say }: DemoOptions,
-  { standbys }: Estate,
-  { holdfast, registered, ending, moment }: Failover,
-): Promise<{ execution: Execution; crash: Crash | undefined }> {
+  estate: Estate,
+  { holdfast, registered, ending, moment, broken }: Failover,
+): Promise<FailedOver> {
   const limitMs = failoverLimitMs;
-  if (moment !== undefined) return failOverThroughCrash({ holdfast, registered, moment, instances: standbys, limitMs });
+  const stops: Stop[] = [];
+  if (moment !== undefined) {
+    const options = { holdfast, registered, moment, instances: estate.standbys, limitMs };
+    return { ...(await failOverThroughCrash(options)), stops };
+  }
   const client = holdfast.client();
   const id = await requestFailover(client, registered, randomUUID(), ending);
-  const operator = startOperator(client, id, say);
+  const operator = startOperator(client, id, say, async waiting => {
+    if (broken !== undefined) stops.push(await stopOf(waiting, estate, broken));
+  });
   try {
-    const followed = followExecution(client, id, limitMs);
-    return { execution: await Promise.race([followed, operator.failed]), crash: undefined };
+    let last: Execution | undefined;
+    const followed = followExecution(client, id, limitMs, seen => void (last = seen)).catch((error: unknown) => {
+      if (last === undefined) throw error;
+      const stands = `The failover stands at ${last.state}.`;
+      throw new Error([stands, ...describeReasons(last)].join('\n'), { cause: error });
+    });
+    return { execution: await Promise.race([followed, operator.failed]), crash: undefined, stops };
   } finally {
     await Promise.allSettled([operator.stop()]);
   }
-}
-
-/**
- * Load, backup job and watcher, until the standby follows and longer; then the source ends as it is to end: killed in the middle of all of it,
- * or with its applications stopped first.
- */
-async function workUntilTheEnd(
-  { seed, say }: DemoOptions,
-  estate: Estate,
-  ending: Ending,
-  journal: Journal,
-  untilReady: () => Promise<void>,
-): Promise<void> {
-  const { primaries } = estate;
-  const places = placesOf(primaries);
-  const random = seededRandom(seed);
-  await connected(primaries, 'watcher', async watched => {
-    const load = startLoad({ servers: primaries, connections, pauseMs, random, journal, run: String(seed) });
-    const watcher = startWatcher(watched, journal, watchEveryMs);
-    const job = startBackupJob({
-      address: primaries[0].address,
-      everyMs: backupEveryMs,
-      mayRun: signal => untilCovered(journal, places, signal),
-    });
-    let isOver = false;
-    // What one dead instance does to the work on the others is no failure of the run.
-    const untilOver = (failed: Promise<never>): Promise<never> =>
-      failed.catch((error: unknown) => {
-        if (isOver) return new Promise<never>(() => undefined);
-        throw error;
-      });
-    const endWhenReady = async (): Promise<void> => {
-      await until(inSyncLimitMs, async () => (job.runs() >= marksBeforeTheEnd ? true : undefined));
-      await untilReady();
-      await until(inSyncLimitMs, async () => (random() < 0.2 ? true : undefined));
-      isOver = true;
-      if (ending.dead.length === 0) return;
-      await estate.killPrimaries(ending.dead);
-      if (!ending.shareLost) return;
-      await estate.loseShare();
-      say('The backup share is gone as well.');
-    };
-    try {
-      await Promise.race([endWhenReady(), untilOver(load.failed), untilOver(job.failed)]);
-    } finally {
-      // The one that gave up is told above; what the kill cut is no failure. Nobody writes any more when the last look at the marks is taken.
-      await Promise.allSettled([load.stop(), job.stop()]);
-      await Promise.allSettled([watcher.stop()]);
-    }
-  });
-}
-
-async function untilInSync(client: GatewayClient, standbyId: string): Promise<void> {
-  let last: unknown;
-  const inSync = until(inSyncLimitMs, async () => {
-    const { standby } = await client.ask<{ standby: { state: string; newestCommonMarkName: string | null } | null }>(
-      `query ($id: ID!) { standby(id: $id) { state newestCommonMarkName reasons { code message }
-         streams { databaseName state reasons { code message } } } }`,
-      { id: standbyId },
-    );
-    last = standby;
-    return standby?.state === 'IN_SYNC' && standby.newestCommonMarkName !== null ? true : undefined;
-  });
-  await inSync.catch((error: unknown) => {
-    throw new Error(`The standby did not follow: ${JSON.stringify(last)}`, { cause: error });
-  });
 }
 
 type FailoverFacts = Omit<
@@ -225,6 +206,8 @@ async function judged(
   const targetLogs = await readStatementLogs(standbys);
   // The dead ones answer no more; their logs do.
   const all = [...(await readStatementLogs(primaries)), ...targetLogs].flat();
+  // Only of these did a person say that they begin again.
+  const confirmed = failover.brokenSet?.stops.flatMap(({ past }) => past);
   return reportOf({
     seed,
     places,
@@ -236,7 +219,7 @@ async function judged(
     criticalPathSeconds: criticalPathSeconds(targetLogs.flat()),
     verdict,
     unsupported: all.filter(({ outcome }) => outcome === 'unsupported').length,
-    unsafeRepeats: targetLogs.reduce((sum, log) => sum + countUnsafeRepeats(log), 0),
+    unsafeRepeats: targetLogs.reduce((sum, log) => sum + countUnsafeRepeats(log, confirmed), 0),
   });
 }
 

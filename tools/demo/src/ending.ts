@@ -22,6 +22,8 @@ export function endingOf(
     case undefined:
     case 'control-plane-crash':
       return { mode: 'UNPLANNED', dead: primaries, shareLost: seed % 2 === 1, words: 'The primaries are dead' };
+    case 'broken-set':
+      return { mode: 'UNPLANNED', dead: primaries, shareLost: false, words: 'The primaries are dead' };
     case 'lose-one': {
       const dead = primaries[seed % primaries.length] ?? primaries[0];
       return { mode: 'UNPLANNED', dead: [dead], shareLost: false, words: `${dead.name} is dead, alone` };

@@ -31,8 +31,9 @@ const facts: RunFacts = {
   crash: undefined,
   scenario: undefined,
   previewedMark: mark,
-  fenceComplaints: [],
+  complaints: [],
   mayLose: true,
+  brokenSet: undefined,
 };
 
 it('says nothing of a crash that was not', () => {
@@ -87,7 +88,7 @@ it('is not verified when the preview named another mark, a source is not fenced,
     verified: false,
     previewMatched: false,
   });
-  expect(reportOf({ ...facts, fenceComplaints: ['A at one is ONLINE, not OFFLINE'] }).verified).toBe(false);
+  expect(reportOf({ ...facts, complaints: ['A at one is ONLINE, not OFFLINE'] }).verified).toBe(false);
   const lost: RunFacts['entries'][number] = {
     ...{ id: 'x', connection: 0, sequence: 1, began: 1, ended: 2, endedAtMs: 0 },
     ...{ databases: ['A'], outcome: 'acknowledged' },
@@ -96,4 +97,34 @@ it('is not verified when the preview named another mark, a source is not fenced,
   const planned = { ...facts, previewedMark: undefined, mayLose: false };
   expect(reportOf(planned)).toMatchObject({ verified: true, previewMatched: null });
   expect(reportOf({ ...planned, entries: [lost] }).verified).toBe(false);
+});
+
+it('says what a broken set was found by', () => {
+  const before = 'BTS_2026_11_21_09_00_00_000';
+  const reasons = [{ code: 'FILE_MISSING', message: 'gone', evidence: 'b.bak' }];
+  const verdict = { markName: mark, verdict: 'BROKEN', reasons };
+  const broken = {
+    ...{ database: 'B', file: 'b.bak', mark, markBefore: before, filesBefore: new Map<string, string>() },
+    ...{ damage: 'missing' as const, verdict },
+  };
+  const landed = { ...facts, scenario: 'broken-set' as const, execution: { ...facts.execution, markName: before } };
+  const missing = { ...landed, previewedMark: before, brokenSet: { broken, stops: [] } };
+  expect(reportOf(missing)).toMatchObject({
+    ...{ verified: true, previewMatched: true, scenario: 'broken-set' },
+    brokenSet: { file: 'b.bak', kind: 'missing', verdict },
+  });
+  expect(reportOf({ ...missing, previewedMark: mark }).verified).toBe(false);
+  const step = {
+    id: '1',
+    name: '',
+    why: `b.bak. Past ${before}: B. Not past it: A.`,
+    command: 'Restore B.',
+    expected: '',
+  };
+  const stop = { state: 'AWAITING_OPERATOR', passedPointOfNoReturn: false, step, open: [], past: ['B'] };
+  const rotten = { ...broken, damage: 'rotten' as const, verdict: undefined };
+  expect(reportOf({ ...landed, brokenSet: { broken: rotten, stops: [stop] } })).toMatchObject({
+    ...{ verified: true, previewMatched: false },
+    brokenSet: { kind: 'rotten', offer: { mark: before, past: ['B'], notPast: ['A'], command: 'Restore B.' } },
+  });
 });

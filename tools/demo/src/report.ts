@@ -1,3 +1,6 @@
+import type { BrokenSet, PointVerdict } from './broken-set/broken-set.ts';
+import type { Damage } from './broken-set/damage.ts';
+import { databasesOfOffer, type Stop } from './broken-set/offer.ts';
 import type { Scenario } from './config.ts';
 import type { Crash } from './crash/crash.ts';
 import type { Execution } from './failover/failover.ts';
@@ -26,13 +29,30 @@ export type Report = {
   readonly dataLossSeconds: number;
   /**
    * The preview taken before the failover, once shipping was idle, named the mark at which it landed. Null of a planned one, which takes a
-   * last mark of its own.
+   * last mark of its own. False of a set whose rot only its restore could find: nobody could foresee that landing.
    */
   readonly previewMatched: boolean | null;
   readonly standin: { readonly unsupported: number; readonly unsafeRepeats: number };
   /** Left out in a run without one. */
   readonly scenario?: Scenario;
   readonly crash?: Pick<Crash, 'at' | 'restartSeconds'>;
+  readonly brokenSet?: BrokenSetReport;
+};
+
+/** Seen before the failover by the ledger, or in it by a restore. */
+export type BrokenSetReport = { readonly file: string; readonly kind: Damage } & (
+  { readonly verdict: PointVerdict } | { readonly offer: Offer | null }
+);
+
+/** What the stopped failover asked a person to confirm. */
+type Offer = {
+  readonly mark: string;
+  readonly past: readonly string[];
+  readonly notPast: readonly string[];
+  /** What would be done. */
+  readonly command: string;
+  /** What comes of it, and how long it takes or why nobody knows. */
+  readonly expected: string;
 };
 
 export type RunFacts = {
@@ -53,25 +73,30 @@ export type RunFacts = {
   readonly scenario: Scenario | undefined;
   /** Undefined: none was asked for. */
   readonly previewedMark: string | undefined;
-  /** What the source instances are in that they should not be. */
-  readonly fenceComplaints: readonly string[];
+  /** What the source instances or a broken set's failover are in that they should not be. */
+  readonly complaints: readonly string[];
   /** Acknowledged before the source ended, and allowed to be lost with it. */
   readonly mayLose: boolean;
   /** Of Holdfast's own process, in a run that has one. */
   readonly crash: Crash | undefined;
+  readonly brokenSet: { readonly broken: BrokenSet; readonly stops: readonly Stop[] } | undefined;
 };
 
 /**
  * Verified: the oracle found nothing, the execution completed, every database is at the mark that the preview had named, the source is fenced or
- * declared dead, the stand-ins saw nothing that must not be, a crash of Holdfast did not change the mark, and a planned switch lost nothing.
+ * declared dead, the stand-ins saw nothing that must not be, a crash of Holdfast did not change the mark, a planned switch lost nothing, and a
+ * broken set was seen and led around.
  */
 export function reportOf(facts: RunFacts): Report {
   const { verdict, execution, unsupported, unsafeRepeats, crash, places, counts } = facts;
   const { checked, torn, missing, extra, databasesAtMark } = verdict;
   const completed = execution.state === 'COMPLETED' && databasesAtMark === places.size;
   const previewMatched = facts.previewedMark === undefined ? null : facts.previewedMark === execution.markName;
+  const foreseeable = facts.brokenSet?.broken.damage !== 'rotten';
   const asPromised =
-    previewMatched !== false && facts.fenceComplaints.length === 0 && (facts.mayLose || lostNothing(facts));
+    !(foreseeable && previewMatched === false) &&
+    facts.complaints.length === 0 &&
+    (facts.mayLose || lostNothing(facts));
   const unharmed = unsupported === 0 && unsafeRepeats === 0 && keptMark(facts);
   return {
     verified: verdict.verified && completed && asPromised && unharmed,
@@ -93,7 +118,18 @@ export function reportOf(facts: RunFacts): Report {
     standin: { unsupported, unsafeRepeats },
     ...(facts.scenario === undefined ? {} : { scenario: facts.scenario }),
     ...(crash === undefined ? {} : { crash: { at: crash.at, restartSeconds: rounded(crash.restartSeconds) } }),
+    ...(facts.brokenSet === undefined ? {} : { brokenSet: brokenSetOf(facts.brokenSet) }),
   };
+}
+
+function brokenSetOf({ broken, stops }: NonNullable<RunFacts['brokenSet']>): BrokenSetReport {
+  const { file, damage: kind, verdict, markBefore: mark } = broken;
+  if (verdict !== undefined) return { file, kind, verdict };
+  const [stop] = stops;
+  const databases = stop && databasesOfOffer(stop, mark);
+  if (stop === undefined || databases === undefined) return { file, kind, offer: null };
+  const { command, expected } = stop.step;
+  return { file, kind, offer: { mark, ...databases, command, expected } };
 }
 
 /** Acknowledged ones that wrote at more than one source instance. */

@@ -4,18 +4,42 @@ import { repeat, type Repeating } from '../workload/repeating.ts';
 
 const lookEveryMs = 200;
 
-type Waiting = { readonly id: string; readonly name: string; readonly state: string };
+/** What the person reads before saying yes. */
+export type Waiting = {
+  readonly state: string;
+  readonly passedPointOfNoReturn: boolean;
+  readonly step: {
+    readonly id: string;
+    readonly name: string;
+    readonly why: string;
+    readonly command: string;
+    readonly expected: string;
+  };
+};
 
-/** The person of the runbook: confirms each step that waits for one, and says so. */
-export function startOperator(client: GatewayClient, executionId: string, say: (line: string) => void): Repeating {
+type Seen = Omit<Waiting, 'step'> & {
+  readonly version: number;
+  readonly steps: readonly (Waiting['step'] & { readonly state: string })[];
+};
+
+/** The person of the runbook: confirms each step that waits for one, and says so. `look`: taken at what waits, before the yes. */
+export function startOperator(
+  client: GatewayClient,
+  executionId: string,
+  say: (line: string) => void,
+  look: (waiting: Waiting) => Promise<void> = () => Promise.resolve(),
+): Repeating {
   const round = async (): Promise<void> => {
-    const { execution } = await client.ask<{ execution: { version: number; steps: readonly Waiting[] } | null }>(
-      'query ($id: ID!) { execution(id: $id) { version steps { id name state } } }',
+    const { execution } = await client.ask<{ execution: Seen | null }>(
+      `query ($id: ID!) { execution(id: $id) {
+        version state passedPointOfNoReturn steps { id name why command expected state } } }`,
       { id: executionId },
     );
     const step = execution?.steps.find(({ state }) => state === 'AWAITING_CONFIRMATION');
     if (execution === null || step === undefined) return;
-    const input = { executionId, stepId: step.id, expectedVersion: execution.version, note: 'Done by the demo.' };
+    const { version, state, passedPointOfNoReturn } = execution;
+    await look({ state, passedPointOfNoReturn, step });
+    const input = { executionId, stepId: step.id, expectedVersion: version, note: 'Done by the demo.' };
     const { confirmStep } = await client.ask<{ confirmStep: Union }>(
       'mutation ($input: StepInput!) { confirmStep(input: $input) { __typename ... on Refusal { message fix } } }',
       { input },

@@ -26,6 +26,17 @@ describe('countUnsafeRepeats', () => {
     expect(countUnsafeRepeats([...sent(stop), ran(stop, { outcome: 'started' })])).toBe(1);
   });
 
+  it('lets a database begin again once where a person confirmed it', () => {
+    const reseed = sent(`${full}, REPLACE`);
+    const seeded = sent(full, { program: 'holdfast-shipping g 1 s' });
+    expect(countUnsafeRepeats([...seeded, ...reseed], ['Orders'])).toBe(0);
+    expect(countUnsafeRepeats([...seeded, ...reseed], ['Billing'])).toBe(1);
+    expect(countUnsafeRepeats([...seeded, ...reseed, ...reseed], ['Orders'])).toBe(1);
+    expect(countUnsafeRepeats([...seeded, ...seeded, ...reseed], ['Orders'])).toBe(1);
+    const failed = sent(`${full}, REPLACE`, { outcome: 'failed' });
+    expect(countUnsafeRepeats([...seeded, ...failed, ...reseed], ['Orders'])).toBe(0);
+  });
+
   it('counts nothing that may be repeated, did no work before or was not ours', () => {
     const others = [...sent(stop, { outcome: 'failed' }), ran(stop, { outcome: 'started' }), ...sent(stop)];
     expect(countUnsafeRepeats(others)).toBe(0);

@@ -28,18 +28,32 @@ export function readStatementLogs(
 /**
  * How often a statement that must not run twice was sent again after it had done its work, whatever came of it then: a full that starts a
  * sequence again, and a stop at a mark, which past its mark would roll to the end of the file (sqlserver.md §3.6). The same full for the same
- * database, once per seeding, is what a standby needs. An attempt that did not end well may be sent again: its sender looks first.
+ * database, once per seeding, is what a standby needs; `reseeded` names the databases for which a person confirmed one more, in the failover.
+ * An attempt that did not end well may be sent again: its sender looks first.
  */
-export function countUnsafeRepeats(statements: readonly LoggedStatement[]): number {
+export function countUnsafeRepeats(statements: readonly LoggedStatement[], reseeded: readonly string[] = []): number {
   const done = new Set<string>();
+  const allowed = new Set(reseeded);
   let repeats = 0;
   for (const { program, text, outcome } of statements) {
     if (!program.startsWith('holdfast-') || !isUnsafe(text)) continue;
     const work = withoutReplace(text);
-    if (outcome === 'started' && done.has(work)) repeats += 1;
-    if (outcome === 'ok') done.add(work);
+    const database = reseededDatabase({ program, text });
+    // The one that was confirmed: as often as it takes, until it has ended well once.
+    const isConfirmed = database !== undefined && allowed.has(database);
+    if (outcome === 'started' && done.has(work) && !isConfirmed) repeats += 1;
+    if (outcome === 'ok') {
+      done.add(work);
+      if (isConfirmed) allowed.delete(database);
+    }
   }
   return repeats;
+}
+
+/** The database that a failover begins again from a full backup with this statement. */
+export function reseededDatabase({ program, text }: Pick<LoggedStatement, 'program' | 'text'>): string | undefined {
+  if (!program.startsWith('holdfast-restore ')) return undefined;
+  return /^\s*RESTORE\s+DATABASE\s+\[((?:[^\]]|\]\])+)\][^]*\bFROM\b/i.exec(text)?.[1];
 }
 
 /** The time of the database that took the longest, from the statements that the failover sent for each: they ran in parallel at best. */

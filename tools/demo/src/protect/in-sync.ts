@@ -1,0 +1,25 @@
+import type { GatewayClient } from '../gateway-client.ts';
+import { until } from './answers.ts';
+
+/** Waits until the standby follows: it can stop at some mark, or at the named one. @throws Error with what it says of itself at the limit. */
+export async function untilInSync(
+  client: GatewayClient,
+  standbyId: string,
+  limitMs: number,
+  mark?: string,
+): Promise<void> {
+  let last: unknown;
+  const inSync = until(limitMs, async () => {
+    const { standby } = await client.ask<{ standby: { state: string; newestCommonMarkName: string | null } | null }>(
+      `query ($id: ID!) { standby(id: $id) { state newestCommonMarkName reasons { code message }
+         streams { databaseName state reasons { code message } } } }`,
+      { id: standbyId },
+    );
+    last = standby;
+    if (standby?.state !== 'IN_SYNC' || standby.newestCommonMarkName === null) return undefined;
+    return mark === undefined || standby.newestCommonMarkName === mark ? true : undefined;
+  });
+  await inSync.catch((error: unknown) => {
+    throw new Error(`The standby did not follow: ${JSON.stringify(last)}`, { cause: error });
+  });
+}
