@@ -87,6 +87,72 @@ ORDER BY c.name;`,
   example: { job: 'Backup BizTalk Server (BizTalkMgmtDb)' },
 });
 
+export const allJobSteps = defineStatement({
+  name: 'steps of all jobs',
+  purpose: 'Job definitions are in no BizTalk backup: what is needed to make them again at the standby, disabled.',
+  documentation: 'biztalk-dr.md §1.8; dbo.sysjobsteps (documentation page of the table)',
+  repeat: 'same',
+  channel: 'query',
+  duration: 'short',
+  text: () => `SELECT j.name AS job, s.step_id AS stepId, s.step_name AS name, s.subsystem AS subsystem, s.database_name AS databaseName,
+  s.command AS command, CONVERT(int, s.on_success_action) AS onSuccessAction, s.on_success_step_id AS onSuccessStepId,
+  CONVERT(int, s.on_fail_action) AS onFailAction, s.on_fail_step_id AS onFailStepId,
+  s.retry_attempts AS retryAttempts, s.retry_interval AS retryIntervalMinutes
+FROM msdb.dbo.sysjobsteps s JOIN msdb.dbo.sysjobs j ON j.job_id = s.job_id
+ORDER BY j.name, s.step_id;`,
+  inputs: {},
+  columns: {
+    job: 'text',
+    stepId: 'integer',
+    name: 'text',
+    subsystem: 'text',
+    databaseName: 'text?',
+    command: 'text?',
+    onSuccessAction: 'integer',
+    onSuccessStepId: 'integer',
+    onFailAction: 'integer',
+    onFailStepId: 'integer',
+    retryAttempts: 'integer',
+    retryIntervalMinutes: 'integer',
+  },
+  example: {},
+});
+
+export const allJobSchedules = defineStatement({
+  name: 'schedules of all jobs',
+  purpose: 'The same for when they run.',
+  documentation: 'biztalk-dr.md §1.8; dbo.sysschedules (documentation page of the table)',
+  repeat: 'same',
+  channel: 'query',
+  duration: 'short',
+  text: () => `SELECT j.name AS job, c.name AS name, CONVERT(int, c.enabled) AS enabled, c.freq_type AS frequencyType,
+  c.freq_interval AS frequencyInterval, c.freq_subday_type AS subdayType, c.freq_subday_interval AS subdayInterval,
+  c.freq_relative_interval AS relativeInterval, c.freq_recurrence_factor AS recurrenceFactor,
+  c.active_start_date AS activeStartDate, c.active_end_date AS activeEndDate, c.active_start_time AS activeStartTime,
+  c.active_end_time AS activeEndTime
+FROM msdb.dbo.sysschedules c
+  JOIN msdb.dbo.sysjobschedules l ON l.schedule_id = c.schedule_id
+  JOIN msdb.dbo.sysjobs j ON j.job_id = l.job_id
+ORDER BY j.name, c.name;`,
+  inputs: {},
+  columns: {
+    job: 'text',
+    name: 'text',
+    enabled: 'flag',
+    frequencyType: 'integer',
+    frequencyInterval: 'integer',
+    subdayType: 'integer',
+    subdayInterval: 'integer',
+    relativeInterval: 'integer',
+    recurrenceFactor: 'integer',
+    activeStartDate: 'integer',
+    activeEndDate: 'integer',
+    activeStartTime: 'integer',
+    activeEndTime: 'integer',
+  },
+  example: {},
+});
+
 export const jobHistory = defineStatement({
   name: 'history of a job since',
   purpose: 'What each step of the runs after a row said; step 0 is the outcome of the whole run.',
