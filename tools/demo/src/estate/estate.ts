@@ -5,6 +5,7 @@ import { connected, type SqlConnection } from '../sql-connection.ts';
 import { type EstateFile, readEstateFile, writeEstateFile } from './estate-file.ts';
 import { estateFolders } from './folders.ts';
 import { type EstateInstance, type InstanceOptions, startInstance, user } from './instance.ts';
+import { lastingPorts } from './lasting-ports.ts';
 import { prepareGroup, prepareStandby } from './prepare-group.ts';
 import type { SampleGroup } from './sample-group.ts';
 import { writeWhole } from './write-whole.ts';
@@ -47,6 +48,7 @@ export async function startEstate(
   const secret = randomBytes(18).toString('base64url');
   // Ports of an earlier start are not theirs any more: until all are known, nobody finds anybody.
   await writePeers(folders.peersFile, secret, []);
+  const ports = known?.ports ?? (await portsFor(group));
   const started: EstateInstance[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(started.map(({ process }) => process.stop()));
@@ -54,7 +56,7 @@ export async function startEstate(
   const startAll = async (side: 'primary' | 'standby'): Promise<EstateInstance[]> => {
     const starts = group.map(async pair => {
       const { folder } = pair[side];
-      const options: InstanceOptions = { port: known?.ports[folder] ?? 0, password, log, faults: faults[folder] ?? [] };
+      const options: InstanceOptions = { port: ports[folder] ?? 0, password, log, faults: faults[folder] ?? [] };
       const instance = await startInstance(dataFolder, pair, side, options);
       started.push(instance);
       return instance;
@@ -68,7 +70,6 @@ export async function startEstate(
     if (first === undefined) throw new Error('The group has no instance.');
     const primaries = [first, ...others] as const;
     await writePeers(folders.peersFile, secret, primaries);
-    const ports = Object.fromEntries(started.map(({ folder, address }) => [folder, address.port]));
     if (known === undefined) {
       await connected(primaries, 'sample estate', all => prepareGroup(group, connectionsOf(all)));
       await connected(standbys, 'sample estate', all => prepareStandby(connectionsOf(all)));
@@ -89,6 +90,12 @@ export async function startEstate(
     await stop();
     throw error;
   }
+}
+
+async function portsFor(group: SampleGroup): Promise<EstateFile['ports']> {
+  const folders = group.flatMap(({ primary, standby }) => [primary.folder, standby.folder]);
+  const free = await lastingPorts(folders.length);
+  return Object.fromEntries(folders.map((folder, place) => [folder, free[place] ?? 0]));
 }
 
 /** Ports of an estate that another process runs, by folder. @throws Error when there is none. */
