@@ -1,4 +1,11 @@
-import { eventCodec, groupObserved, instanceAddressed, loginsObserved, sqlInstanceRegistered } from '@holdfast/events';
+import {
+  eventCodec,
+  groupObserved,
+  instanceAddressed,
+  jobsObserved,
+  loginsObserved,
+  sqlInstanceRegistered,
+} from '@holdfast/events';
 import type { Service } from '@holdfast/service';
 import { createSubgraphHost, type HostDependencies, type HostOverrides, runs } from '@holdfast/service/host';
 import { type InventoryConfig, schemaText } from './config.ts';
@@ -27,7 +34,7 @@ export function createInventory(config: InventoryConfig, overrides: HostOverride
     schemaText: schemaText(),
     migrations: new URL('../migrations/', import.meta.url),
     codec: eventCodec,
-    publishes: [groupObserved, sqlInstanceRegistered, instanceAddressed, loginsObserved],
+    publishes: [groupObserved, sqlInstanceRegistered, instanceAddressed, loginsObserved, jobsObserved],
     resolvers,
     context: (operation, dependencies) => inventoryContext(operation, own(dependencies)),
     reactions: () => reactions,

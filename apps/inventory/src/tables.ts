@@ -33,6 +33,7 @@ type InstanceTable = {
   /** JSON. */
   details: string | null;
   told_logins: string | null;
+  told_jobs: string | null;
 };
 type DatabaseTable = {
   id: string;
@@ -43,6 +44,8 @@ type DatabaseTable = {
   in_backup_job: number;
   state: string | null;
   recovery_model: string | null;
+  stored_server: string | null;
+  other_name: string | null;
 };
 type ComputerTable = { id: string; group_id: string; name: string };
 type InstanceNameTable = { name: string; instance_id: string };

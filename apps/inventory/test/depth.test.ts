@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { groupObserved } from '@holdfast/events';
+import { groupObserved, jobsObserved } from '@holdfast/events';
 import { type Caller, createLogger, type Service } from '@holdfast/service';
 import { runOneStep } from '@holdfast/service/runner';
 import { signedClient } from '@holdfast/service/testing';
 import { type TestServer, whyNoTestServer } from '@holdfast/sqlserver/testing';
 import type { Store } from '@holdfast/store';
+import type { GroupDatabase } from '../src/database/database.ts';
 import type { Group } from '../src/group/group.ts';
 import { allGroups } from '../src/group/group-store.ts';
 import { observationRunner } from '../src/group/observation-runner.ts';
@@ -68,6 +69,7 @@ beforeAll(async () => {
     ...addJob(`Backup BizTalk Server (${management})`, 1),
     ...addJob(`MessageBox_Message_Cleanup_${messageBox}`, 0),
     ...addJob('Something else', 1),
+    "EXEC msdb.dbo.sp_add_jobschedule @job_name = N'Something else', @name = N'Night', @freq_type = 4, @freq_interval = 1, @active_start_time = 233000",
     "EXEC sp_addlinkedserver @server = N'SECOND', @srvproduct = N'SQL Server'",
     addHostInstance('Receive', 1, 'BTS1'),
     addHostInstance('Receive', 1, 'DRBTS1'),
@@ -273,13 +275,73 @@ suite('a look after a change', () => {
     for (const group of (await store.read(allGroups)).filter(at))
       while (await runOneStep(runner, group, { signal: AbortSignal.timeout(20_000), clock: () => now }));
   }
-  const observed = async () =>
-    (await publishedEvents(store)).filter(({ type }) => type === groupObserved.type).map(({ data }) => data);
+  const published = async (type: string) =>
+    (await publishedEvents(store)).filter(each => each.type === type).map(({ data }) => data);
+  const observed = () => published(groupObserved.type);
 
   const databases = (last: Record<string, unknown> | undefined) =>
-    last?.['databases'] as { name: string; state: string | null; recoveryModel: string | null }[];
+    last?.['databases'] as Pick<GroupDatabase, 'name' | 'state' | 'recoveryModel' | 'storedServer' | 'otherName'>[];
   const named = (name: string, last: Record<string, unknown> | undefined) =>
     databases(last).find(each => each.name === name);
+
+  it('has found what the steps after a recovery need', async () => {
+    const [first] = await observed();
+    expect(databases(first).map(({ name, storedServer, otherName }) => [name, storedServer, otherName])).toEqual(
+      expect.arrayContaining([
+        [management, 'PRIMARY\\BTS', null],
+        [messageBox, 'PRIMARY\\BTS', null],
+        [odd, 'PRIMARY\\BTS', odd],
+      ]),
+    );
+    expect(first?.['platform']).toEqual({
+      ssoServer: null,
+      computers: ['BTS1', 'DRBTS1'],
+      hosts: [
+        { name: 'Receive', kind: 'IN_PROCESS' },
+        { name: 'Web', kind: 'ISOLATED' },
+      ],
+      hostInstances: [
+        { host: 'Receive', computer: 'BTS1', enabled: true },
+        { host: 'Receive', computer: 'DRBTS1', enabled: true },
+        { host: 'Web', computer: 'BTS1', enabled: true },
+      ],
+    });
+    const [jobs] = await published(jobsObserved.type);
+    expect(jobs).toMatchObject({
+      serverName: 'PRIMARY\\BTS',
+      jobs: [
+        { name: `Backup BizTalk Server (${management})`, enabled: true, schedules: [] },
+        { name: `MessageBox_Message_Cleanup_${messageBox}`, enabled: false },
+        {
+          name: 'Something else',
+          steps: [
+            {
+              stepId: 1,
+              name: 'one',
+              subsystem: 'TSQL',
+              databaseName: 'master',
+              command: 'SELECT 1',
+              retryAttempts: 0,
+            },
+          ],
+          schedules: [{ name: 'Night', enabled: true, frequencyType: 4, activeStartTime: 233_000 }],
+        },
+      ],
+    });
+  });
+
+  it('publishes a step that was changed once, and nothing else', async () => {
+    const before = await publishedEvents(store);
+    await onServer(
+      server,
+      "EXEC msdb.dbo.sp_update_jobstep @job_name = N'Something else', @step_id = 1, @command = N'SELECT 2'",
+    );
+    await look();
+    await look();
+    expect((await publishedEvents(store)).slice(before.length)).toMatchObject([
+      { type: jobsObserved.type, data: { version: 2, jobs: [{}, {}, { steps: [{ command: 'SELECT 2' }] }] } },
+    ]);
+  });
 
   it.each<readonly [string, () => Promise<unknown>, (last: Record<string, unknown> | undefined) => unknown, unknown]>([
     [
@@ -316,6 +378,12 @@ suite('a look after a change', () => {
       [management, messageBox],
     ],
     ['an addition', () => onServer(server, coverRow), last => databases(last).length, 3],
+    [
+      'a host instance',
+      () => onServer(server, addHostInstance('Send', 1, 'BTS2')),
+      last => (last?.['platform'] as { computers: string[] }).computers,
+      ['BTS1', 'BTS2', 'DRBTS1'],
+    ],
     [
       'a version of the server',
       // It was another one when it was looked at, and told, before.
@@ -369,10 +437,10 @@ suite('a look after a change', () => {
 
   it('publishes nothing of what no one else acts on', async () => {
     const before = await publishedEvents(store);
-    await onServer(server, addHostInstance('Send', 1, 'BTS2'));
+    await onServer(server, "EXEC sp_addlinkedserver @server = N'THIRD', @srvproduct = N'SQL Server'");
     await look();
     expect(await publishedEvents(store)).toHaveLength(before.length);
-    const group = (await store.read(allGroups)).find(({ name }) => name === 'Orders');
-    expect(group?.tables?.platform?.computers).toEqual(['BTS1', 'BTS2', 'DRBTS1']);
+    const [instance] = await store.read(db => listInstances(db, { first: 1, after: null }));
+    expect(instance?.details?.linkedServers?.map(({ name }) => name)).toEqual(['SECOND', 'THIRD']);
   });
 });

@@ -75,7 +75,7 @@ const mutations = {
     ),
     made: 'BizTalkGroup',
     taken: (id: string | undefined) => ({ __typename: 'GroupAlreadyRegistered', group: { id } }),
-    published: ['instance.addressed', 'sqlInstance.loginsObserved', 'group.observed'],
+    published: ['instance.addressed', 'sqlInstance.loginsObserved', 'sqlInstance.jobsObserved', 'group.observed'],
   },
   registerSqlInstance: {
     send: mutation(
@@ -86,7 +86,12 @@ const mutations = {
     ),
     made: 'SqlInstance',
     taken: (id: string | undefined) => ({ __typename: 'SqlInstanceAlreadyRegistered', sqlInstance: { id } }),
-    published: ['instance.addressed', 'sqlInstance.loginsObserved', 'sqlInstance.registered'],
+    published: [
+      'instance.addressed',
+      'sqlInstance.loginsObserved',
+      'sqlInstance.jobsObserved',
+      'sqlInstance.registered',
+    ],
   },
 } as const;
 

@@ -1,5 +1,5 @@
 /** Where an inventory of one group ended, without what differs between two runs (ids, times). */
-import { groupObserved, loginsObserved } from '@holdfast/events';
+import { groupObserved, jobsObserved, loginsObserved } from '@holdfast/events';
 import type { Store } from '@holdfast/store';
 import { computersOf } from '../src/computer/computer-store.ts';
 import { coverageOf } from '../src/coverage/coverage.ts';
@@ -45,7 +45,10 @@ export async function inventoryEnd(store: Store<InventoryTables>) {
       .map(({ name, role, inBackupJob, state, recoveryModel }) => ({ name, role, inBackupJob, state, recoveryModel }))
       .sort(byName),
     published: events.map(({ type }) => type),
-    logins: toldLogins(events),
+    logins: toldOf(events, loginsObserved.type).map(({ serverName, logins }) => {
+      return [serverName, (logins as { name: string }[] | null)?.map(({ name }) => name) ?? null];
+    }),
+    jobs: toldOf(events, jobsObserved.type).map(({ serverName, version, jobs }) => [serverName, version, jobs]),
     observed: observed.map(({ version, databases, coverage }) => ({
       version,
       coverage: (coverage as ObservedFinding[]).map(({ instance, database, problem, reason: { code } }) => {
@@ -58,15 +61,19 @@ export async function inventoryEnd(store: Store<InventoryTables>) {
   };
 }
 
-/** What was told of logins, by server: versions rise by one. SIDs differ between two worlds. */
-function toldLogins(events: readonly Published[]) {
-  const told = events.filter(({ type }) => type === loginsObserved.type).map(({ data }) => data);
-  return told.map(({ instanceId, serverName, version, logins }, index) => {
-    const earlier = told.slice(0, index).filter(each => each['instanceId'] === instanceId).length;
-    if (version !== earlier + 1)
-      throw new Error(`Logins of ${String(serverName)}: version ${String(version)} is not next.`);
-    return { serverName, version, logins: (logins as { name: string }[] | null)?.map(({ name }) => name) ?? null };
-  });
+/** What was told of instances: each time something new, under a higher version. */
+function toldOf(events: readonly Published[], type: string): readonly Record<string, unknown>[] {
+  const told = events.filter(each => each.type === type).map(({ data }) => data);
+  for (const [index, news] of told.entries()) {
+    const { instanceId, version, observedAt } = news;
+    const before = told.slice(0, index).findLast(each => each['instanceId'] === instanceId);
+    if (before === undefined) continue;
+    if (Number(version) <= Number(before['version']))
+      throw new Error(`${type}: version ${String(version)} came after ${String(before['version'])}.`);
+    if (JSON.stringify({ ...before, version, observedAt }) === JSON.stringify(news))
+      throw new Error(`${type}: version ${String(version)} says nothing new.`);
+  }
+  return told;
 }
 
 /** The payloads of `group.observed`: versions rise by one, each says something new, and a database keeps its id. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { groupObserved, loginsObserved } from '@holdfast/events';
+import { groupObserved, jobsObserved, loginsObserved } from '@holdfast/events';
 import { newId } from '@holdfast/service';
 import { runOneStep, type RunnerDefinition } from '@holdfast/service/runner';
 import { beginHold, endHold } from '@holdfast/service/source-hold';
@@ -58,54 +58,98 @@ async function run<Subject, Observation, Decision, Outcome>(
 const claim = (groupId: string, executionId: string) =>
   store.transaction(tx => beginHold(tx, { executionId, groupId, claimedAt: new Date(now).toISOString() }));
 
+/** A look at an instance in no group, a minute after the one before. */
+async function look(parts: Partial<SeenInstance>): Promise<void> {
+  now += observeEveryMs;
+  const credentials = { userRef: 'env:SQL_USER', passwordRef: 'env:SQL_PASSWORD' };
+  const address = { server: 'dr1', port: 1433, instanceName: null, encrypt: true, trustServerCertificate: false };
+  const unread = { databases: [], jobs: null, jobDefinitions: null, logins: null, linkedServers: null, unread: [] };
+  await store.transaction(tx =>
+    recordInstance(dependencies(), tx, {
+      id: instanceId('DR1'),
+      name: 'DR1',
+      site: 'Cork',
+      address: { ...address, ...credentials },
+      observedAt: new Date(now).toISOString(),
+      seen: { serverName: 'DR1', productVersion: '16.0.1', edition: null, ...unread, ...parts },
+    }),
+  );
+}
+const instance = { instanceId: instanceId('DR1'), serverName: 'DR1' };
+
 describe('logins', () => {
   const sa = { name: 'sa', sid: '0x01', kind: 'SQL_LOGIN', disabled: true };
   const orders = { name: 'orders', sid: '0x5A', kind: 'SQL_LOGIN', disabled: false };
-  const seen = (logins: SeenInstance['logins']): SeenInstance => {
-    const parts = { databases: [], jobs: null, linkedServers: null, unread: [] };
-    return { serverName: 'DR1', productVersion: '16.0.1', edition: null, ...parts, logins };
-  };
-  async function look(logins: SeenInstance['logins']): Promise<void> {
-    now += observeEveryMs;
-    const credentials = { userRef: 'env:SQL_USER', passwordRef: 'env:SQL_PASSWORD' };
-    const address = { server: 'dr1', port: 1433, instanceName: null, encrypt: true, trustServerCertificate: false };
-    await store.transaction(tx =>
-      recordInstance(dependencies(), tx, {
-        id: instanceId('DR1'),
-        name: 'DR1',
-        site: 'Cork',
-        address: { ...address, ...credentials },
-        observedAt: new Date(now).toISOString(),
-        seen: seen(logins),
-      }),
-    );
-  }
 
   it('are published at the first look, and again only when they, or whether they can be read, changed', async () => {
     const steps = [[sa, orders], [orders, sa], null, null, [sa]];
-    for (const logins of steps) await look(logins);
+    for (const logins of steps) await look({ logins });
     expect(await published(loginsObserved.type)).toEqual(
       [
         { version: 1, observedAt: '2026-11-21T12:01:00.000Z', logins: [orders, sa] },
         { version: 2, observedAt: '2026-11-21T12:03:00.000Z', logins: null },
         { version: 3, observedAt: '2026-11-21T12:05:00.000Z', logins: [sa] },
-      ].map(event => ({ instanceId: instanceId('DR1'), serverName: 'DR1', ...event })),
+      ].map(event => ({ ...instance, ...event })),
     );
   });
 
   it('that could not be read at the first look are published as such', async () => {
-    await look(null);
+    await look({});
     expect(await published(loginsObserved.type)).toMatchObject([{ version: 1, logins: null }]);
   });
 
   it('of a store from before they were published are published once', async () => {
-    await look([sa]);
+    await look({ logins: [sa] });
     await store.transaction(async tx => {
       await tx.updateTable('sql_instance').set({ told_logins: null }).execute();
     });
-    await look([sa]);
-    await look([sa]);
+    await look({ logins: [sa] });
+    await look({ logins: [sa] });
     expect((await published(loginsObserved.type)).map(({ version }) => version)).toEqual([1, 2]);
+  });
+});
+
+describe('jobs', () => {
+  const backup = { name: 'Backup', enabled: true, steps: [], schedules: [] };
+  const monitor = { ...backup, name: 'Monitor' };
+  const ran = (hour: number) => ({
+    name: 'Backup',
+    enabled: true,
+    lastRun: `2026-11-21T${String(hour)}:00:00.000Z`,
+    lastOutcome: hour > 10 ? 'FAILED' : 'SUCCEEDED',
+    nextRun: `2026-11-21T${String(hour)}:15:00.000Z`,
+  });
+
+  it('are published at the first look, and again only when they, or whether they can be read, changed', async () => {
+    const steps = [[backup, monitor], [monitor, backup], null, null, [{ ...backup, enabled: false }]];
+    for (const jobDefinitions of steps) await look({ jobDefinitions });
+    expect(await published(jobsObserved.type)).toEqual([
+      { ...instance, version: 1, observedAt: '2026-11-21T12:01:00.000Z', jobs: [backup, monitor] },
+      { ...instance, version: 2, observedAt: '2026-11-21T12:03:00.000Z', jobs: null },
+      { ...instance, version: 3, observedAt: '2026-11-21T12:05:00.000Z', jobs: [{ ...backup, enabled: false }] },
+    ]);
+    expect(await published(loginsObserved.type)).toHaveLength(1);
+  });
+
+  it('are no news by their runs', async () => {
+    for (const hour of [10, 11]) await look({ jobs: [ran(hour)], jobDefinitions: [backup] });
+    expect(await published(jobsObserved.type)).toMatchObject([{ version: 1, jobs: [backup] }]);
+  });
+
+  it('and logins that changed at one look have one version', async () => {
+    await look({ jobDefinitions: [backup], logins: [] });
+    await look({ jobDefinitions: [], logins: null });
+    for (const type of [jobsObserved.type, loginsObserved.type])
+      expect((await published(type)).map(({ version }) => version)).toEqual([1, 2]);
+  });
+
+  it('of a store from before they were published are published once', async () => {
+    await look({ jobDefinitions: [backup] });
+    await store.transaction(async tx => {
+      await tx.updateTable('sql_instance').set({ told_jobs: null }).execute();
+    });
+    for (let looks = 0; looks < 2; looks += 1) await look({ jobDefinitions: [backup] });
+    expect((await published(jobsObserved.type)).map(({ version }) => version)).toEqual([1, 2]);
   });
 });
 

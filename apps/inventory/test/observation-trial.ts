@@ -47,6 +47,8 @@ const hours = [1, 2, 3, 4, 5, 6] as const;
 /** By then all facts are too old. */
 const late = { hour: 6, byMs: 12 * hourMs };
 const execution = '018f0000-0000-7000-8000-000000000001';
+/** On the second instance. */
+const job = `TrackedMessages_Copy_${tracking}`;
 /** Not in the backup job at first. */
 const own = 'OrdersDb';
 
@@ -169,7 +171,12 @@ async function makeTemplate(): Promise<string> {
   await onServer(server, addComputer('BTS1'));
   await server.close();
   const second = await startInstance(join(folder, 'second'), env, secondName);
-  await onServer(second, createDatabase(tracking));
+  await onServer(
+    second,
+    createDatabase(tracking),
+    `EXEC msdb.dbo.sp_add_job @job_name = N'${job}', @enabled = 1`,
+    `EXEC msdb.dbo.sp_add_jobstep @job_name = N'${job}', @step_name = N'Copy', @command = N'SELECT 1', @database_name = N'${tracking}'`,
+  );
   await second.close();
   return folder;
 }
@@ -227,6 +234,11 @@ async function begin(hour: number, world: World): Promise<void> {
        WHERE NOT EXISTS (SELECT 1 FROM [${management}].dbo.adm_OtherBackupDatabases o WHERE o.DatabaseName = N'${own}')`,
     );
   if (hour === 3) await onServer(world.first, `ALTER DATABASE [${messageBox}] SET RECOVERY FULL`, addComputer('BTS2'));
-  if (hour === 4) await onServer(world.second, `ALTER DATABASE [${tracking}] SET RECOVERY SIMPLE`);
+  if (hour === 4)
+    await onServer(
+      world.second,
+      `ALTER DATABASE [${tracking}] SET RECOVERY SIMPLE`,
+      `EXEC msdb.dbo.sp_update_jobstep @job_name = N'${job}', @step_id = 1, @command = N'SELECT 2'`,
+    );
   await writeFile(hourFile(world, hour), '');
 }

@@ -278,18 +278,14 @@ describeWithServer('registerGroup', () => {
   it('keeps the facts, with the reason, when the server is gone', async () => {
     await server.close();
     const query = '{ groups { nodes { observation { freshness error } databases { nodes { name } } } } }';
-    let last: unknown;
+    type Seen = { observation: { freshness: string; error: string | null }; databases: { nodes: unknown[] } };
+    let last: Seen | undefined;
     await until(async () => {
-      last = (await ask(query)).data;
-      return JSON.stringify(last).includes('EXPIRED');
+      [last] = ((await ask(query)).data?.['groups'] as { nodes: Seen[] }).nodes;
+      // The facts may be too old before a look has failed.
+      return last?.observation.freshness === 'EXPIRED' && last.observation.error !== null;
     });
-    expect(last).toMatchObject({
-      groups: {
-        nodes: [
-          { observation: { error: expect.any(String) }, databases: { nodes: [expect.anything(), expect.anything()] } },
-        ],
-      },
-    });
+    expect(last?.databases.nodes).toHaveLength(2);
     expect(JSON.stringify(last)).not.toContain(server.credentials.password);
   });
 });

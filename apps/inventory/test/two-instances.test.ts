@@ -138,6 +138,23 @@ async function startService() {
         await pause(20);
       }
     },
+    /**
+     * Asks until the one group passes. Its parts are read one after the other, and on a busy machine a look may come late: what is wanted
+     * of one answer is asserted of that answer alone, and asked for again. @throws what the last answer lacked
+     */
+    async eventually(passes: (group: View['groups']['nodes'][number]) => void) {
+      const limit = Date.now() + 20_000;
+      for (;;) {
+        const { groups } = await ask<View>(view);
+        try {
+          passes(groups.nodes[0] as View['groups']['nodes'][number]);
+          return;
+        } catch (error) {
+          if (Date.now() > limit) throw error;
+          await pause(20);
+        }
+      }
+    },
     async stop() {
       await service.stop();
       await bus.close();
@@ -208,10 +225,12 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
       ]);
 
       // Billing is placed under another spelling of the same name.
-      expect(findingsOf(first)).toEqual({
-        'UNRESOLVED_SERVER INSTANCE_NOT_ADDRESSED': [...onSecond].sort(),
-        'PROCEDURES_MISSING PROCEDURES_MISSING': notReady,
-      });
+      await inventory.eventually(group =>
+        expect(findingsOf(group)).toEqual({
+          'UNRESOLVED_SERVER INSTANCE_NOT_ADDRESSED': [...onSecond].sort(),
+          'PROCEDURES_MISSING PROCEDURES_MISSING': notReady,
+        }),
+      );
 
       expect((await inventory.registerInstance('the second one', 1)).result.__typename).toBe('SqlInstance');
       const second = await inventory.until(group => group.unaddressedInstances.length === 1);
@@ -223,8 +242,11 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
       const last = await inventory.until(group => group.unaddressedInstances.length === 0);
       expect(rolesOf(last)).toEqual(whole);
       // A look that knew nothing of Orders may have been the last one at the instance.
-      const known = await inventory.until(group => group.coverage.every(({ problem }) => problem !== 'UNKNOWN'));
-      expect(findingsOf(known)).toEqual({ 'PROCEDURES_MISSING PROCEDURES_MISSING': [...notReady, ...onSecond].sort() });
+      await inventory.eventually(group =>
+        expect(findingsOf(group)).toEqual({
+          'PROCEDURES_MISSING PROCEDURES_MISSING': [...notReady, ...onSecond].sort(),
+        }),
+      );
       expect(last.instances.map(({ serverName }) => serverName).sort()).toEqual([...serverNames]);
       expect((await inventory.registerInstance('no name of the tables', 1)).result.__typename).toBe(
         'SqlInstanceAlreadyRegistered',
@@ -251,8 +273,10 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
 
     it('notices a change on either instance', async () => {
       await onServer(servers[1], 'ALTER DATABASE [Orders] SET OFFLINE');
-      const without = await inventory.until(group => rolesOf(group)['Orders']?.[2] === 'OFFLINE');
-      expect(findingsOf(without)['NOT_ONLINE NOT_ONLINE']).toEqual([`${alias}.Orders`]);
+      await inventory.eventually(group => {
+        expect(rolesOf(group)['Orders']?.[2]).toBe('OFFLINE');
+        expect(findingsOf(group)['NOT_ONLINE NOT_ONLINE']).toEqual([`${alias}.Orders`]);
+      });
       await onServer(servers[1], 'ALTER DATABASE [Orders] SET ONLINE');
       await inventory.until(group => rolesOf(group)['Orders']?.[2] === 'ONLINE');
     });
@@ -264,11 +288,13 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
       const at = new Date().toISOString();
       await restore.say(tx => restore.outbox.append(tx, standbyClaimed, { ...ids, claimedAt: at }));
       // No look for ten intervals: nothing else makes all of it that old.
-      const held = await inventory.until(group =>
-        [group, ...group.instances].every(({ observation }) => observation.freshness === 'EXPIRED'),
-      );
-      for (const { observation } of [held, ...held.instances, ...held.databases.nodes])
-        expect(observation.error).toContain(ids.executionId);
+      await inventory.eventually(group => {
+        for (const { observation } of [group, ...group.instances, ...group.databases.nodes])
+          expect(observation).toMatchObject({
+            freshness: 'EXPIRED',
+            error: expect.stringContaining(ids.executionId),
+          });
+      });
       await restore.say(tx =>
         restore.outbox.append(tx, standbyReleased, { ...ids, outcome: 'RETURNED', releasedAt: at }),
       );
@@ -283,26 +309,21 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
     // Last: the second instance does not come back.
     it('keeps the facts of one fresh when the other is gone', async () => {
       await servers[1].close();
-      const group = await inventory.until(
-        seen =>
-          findingsOf(seen)['UNKNOWN INSTANCE_OUTDATED']?.length === onSecond.length &&
-          seen.observation.freshness === 'FRESH' &&
-          seen.instances.some(({ observation: of }) => of.freshness === 'FRESH') &&
-          seen.databases.nodes.every(
-            ({ instance, observation: of }) =>
-              of.freshness === (instance.serverName === serverNames[0] ? 'FRESH' : 'EXPIRED'),
-          ),
-      );
-      expect(rolesOf(group)).toEqual(whole);
-      // What nobody has seen lately is not shown as fine.
-      expect(findingsOf(group)).toEqual({
-        'UNKNOWN INSTANCE_OUTDATED': [...onSecond].sort(),
-        'PROCEDURES_MISSING PROCEDURES_MISSING': [...notReady, ...onSecond].sort(),
+      await inventory.eventually(group => {
+        expect(group.observation.freshness).toBe('FRESH');
+        expect(rolesOf(group)).toEqual(whole);
+        // What nobody has seen lately is not shown as fine.
+        expect(findingsOf(group)).toEqual({
+          'UNKNOWN INSTANCE_OUTDATED': [...onSecond].sort(),
+          'PROCEDURES_MISSING PROCEDURES_MISSING': [...notReady, ...onSecond].sort(),
+        });
+        for (const { instance, observation } of group.databases.nodes)
+          expect(observation).toMatchObject(
+            instance.serverName === serverNames[0]
+              ? { freshness: 'FRESH', error: null }
+              : { freshness: 'EXPIRED', error: expect.any(String) },
+          );
       });
-      for (const { instance, observation } of group.databases.nodes)
-        expect([instance.serverName, observation.freshness === 'EXPIRED', observation.error === null]).toEqual(
-          instance.serverName === serverNames[0] ? [serverNames[0], false, true] : [serverNames[1], true, false],
-        );
     });
   });
 });

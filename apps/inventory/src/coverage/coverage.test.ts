@@ -13,6 +13,7 @@ const seen = (name: string, change: Partial<SeenDatabase> = {}): SeenDatabase =>
 const named = (databaseName: string, change: Partial<NamedDatabase> = {}): NamedDatabase => ({
   server: 'SQL1',
   databaseName,
+  otherName: null,
   role: 'CUSTOM',
   inBackupJob: true,
   ...change,

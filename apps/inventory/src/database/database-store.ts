@@ -73,7 +73,7 @@ export async function replaceDatabases(
 }
 
 function toRow(database: GroupDatabase): DatabaseRow {
-  const { id, groupId, name, role, instanceId, inBackupJob, state, recoveryModel } = database;
+  const { id, groupId, name, role, instanceId, inBackupJob, state, recoveryModel, storedServer, otherName } = database;
   return {
     id,
     group_id: groupId,
@@ -83,6 +83,8 @@ function toRow(database: GroupDatabase): DatabaseRow {
     in_backup_job: inBackupJob ? 1 : 0,
     state,
     recovery_model: recoveryModel,
+    stored_server: storedServer,
+    other_name: otherName,
   };
 }
 
@@ -96,5 +98,7 @@ function toDatabase(row: DatabaseRow): GroupDatabase {
     inBackupJob: row.in_backup_job === 1,
     state: row.state,
     recoveryModel: row.recovery_model,
+    storedServer: row.stored_server,
+    otherName: row.other_name,
   };
 }

@@ -12,6 +12,10 @@ export type GroupDatabase = {
   readonly inBackupJob: boolean;
   readonly state: string | null;
   readonly recoveryModel: string | null;
+  /** The server as the group's tables have it; null: it was not kept at the last look. */
+  readonly storedServer: string | null;
+  /** adm_OtherBackupDatabases.DefaultDatabaseName; null: it is not there. */
+  readonly otherName: string | null;
 };
 
 /** As its instance shows it now. */

@@ -21,6 +21,42 @@ export type SeenJob = {
   readonly lastOutcome: string | null;
   readonly nextRun: string | null;
 };
+/** A step with what comes after it; codes as dbo.sysjobsteps has them. */
+export type JobStep = {
+  readonly stepId: number;
+  readonly name: string;
+  readonly subsystem: string;
+  readonly databaseName: string | null;
+  readonly command: string | null;
+  readonly onSuccessAction: number;
+  readonly onSuccessStepId: number;
+  readonly onFailAction: number;
+  readonly onFailStepId: number;
+  readonly retryAttempts: number;
+  readonly retryIntervalMinutes: number;
+};
+/** Codes and times as dbo.sysschedules has them. */
+export type JobSchedule = {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly frequencyType: number;
+  readonly frequencyInterval: number;
+  readonly subdayType: number;
+  readonly subdayInterval: number;
+  readonly relativeInterval: number;
+  readonly recurrenceFactor: number;
+  readonly activeStartDate: number;
+  readonly activeEndDate: number;
+  readonly activeStartTime: number;
+  readonly activeEndTime: number;
+};
+/** A job as it would have to be made again: no BizTalk backup has it (biztalk-dr.md §1.8). */
+export type JobDefinition = {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly steps: readonly JobStep[];
+  readonly schedules: readonly JobSchedule[];
+};
 export type SeenLogin = {
   readonly name: string;
   readonly sid: string;
@@ -31,13 +67,15 @@ export type SeenLinkedServer = { readonly name: string; readonly dataSource: str
 
 /** A part of a look that the server refused, with its reason; the rest of the look holds. */
 export type Unread = { readonly part: UnreadPart; readonly message: string; readonly fix: string };
-export type UnreadPart = 'JOBS' | 'LOGINS' | 'LINKED_SERVERS' | 'PROTECTION' | 'BACKUP_OBJECTS' | 'HOSTS';
+export type UnreadPart =
+  'JOBS' | 'JOB_DEFINITIONS' | 'LOGINS' | 'LINKED_SERVERS' | 'PROTECTION' | 'BACKUP_OBJECTS' | 'HOSTS';
 
 /** What an instance says besides who it is; a part is null when it could not be read. */
 export type InstanceDetails = {
   readonly edition: string | null;
   readonly databases: readonly SeenDatabase[];
   readonly jobs: readonly SeenJob[] | null;
+  readonly jobDefinitions: readonly JobDefinition[] | null;
   readonly logins: readonly SeenLogin[] | null;
   readonly linkedServers: readonly SeenLinkedServer[] | null;
   readonly unread: readonly Unread[];
@@ -67,10 +105,14 @@ export type GroupTables = {
   readonly unread: readonly Unread[];
 };
 
-/** A database that the group's tables name. `server` as configured: an alias as often as not. */
+/**
+ * A database that the group's tables name. `server` as configured: an alias as often as not. `otherName`: DefaultDatabaseName, where it
+ * stands in adm_OtherBackupDatabases.
+ */
 export type NamedDatabase = {
   readonly server: string;
   readonly databaseName: string;
+  readonly otherName: string | null;
   readonly role: DatabaseRole;
   readonly inBackupJob: boolean;
 };
@@ -86,10 +128,15 @@ export function namedDatabases(
   rows: GroupRows,
   covered: readonly { readonly server: string; readonly databaseName: string }[],
 ): NamedDatabase[] {
+  const otherName = (server: string, databaseName: string) =>
+    rows.otherDatabases.find(
+      each => sameName(each.server?.trim() ?? '', server) && sameName(each.databaseName.trim(), databaseName),
+    )?.defaultName ?? null;
   const isCovered = (server: string, databaseName: string) =>
     covered.some(each => sameName(each.server, server) && sameName(each.databaseName, databaseName));
   const placed = databasesOfGroup(rows).map(each => ({
     ...each,
+    otherName: otherName(each.server, each.databaseName),
     inBackupJob: isCovered(each.server, each.databaseName),
   }));
   const extra = covered
@@ -97,7 +144,9 @@ export function namedDatabases(
       ({ server, databaseName }) =>
         !placed.some(each => sameName(each.server, server) && sameName(each.databaseName, databaseName)),
     )
-    .map(({ server, databaseName }): NamedDatabase => ({ server, databaseName, role: 'OTHER', inBackupJob: true }));
+    .map(({ server, databaseName }): NamedDatabase => {
+      return { server, databaseName, otherName: null, role: 'OTHER', inBackupJob: true };
+    });
   return [...placed, ...extra];
 }
 

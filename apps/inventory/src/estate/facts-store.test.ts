@@ -14,6 +14,33 @@ const job = {
   lastRunDate: 20261121,
   lastRunTime: 140000,
 };
+const step = {
+  stepId: 1,
+  name: 'BackupFull',
+  subsystem: 'TSQL',
+  databaseName: 'Mgmt',
+  command: 'EXEC x',
+  onSuccessAction: 3,
+  onSuccessStepId: 0,
+  onFailAction: 2,
+  onFailStepId: 0,
+  retryAttempts: 1,
+  retryIntervalMinutes: 5,
+};
+const schedule = {
+  name: 'Often',
+  enabled: true,
+  frequencyType: 4,
+  frequencyInterval: 1,
+  subdayType: 4,
+  subdayInterval: 15,
+  relativeInterval: 0,
+  recurrenceFactor: 0,
+  activeStartDate: 20260101,
+  activeEndDate: 99991231,
+  activeStartTime: 0,
+  activeEndTime: 235959,
+};
 /** Answers by the statement's name. */
 const recorded = {
   'server facts': [
@@ -36,6 +63,12 @@ const recorded = {
     job,
     { ...job, name: 'New', nextRunAtRecorded: null, lastStatus: null, lastRunDate: null, lastRunTime: null },
   ],
+  'steps of all jobs': [
+    { job: job.name, ...step },
+    { job: job.name, ...step, stepId: 2, command: null },
+    { job: 'Came meanwhile', ...step },
+  ],
+  'schedules of all jobs': [{ job: job.name, ...schedule }],
   'logins of the instance': [{ name: 'sa', sid: '0x01', kind: 'SQL_LOGIN', disabled: true }],
   'linked servers of the instance': [{ name: 'SQL2', dataSource: 'SQL2', rpcOut: false }],
   adm_Server: [{ name: 'BTS1' }],
@@ -107,6 +140,10 @@ describe('a look at an instance', () => {
         },
         { name: 'New', enabled: true, lastRun: null, lastOutcome: null, nextRun: null },
       ],
+      jobDefinitions: [
+        { name: job.name, enabled: true, steps: [step, { ...step, stepId: 2, command: null }], schedules: [schedule] },
+        { name: 'New', enabled: true, steps: [], schedules: [] },
+      ],
       logins: recorded['logins of the instance'],
       linkedServers: recorded['linked servers of the instance'],
       unread: [],
@@ -114,10 +151,18 @@ describe('a look at an instance', () => {
     expect(asked.filter(each => each.startsWith('backup objects'))).toEqual([
       'backup objects of a covered database Mgmt',
     ]);
+    // However many jobs there are.
+    expect(asked.filter(each => each.includes('jobs'))).toEqual([
+      'jobs of the instance',
+      'steps of all jobs',
+      'schedules of all jobs',
+    ]);
   });
 
   it.each([
-    ['jobs of the instance', 'JOBS', { jobs: null }],
+    ['jobs of the instance', 'JOBS', { jobs: null, jobDefinitions: null }],
+    ['steps of all jobs', 'JOB_DEFINITIONS', { jobs: expect.any(Array), jobDefinitions: null }],
+    ['schedules of all jobs', 'JOB_DEFINITIONS', { jobs: expect.any(Array), jobDefinitions: null }],
     ['logins of the instance', 'LOGINS', { logins: null }],
     ['linked servers of the instance', 'LINKED_SERVERS', { linkedServers: null }],
     ['availability and encryption of all databases', 'PROTECTION', {}],
@@ -179,8 +224,8 @@ describe("a look at a group's tables", () => {
   it('tells databases, computers, hosts and host instances', async () => {
     expect(await seeTables(serverSaying().server, management, said)).toEqual({
       databases: [
-        { role: 'MANAGEMENT', server: 'SQL1', databaseName: 'Mgmt', inBackupJob: true },
-        { role: 'SSO', server: 'SQL1', databaseName: 'SSODB', inBackupJob: false },
+        { role: 'MANAGEMENT', server: 'SQL1', databaseName: 'Mgmt', otherName: null, inBackupJob: true },
+        { role: 'SSO', server: 'SQL1', databaseName: 'SSODB', otherName: 'SSO', inBackupJob: false },
       ],
       unplaced: ['Billing'],
       ssoServer: null,

@@ -4,6 +4,7 @@ import type { Management } from '@holdfast/sqlserver/management';
 import { observeDatabases, observeServer } from '@holdfast/sqlserver/observe';
 import {
   type GroupTables,
+  type JobDefinition,
   namedDatabases,
   type Platform,
   sameName,
@@ -45,12 +46,14 @@ export async function seeInstance(server: SqlServer, covered: readonly string[])
       missingBackupObjects: isAsked ? await read('BACKUP_OBJECTS', () => missingObjects(server, name)) : null,
     });
   }
+  const jobs = await read('JOBS', () => seeJobs(server, utcOffsetMinutes));
   return {
     serverName,
     productVersion,
     edition,
     databases: seen,
-    jobs: await read('JOBS', () => seeJobs(server, utcOffsetMinutes)),
+    jobs,
+    jobDefinitions: jobs === null ? null : await read('JOB_DEFINITIONS', () => defineJobs(server, jobs)),
     logins: await read('LOGINS', () => server.query(statements.logins, {})),
     linkedServers: await read('LINKED_SERVERS', () => server.query(statements.linkedServers, {})),
     unread,
@@ -114,6 +117,18 @@ async function seeJobs(server: SqlServer, offsetMinutes: number): Promise<SeenJo
     lastRun: lastRun === null ? null : placeTime(lastRun.startedAt, offsetMinutes),
     lastOutcome: lastRun?.outcome ?? null,
     nextRun: nextRunAt === null ? null : placeTime(nextRunAt, offsetMinutes),
+  }));
+}
+
+/** Two questions however many jobs there are. A job that came since the list was read is left to the next look. */
+async function defineJobs(server: SqlServer, jobs: readonly SeenJob[]): Promise<JobDefinition[]> {
+  const steps = Map.groupBy(await server.query(statements.allJobSteps, {}), ({ job }) => job);
+  const schedules = Map.groupBy(await server.query(statements.allJobSchedules, {}), ({ job }) => job);
+  return jobs.map(({ name, enabled }) => ({
+    name,
+    enabled,
+    steps: (steps.get(name) ?? []).map(({ job: _job, ...step }) => step),
+    schedules: (schedules.get(name) ?? []).map(({ job: _job, ...schedule }) => schedule),
   }));
 }
 

@@ -33,9 +33,24 @@ const database = (change: Partial<GroupNews['databases'][number]> = {}): GroupNe
   inBackupJob: true,
   state: 'ONLINE',
   recoveryModel: 'FULL',
+  storedServer: 'SQL1',
+  otherName: null,
   ...change,
 });
 const second = database({ databaseId: 'd2', name: 'Billing' });
+const platform = {
+  ssoServer: 'BTS1',
+  computers: ['BTS1', 'DRBTS1'],
+  hosts: [
+    { name: 'Receive', kind: 'IN_PROCESS' as const },
+    { name: 'Web', kind: 'ISOLATED' as const },
+  ],
+  hostInstances: [
+    { host: 'Receive', computer: 'BTS1', enabled: true },
+    { host: 'Receive', computer: 'DRBTS1', enabled: false },
+  ],
+};
+const { ssoServer, computers, hosts, hostInstances } = platform;
 const news: GroupNews = {
   groupId: 'g',
   name: 'Orders',
@@ -43,6 +58,7 @@ const news: GroupNews = {
   managementDatabaseId: 'd1',
   instances,
   databases: [database(), second],
+  platform,
   coverage: [finding, other],
 };
 const because = (change: Partial<CoverageFinding['reason']>) => ({
@@ -55,6 +71,17 @@ describe('what is told of a group', () => {
     ['the order of databases', { databases: [second, database()] }],
     ['the order of instances', { instances: [alias, first] }],
     ['the order of findings', { coverage: [other, finding] }],
+    [
+      'the order of the platform',
+      {
+        platform: {
+          ssoServer,
+          computers: computers.toReversed(),
+          hosts: hosts.toReversed(),
+          hostInstances: hostInstances.toReversed(),
+        },
+      },
+    ],
     ['the evidence of a finding', { coverage: [because({ evidence: 'another error' }), other] }],
     ['since when', { coverage: [because({ since: '2026-11-21T10:00:30.000Z' }), other] }],
     ['the words of a reason', { coverage: [because({ message: 'other', fix: 'other' }), other] }],
@@ -74,6 +101,20 @@ describe('what is told of a group', () => {
     ['a recovery model', { databases: [database({ recoveryModel: 'SIMPLE' }), second] }],
     ['a database in the job', { databases: [database({ inBackupJob: false }), second] }],
     ['a role', { databases: [database({ role: 'OTHER' }), second] }],
+    ['another spelling of the server', { databases: [database({ storedServer: 'ALIAS' }), second] }],
+    ['a server that was not kept', { databases: [database({ storedServer: null }), second] }],
+    ['a name among the others', { databases: [database({ otherName: 'SSO' }), second] }],
+    ['a platform that cannot be read', { platform: null }],
+    ['another SSO server', { platform: { ...platform, ssoServer: 'BTS2' } }],
+    ['no SSO server', { platform: { ...platform, ssoServer: null } }],
+    ['a computer that is gone', { platform: { ...platform, computers: ['BTS1'] } }],
+    ['a host that is gone', { platform: { ...platform, hosts: hosts.slice(1) } }],
+    ['a kind of host', { platform: { ...platform, hosts: hosts.map(each => ({ ...each, kind: 'ISOLATED' })) } }],
+    ['a host instance that is gone', { platform: { ...platform, hostInstances: hostInstances.slice(1) } }],
+    [
+      'a switch of a host instance',
+      { platform: { ...platform, hostInstances: hostInstances.map(each => ({ ...each, enabled: true })) } },
+    ],
     ['a move to another instance', { databases: [database({ instanceId: 'i2' }), second] }],
     ['a database that is gone', { databases: [second] }],
     ['a version of the server', { instances: [{ ...first, productVersion: '16.0.2' }, alias] }],

@@ -8,7 +8,8 @@ export type GroupNews = Omit<PayloadOf<typeof groupObserved>, 'version' | 'obser
 };
 
 /** The same text for what means the same to others: neither order nor the evidence and times of a finding are news. */
-export function toldOfGroup({ name, site, managementDatabaseId, instances, databases, coverage }: GroupNews): string {
+export function toldOfGroup(news: GroupNews): string {
+  const { name, site, managementDatabaseId, instances, databases, platform = null, coverage } = news;
   return JSON.stringify([
     [name, site, managementDatabaseId],
     inOrder(instances.map(each => [each.instanceId, each.name, each.serverName, each.productVersion])),
@@ -21,10 +22,22 @@ export function toldOfGroup({ name, site, managementDatabaseId, instances, datab
         each.inBackupJob,
         each.state,
         each.recoveryModel,
+        each.storedServer,
+        each.otherName,
       ]),
     ),
     inOrder(coverage.map(({ instance, database, problem, reason }) => [instance, database, problem, reason.code])),
+    platform === null ? null : toldOfPlatform(platform),
   ]);
+}
+
+function toldOfPlatform({ ssoServer, computers, hosts, hostInstances }: NonNullable<GroupNews['platform']>) {
+  return [
+    ssoServer,
+    inOrder(computers),
+    inOrder(hosts.map(({ name, kind }) => [name, kind])),
+    inOrder(hostInstances.map(({ host, computer, enabled }) => [host, computer, enabled])),
+  ];
 }
 
 export function isNews(group: Group, news: GroupNews): boolean {

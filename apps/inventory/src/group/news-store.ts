@@ -3,6 +3,7 @@ import { coverageOf } from '../coverage/coverage.ts';
 import { storedCoverage } from '../coverage/coverage-store.ts';
 import type { Outdated } from '../coverage/coverage-reasons.ts';
 import { databasesOf } from '../database/database-store.ts';
+import type { GroupTables } from '../estate/estate.ts';
 import { findInstances } from '../instance/instance-store.ts';
 import type { InventoryTables } from '../tables.ts';
 import type { GroupNews } from './group-news.ts';
@@ -31,9 +32,22 @@ export async function storedNews(
       return { instanceId, name, serverName: instance.serverName, productVersion: instance.productVersion };
     }),
     databases: (await databasesOf(db, group.id)).map(({ id: databaseId, ...database }) => {
-      const { name, role, instanceId, inBackupJob, state, recoveryModel } = database;
-      return { databaseId, name, role, instanceId, inBackupJob, state, recoveryModel };
+      const { groupId: _groupId, ...facts } = database;
+      return { databaseId, ...facts };
     }),
+    platform: publishedPlatform(group.tables),
     coverage: coverageOf(await storedCoverage(db, group, outdated)),
+  };
+}
+
+/** Not judged by its age: it is asked for when the source is gone, and nobody has looked for long. */
+function publishedPlatform(tables: GroupTables | null): GroupNews['platform'] {
+  if (tables === null || tables.platform === null) return null;
+  const { computers, hosts, hostInstances } = tables.platform;
+  return {
+    ssoServer: tables.ssoServer,
+    computers: [...computers],
+    hosts: [...hosts],
+    hostInstances: hostInstances.map(({ host, computer, enabled }) => ({ host, computer, enabled })),
   };
 }

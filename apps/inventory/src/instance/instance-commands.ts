@@ -1,5 +1,5 @@
 import type { GroupId } from '@holdfast/domain';
-import { instanceAddressed, loginsObserved } from '@holdfast/events';
+import { instanceAddressed, jobsObserved, loginsObserved } from '@holdfast/events';
 import type { Transactor } from '@holdfast/store';
 import { databasesOf, replaceDatabases } from '../database/database-store.ts';
 import { withSeenStates } from '../database/database.ts';
@@ -9,6 +9,7 @@ import { groupsWith } from '../group/group-store.ts';
 import type { InventoryTables } from '../tables.ts';
 import type { Instance } from './instance.ts';
 import { findInstance, saveInstance } from './instance-store.ts';
+import { jobsInOrder, toldOfJobs } from './job-definitions.ts';
 import { inOrder, toldOfLogins } from './logins.ts';
 
 export type InstanceLook = Pick<Instance, 'id' | 'name' | 'address' | 'site' | 'observedAt'> & {
@@ -16,7 +17,7 @@ export type InstanceLook = Pick<Instance, 'id' | 'name' | 'address' | 'site' | '
 };
 
 /**
- * Stores a look at an instance and publishes what is news of it: the way to it when it is new, and its logins. Every group that has
+ * Stores a look at an instance and publishes what is news of it: the way to it when it is new, its logins and its jobs. Every group that has
  * databases there takes it over and tells what is news to it. `own`: the group whose facts the caller settles.
  * A look that is older than what is stored is not stored.
  */
@@ -31,9 +32,11 @@ export async function recordInstance(
   const { serverName, productVersion, ...details } = look.seen;
   const toldLogins = toldOfLogins(details.logins);
   const isLoginNews = toldLogins !== before?.toldLogins;
+  const toldJobs = toldOfJobs(details.jobDefinitions);
+  const isJobNews = toldJobs !== before?.toldJobs;
   const instance: Instance = {
     id: look.id,
-    version: (before?.version ?? 0) + (isLoginNews ? 1 : 0),
+    version: (before?.version ?? 0) + (isLoginNews || isJobNews ? 1 : 0),
     name: before?.name ?? look.name,
     serverName,
     site: before?.site ?? look.site,
@@ -43,6 +46,7 @@ export async function recordInstance(
     observationError: null,
     details,
     toldLogins,
+    toldJobs,
   };
   await saveInstance(tx, instance);
   const { id: instanceId, version, address, observedAt } = instance;
@@ -51,6 +55,10 @@ export async function recordInstance(
   if (isLoginNews) {
     const logins = details.logins === null ? null : inOrder(details.logins);
     await deps.outbox.append(tx, loginsObserved, { instanceId, version, serverName, observedAt, logins });
+  }
+  if (isJobNews) {
+    const jobs = details.jobDefinitions === null ? null : jobsInOrder(details.jobDefinitions);
+    await deps.outbox.append(tx, jobsObserved, { instanceId, version, serverName, observedAt, jobs });
   }
   for (const groupId of await groupsWith(tx, instanceId))
     if (groupId !== own) await recordInGroup(deps, tx, groupId, instance);

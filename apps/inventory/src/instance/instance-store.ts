@@ -112,6 +112,7 @@ export async function saveInstance(tx: Transactor<InventoryTables>, instance: In
     'observation_error',
     'details',
     'told_logins',
+    'told_jobs',
   ] as const;
   await tx.dialect.upsert(tx.insertInto('sql_instance').values(row), { key: ['id'], columns }).execute();
 }
@@ -129,6 +130,7 @@ function toRow(instance: Instance): InstanceRow {
     observation_error: instance.observationError,
     details: instance.details === null ? null : JSON.stringify(instance.details),
     told_logins: instance.toldLogins,
+    told_jobs: instance.toldJobs,
   };
 }
 
@@ -145,5 +147,6 @@ function toInstance(row: InstanceRow): Instance {
     observationError: row.observation_error,
     details: row.details === null ? null : (JSON.parse(row.details) as InstanceDetails),
     toldLogins: row.told_logins,
+    toldJobs: row.told_jobs,
   };
 }

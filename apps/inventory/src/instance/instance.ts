@@ -27,4 +27,6 @@ export type Instance = {
   readonly details: InstanceDetails | null;
   /** What was last published of its logins (`toldOfLogins`); null: nothing yet. */
   readonly toldLogins: string | null;
+  /** The same of its jobs (`toldOfJobs`). */
+  readonly toldJobs: string | null;
 };

@@ -105,7 +105,7 @@ export function memberDatabases(
   mintId: (name: string, serverName: string) => DatabaseId,
 ): GroupDatabase[] {
   const members = new Map<DatabaseId, GroupDatabase>();
-  for (const { server, databaseName, role, inBackupJob } of named) {
+  for (const { server, databaseName, otherName, role, inBackupJob } of named) {
     const instance = instances.find(({ name }) => sameName(name, server));
     // On an instance that nobody has seen nothing can be said about it.
     if (instance === undefined) continue;
@@ -124,10 +124,17 @@ export function memberDatabases(
       inBackupJob,
       state,
       recoveryModel,
+      storedServer: server,
+      otherName,
     };
     const first = members.get(id);
     // Two spellings of one server name one database (biztalk-dr.md §1.3): where a table places it, that one says its role.
-    if (first !== undefined) members.set(id, { ...first, inBackupJob: first.inBackupJob || inBackupJob });
+    if (first !== undefined)
+      members.set(id, {
+        ...first,
+        inBackupJob: first.inBackupJob || inBackupJob,
+        otherName: first.otherName ?? otherName,
+      });
     else members.set(id, instance.databases === null ? member : withSeenStates(member, instance.databases));
   }
   return [...members.values()];
