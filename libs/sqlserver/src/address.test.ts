@@ -34,7 +34,8 @@ describe('addresses', () => {
   it.each([
     ['getaddrinfo ENOTFOUND sql1.example', 'The host "sql1.example" is unknown here'],
     ['connect ECONNREFUSED 127.0.0.1:1433', 'Nobody listens at sql1.example:1433'],
-    ['self-signed certificate', 'is not trusted'],
+    ['self-signed certificate', 'The certificate of sql1.example:1433 is not trusted'],
+    ['Server requires encryption', 'do not agree about encryption'],
     ['Failed to connect in 15000ms', 'Cannot connect to sql1.example:1433'],
   ])('explains %s', (text, explanation) => {
     expect(whyNotReached(plain, text)).toContain(explanation);

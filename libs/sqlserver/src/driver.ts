@@ -1,6 +1,7 @@
 import sql from 'mssql';
 import { type Address, type Credentials, renderAddress } from './address.ts';
-import { type ServerMessage, sqlServerError } from './errors.ts';
+import { isCertificateCode } from './error-table.ts';
+import { type ServerMessage, type SqlServerError, sqlServerError } from './errors.ts';
 import { decodeRows } from './rows.ts';
 import type { Columns, ParameterKind, Row, Statement } from './statement.ts';
 
@@ -57,8 +58,7 @@ export const whyNotReached = (address: Address, text: string): string => {
   const where = renderAddress(address);
   if (/ENOTFOUND|EAI_AGAIN/.test(text)) return `The host ${JSON.stringify(address.server)} is unknown here`;
   if (text.includes('ECONNREFUSED')) return `Nobody listens at ${where}`;
-  if (/self[- ]signed|certificate|altnames/i.test(text))
-    return `The certificate of ${where} is not trusted; install its issuer, or set trustServerCertificate for a test system`;
+  if (/self[- ]signed|certificate|altnames/i.test(text)) return `The certificate of ${where} is not trusted`;
   if (/encrypt/i.test(text)) return `${where} and this connection do not agree about encryption`;
   return `Cannot connect to ${where}`;
 };
@@ -76,7 +76,14 @@ const wholeText = (error: unknown, depth = 0): string => {
     .join(' ');
 };
 
-/** Connects at once. Throws SqlServerError: class `login` for refused credentials, `lost` when nobody could be reached. */
+/** Failures whose text does not say which instance it was. */
+const needsPlace = ({ errorClass, code }: SqlServerError): boolean =>
+  errorClass === 'lost' || code === 'EENCRYPT' || (code !== null && isCertificateCode(code));
+
+/**
+ * Connects at once. Throws SqlServerError: class `login` for refused credentials, a certificate that is not accepted and no agreement about
+ * encryption, `lost` when nobody could be reached.
+ */
 export const openPool = async (target: Target, shape: PoolShape): Promise<Pool> => {
   const pool = new sql.ConnectionPool(poolConfig(target, shape));
   // Without a listener a connection that breaks while idle would end the process; the next request on it reports the failure.
@@ -85,7 +92,7 @@ export const openPool = async (target: Target, shape: PoolShape): Promise<Pool> 
     return await pool.connect();
   } catch (error) {
     const known = sqlServerError('connect', error, [target.credentials.password]);
-    if (known.errorClass !== 'lost') throw known;
+    if (!needsPlace(known)) throw known;
     const text = `${whyNotReached(target.address, wholeText(error))}: ${error instanceof Error ? error.message : String(error)}`;
     throw sqlServerError('connect', Object.assign(new Error(text, { cause: error }), { code: known.code }), [
       target.credentials.password,

@@ -194,11 +194,50 @@ export const meaningOf = (number: number, severity: number, text: string): Error
   return { errorClass: 'fatal', hint: 'Not a known condition; read the message of the server.' };
 };
 
+const trustTheIssuer =
+  'Put the certificate of its issuer (PEM) into a file, name that file in NODE_EXTRA_CA_CERTS and start again; or give the server a certificate ' +
+  'of an authority that is trusted here. trustServerCertificate skips the check and is for test systems.';
+const otherName =
+  'Register the instance under a name that its certificate bears, or have a certificate issued for the name in use.';
+const wrongTime = 'Renew the certificate of the server; if it is valid, correct the clock of this machine.';
+
+// Codes of Node.js (documentation page tls, "X509 certificate error codes").
+const byCertificateCode: ReadonlyMap<string, string> = new Map([
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', trustTheIssuer],
+  ['SELF_SIGNED_CERT_IN_CHAIN', trustTheIssuer],
+  ['UNABLE_TO_GET_ISSUER_CERT', trustTheIssuer],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', trustTheIssuer],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', trustTheIssuer],
+  ['CERT_UNTRUSTED', trustTheIssuer],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', otherName],
+  ['HOSTNAME_MISMATCH', otherName],
+  ['CERT_HAS_EXPIRED', wrongTime],
+  ['CERT_NOT_YET_VALID', wrongTime],
+  ...[
+    'CERT_SIGNATURE_FAILURE',
+    'CERT_CHAIN_TOO_LONG',
+    'CERT_REVOKED',
+    'CERT_REJECTED',
+    'INVALID_CA',
+    'INVALID_PURPOSE',
+  ].map(code => [code, 'Give the server a certificate that may be used for this purpose.'] as const),
+]);
+
+/** Of a certificate that was not accepted. */
+export const isCertificateCode = (code: string): boolean => byCertificateCode.has(code);
+
 /** The driver's own codes, when no error number came from the server (sqlserver.md §8.3, §8.4). */
 export const meaningOfCode = (code: string): ErrorMeaning => {
+  const certificateHint = byCertificateCode.get(code);
+  if (certificateHint !== undefined) return { errorClass: 'login', hint: certificateHint };
   switch (code) {
     case 'ELOGIN':
       return { errorClass: 'login', hint: 'The login was refused: check user and password of this instance.' };
+    case 'EENCRYPT':
+      return {
+        errorClass: 'login',
+        hint: 'Register the instance with the encryption that it demands; where it has none, configure a certificate at the server.',
+      };
     case 'ETIMEOUT':
     case 'ECANCEL':
       return {

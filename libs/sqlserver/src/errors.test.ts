@@ -38,6 +38,22 @@ describe('classifying errors', () => {
   });
 
   it.each([
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'NODE_EXTRA_CA_CERTS'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'NODE_EXTRA_CA_CERTS'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'a name that its certificate bears'],
+    ['CERT_HAS_EXPIRED', 'Renew the certificate'],
+    ['INVALID_PURPOSE', 'may be used for this purpose'],
+  ])('finds the certificate failure %s below the ESOCKET of the driver', (code, hint) => {
+    const reason = Object.assign(new Error('reason'), { code });
+    const socket = Object.assign(new Error('Failed to connect', { cause: reason }), { code: 'ESOCKET' });
+    const thrown = Object.assign(new Error('Failed to connect'), { code: 'ESOCKET', originalError: socket });
+    expect(classify(thrown)).toMatchObject({ errorClass: 'login', code, hint: expect.stringContaining(hint) });
+    expect(classify(Object.assign(new Error('x', { cause: new Error('y') }), { code: 'ESOCKET' }))).toMatchObject({
+      errorClass: 'lost',
+    });
+  });
+
+  it.each([
     [1205, 16, '', 'transient'],
     [3101, 16, '', 'transient'],
     [4326, 16, '', 'chain'],

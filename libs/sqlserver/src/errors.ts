@@ -1,4 +1,4 @@
-import { type ErrorClass, meaningOf, meaningOfCode } from './error-table.ts';
+import { type ErrorClass, isCertificateCode, meaningOf, meaningOfCode } from './error-table.ts';
 
 /** One message of the server. `severity` 0–10 is information and arrives as 0 on the wire (sqlserver.md §1.3). */
 export type ServerMessage = {
@@ -101,7 +101,19 @@ const chainOf = (error: unknown): readonly ServerMessage[] => {
   return chain.map(serverMessage).filter(message => message !== undefined);
 };
 
+const depthLimit = 6;
+
+/** The driver says ESOCKET when a certificate is not accepted, and keeps the reason further down. */
+const certificateCode = (error: unknown, depth = 0): string | undefined => {
+  if (typeof error !== 'object' || error === null || depth > depthLimit) return undefined;
+  const code = field(error, 'code');
+  if (typeof code === 'string' && isCertificateCode(code)) return code;
+  return certificateCode(field(error, 'originalError'), depth + 1) ?? certificateCode(field(error, 'cause'), depth + 1);
+};
+
 const codeOf = (error: unknown): string | undefined => {
+  const refused = certificateCode(error);
+  if (refused !== undefined) return refused;
   for (const candidate of [error, field(error, 'originalError')]) {
     const code = field(candidate, 'code');
     if (typeof code === 'string' && code !== 'EREQUEST') return code;

@@ -59,6 +59,8 @@ export type StandinOptions = {
   readonly maps: Readonly<Record<string, string>>;
   /** Faults it starts with, as its README names them; a test that needs one cannot run against a real server. */
   readonly faults?: readonly string[];
+  /** Refuses clients that do not encrypt, with a certificate of its own in `tls/certificate.pem` of its data folder. */
+  readonly forceEncryption?: boolean;
 };
 
 const readyPort = async (child: ChildProcess, name: string): Promise<number> => {
@@ -98,6 +100,7 @@ const startStandin = async (options: StandinOptions, env: Environment): Promise<
       credentials.user,
       ...maps,
       ...(options.faults ?? []).flatMap(fault => ['--fault', fault]),
+      ...(options.forceEncryption === true ? ['--force-encryption'] : []),
     ],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -113,7 +116,8 @@ const startStandin = async (options: StandinOptions, env: Environment): Promise<
     const port = await readyPort(child, options.name);
     // Nobody reads on: a full pipe would stop the process.
     child.stdout.resume();
-    const address = { server: '127.0.0.1', port, instanceName: null, encrypt: false, trustServerCertificate: false };
+    const encrypt = options.forceEncryption === true;
+    const address = { server: '127.0.0.1', port, instanceName: null, encrypt, trustServerCertificate: false };
     return { address, credentials, real: false, pid: child.pid ?? null, close };
   } catch (error) {
     await close();

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { openServer } from '../src/index.ts';
+import { startSilentServer } from './silent-server.ts';
 
 const servers: Server[] = [];
 
@@ -19,9 +20,9 @@ const listening = async (onSocket: (socket: Socket) => void): Promise<number> =>
   return address.port;
 };
 
-const open = (port: number, connectMs = 10_000) =>
+const open = (port: number, connectMs = 10_000, encrypt = false) =>
   openServer({
-    address: { server: '127.0.0.1', port, instanceName: null, encrypt: false, trustServerCertificate: false },
+    address: { server: '127.0.0.1', port, instanceName: null, encrypt, trustServerCertificate: false },
     credentials: { user: 'holdfast', password: 'not-to-be-shown' },
     applicationName: 'holdfast-test',
     clock: Date.now,
@@ -55,6 +56,21 @@ describe('an instance that cannot be reached', () => {
   it('is given up on when it accepts and stays silent', async () => {
     const port = await listening(() => undefined);
     await expect(open(port, 300)).rejects.toMatchObject({ errorClass: 'lost', code: 'ETIMEOUT' });
+  });
+
+  it('is told apart from one that cannot encrypt', async () => {
+    const silent = await startSilentServer();
+    try {
+      await expect(open(silent.port, 10_000, true)).rejects.toMatchObject({
+        errorClass: 'login',
+        code: 'EENCRYPT',
+        message: expect.stringContaining(`127.0.0.1:${silent.port} and this connection do not agree about encryption`),
+        hint: expect.stringContaining('configure a certificate at the server'),
+      });
+      expect(silent.logins()).toBe(0);
+    } finally {
+      await silent.close();
+    }
   });
 
   it('is not even tried when its address cannot be meant', async () => {
