@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readKeyPair, type KeyPair } from './certificate.ts';
 import type { EngineFaults } from './engine/options.ts';
 import { parseKillPoint, type KillPoint } from './kill-point.ts';
 import type { LoginEntry } from './server.ts';
@@ -26,6 +27,9 @@ export type Config = {
   readonly peersFile: string | undefined;
   readonly peerPort: number;
   readonly faults: EngineFaults;
+  /** undefined: the instance makes its own (certificate.ts). */
+  readonly keyPair: KeyPair | undefined;
+  readonly forceEncryption: boolean;
   /** False with --no-agent: SQL Server Agent does not run. */
   readonly agentRuns: boolean;
 };
@@ -58,6 +62,9 @@ const settingNames = [
   'peers',
   'peer-port',
   'fault',
+  'tls-cert',
+  'tls-key',
+  'force-encryption',
 ];
 
 /** Options win over the JSON file given with --config, whose keys are the option names (`map` an object, `logins` a list). */
@@ -105,6 +112,8 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     peersFile: text('peers') === undefined ? undefined : resolve(text('peers') ?? ''),
     peerPort: number('peer-port', 0, 0, 65_535),
     faults: readFaults(settings['fault'], mistakes),
+    keyPair: readKeyPair(text('tls-cert'), text('tls-key'), mistakes),
+    forceEncryption: flag('force-encryption'),
     agentRuns: !flag('no-agent'),
   };
   if (mistakes.length > 0) throw new ConfigError(mistakes);
@@ -119,6 +128,7 @@ function readSettings(args: readonly string[]): Settings {
     map: { ...option, multiple: true },
     fault: { ...option, multiple: true },
     'no-agent': { type: 'boolean' as const },
+    'force-encryption': { type: 'boolean' as const },
   };
   let values: Record<string, unknown>;
   try {

@@ -1,23 +1,23 @@
 import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type { AbortReason, Executor, Message } from './contract.ts';
 import { SqlError, message, unsupported } from './messages.ts';
 import { ProtocolError } from './protocol/bytes.ts';
 import { MessageWriter } from './protocol/message-writer.ts';
-import { PacketReader, packetType, type IncomingMessage } from './protocol/packets.ts';
+import { packetType, type IncomingMessage } from './protocol/packets.ts';
 import { parseBatch, parseCalls, parseTransactionRequest, type ProcedureCall } from './protocol/requests.ts';
 import { Response } from './protocol/response.ts';
 import { doneStatus, doneToken, noCommand, writeDone } from './protocol/tokens.ts';
 import { Handshake, type HandshakeOptions, type LoggedIn } from './handshake.ts';
 import type { ServerSession } from './session.ts';
+import { Transport } from './transport.ts';
 
 /** What a connection needs of its server. */
-export type ConnectionHost = {
-  readonly serverName: string;
-  readonly version: readonly [number, number, number];
+export type ConnectionHost = HandshakeOptions & {
   readonly executor: Executor;
   readonly clock: () => Date;
-  /** Throws SqlError (18456, 4060 …). */
-  readonly logIn: HandshakeOptions['logIn'];
+  /** The certificate for clients that begin with TLS; undefined: versions that do not know TDS 8.0. */
+  readonly tlsFirst: (() => Promise<SecureContext>) | undefined;
   /** Ends a session: open transaction undone, locks and temporary tables gone. */
   readonly logOut: (session: ServerSession) => Promise<void>;
   /** RESETCONNECTION: the same login, afresh. */
@@ -40,9 +40,8 @@ const messageCommands: Readonly<Record<string, number>> = {
  * always follows the complete answer of the request it cut short (sqlserver.md §8.4).
  */
 export class Connection {
-  readonly #socket: Socket;
+  readonly #transport: Transport;
   readonly #host: ConnectionHost;
-  readonly #packets = new PacketReader();
   readonly #handshake: Handshake;
   readonly #queue: IncomingMessage[] = [];
   #loggedIn: LoggedIn | undefined;
@@ -52,14 +51,14 @@ export class Connection {
   readonly ended: Promise<void>;
 
   constructor(socket: Socket, host: ConnectionHost) {
-    this.#socket = socket;
     this.#host = host;
     this.#handshake = new Handshake(host);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 30_000);
-    socket.on('data', chunk => this.#receive(chunk));
-    // The error itself says no more than the close that follows it: the client is gone.
-    socket.on('error', () => socket.destroy());
+    this.#transport = new Transport(socket, host.tlsFirst, {
+      messages: messages => this.#receive(messages),
+      failed: error => this.#fail(error),
+    });
     this.ended = new Promise(resolve => {
       socket.on('close', () => void this.#end().catch(host.report).finally(resolve));
     });
@@ -71,7 +70,7 @@ export class Connection {
 
   async close(reason: AbortReason): Promise<void> {
     this.#loggedIn?.session.abort(reason);
-    this.#socket.destroy();
+    this.#transport.destroy();
     await this.ended;
   }
 
@@ -85,14 +84,9 @@ export class Connection {
     if (loggedIn) await this.#host.logOut(loggedIn.session);
   }
 
-  #receive(chunk: Buffer): void {
+  #receive(messages: readonly IncomingMessage[]): void {
     if (this.#closed) return;
-    try {
-      this.#queue.push(...this.#packets.push(chunk));
-    } catch (error) {
-      this.#fail(error);
-      return;
-    }
+    this.#queue.push(...messages);
     if (this.#queue[0]?.type === packetType.attention) this.#loggedIn?.session.abort('attention');
     this.#wake();
   }
@@ -111,19 +105,19 @@ export class Connection {
     await Promise.resolve();
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       if (this.#loggedIn) await this.#answer(this.#loggedIn, next);
-      else this.#handshakeStep(next);
+      else await this.#handshakeStep(next);
       if (this.#closed) return;
     }
   }
 
-  #handshakeStep(incoming: IncomingMessage): void {
-    const step = this.#handshake.step(incoming, this.#socket);
-    if (step === 'refused') this.#socket.destroySoon();
+  async #handshakeStep(incoming: IncomingMessage): Promise<void> {
+    const step = await this.#handshake.step(incoming, this.#transport);
+    if (step === 'refused') this.#transport.closeSoon();
     else if (step !== 'continue') this.#loggedIn = step;
   }
 
   async #answer(loggedIn: LoggedIn, incoming: IncomingMessage): Promise<void> {
-    const writer = new MessageWriter(this.#socket, loggedIn.session.spid, loggedIn.packetSize);
+    const writer = new MessageWriter(this.#transport.output, loggedIn.session.spid, loggedIn.packetSize);
     if (incoming.type === packetType.attention) {
       writeDone(writer.tokens, doneToken.done, doneStatus.attention, noCommand, 0n);
       writer.end();
@@ -158,7 +152,7 @@ export class Connection {
     if (!procedure) response.endBatch(signal.aborted);
     else if (!response.callEnded) response.endCall(undefined, true);
     writer.end();
-    if (response.fatal || session.killed) this.#socket.destroySoon();
+    if (response.fatal || session.killed) this.#transport.closeSoon();
   }
 
   async #run(incoming: IncomingMessage, session: ServerSession, response: Response): Promise<void> {
@@ -214,7 +208,7 @@ export class Connection {
 
   #fail(error: unknown): void {
     if (!(error instanceof ProtocolError)) this.#host.report(error);
-    this.#socket.destroy();
+    this.#transport.destroy();
   }
 }
 

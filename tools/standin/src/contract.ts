@@ -97,6 +97,8 @@ export interface Session {
   readonly hostName: string;
   readonly programName: string;
   readonly loginTime: Date;
+  /** Its connection is encrypted as a whole. */
+  readonly encrypted: boolean;
   /** Current database; holds a shared lock on it (changes through Engine.use). */
   database: Database;
   readonly options: SessionOptions;

@@ -1,11 +1,17 @@
-import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { SqlError, message, unsupported } from './messages.ts';
 import { ProtocolError, type ByteWriter } from './protocol/bytes.ts';
 import { collation } from './protocol/code-page.ts';
-import { parseLogin7, type Login7 } from './protocol/login7.ts';
+import { parseLogin7, tds80, type Login7 } from './protocol/login7.ts';
 import { MessageWriter } from './protocol/message-writer.ts';
 import { packet, packetType, type IncomingMessage } from './protocol/packets.ts';
-import { encryption, parsePrelogin, renderPrelogin } from './protocol/prelogin.ts';
+import {
+  agreeOnEncryption,
+  encryption,
+  parsePrelogin,
+  renderPrelogin,
+  type EncryptedPart,
+} from './protocol/prelogin.ts';
 import {
   doneStatus,
   doneToken,
@@ -20,6 +26,7 @@ import {
   writeOldRefusal,
 } from './protocol/tokens.ts';
 import type { ServerSession } from './session.ts';
+import type { Transport } from './transport.ts';
 
 export type LoggedIn = { session: ServerSession; readonly packetSize: number };
 
@@ -34,33 +41,36 @@ export type HandshakeOptions = {
   readonly serverName: string;
   readonly version: readonly [number, number, number];
   /** Throws SqlError (18456, 4060 …). */
-  readonly logIn: (login: Login7, close: () => void) => ServerSession;
+  readonly logIn: (login: Login7, connection: { readonly encrypted: boolean; close(): void }) => ServerSession;
+  /** The certificate for TLS inside TDS 7, which knows 1.2 at the most; made when it is first needed. */
+  readonly tlsInside: () => Promise<SecureContext>;
+  /** Clients that do not encrypt are refused. */
+  readonly forceEncryption: boolean;
 };
 
 /** PRELOGIN and LOGIN7 (sqlserver.md §8.7). */
 export class Handshake {
   readonly #options: HandshakeOptions;
-  #prelogin: { readonly encryption: number } | undefined;
+  #prelogin: { readonly encryption: number; readonly part: EncryptedPart | 'refused' | 'unknown' } | undefined;
 
   constructor(options: HandshakeOptions) {
     this.#options = options;
   }
 
   /** 'refused': the answer is written, the connection closes. */
-  step(incoming: IncomingMessage, socket: Socket): LoggedIn | 'continue' | 'refused' {
+  async step(incoming: IncomingMessage, transport: Transport): Promise<LoggedIn | 'continue' | 'refused'> {
     if (incoming.type === packetType.prelogin && this.#prelogin === undefined) {
-      this.#prelogin = parsePrelogin(incoming.payload);
-      // No TLS here, and that is what every client is told; one that insists leaves by itself, or is refused at its login.
-      const answer = renderPrelogin({ version: this.#options.version, encryption: encryption.notSupported });
-      socket.write(packet(answer, 1, 0, true));
+      await this.#agree(parsePrelogin(incoming.payload).encryption, transport);
       return 'continue';
     }
     if (incoming.type !== packetType.login7) throw new ProtocolError(`packet type ${incoming.type} before the login`);
-    const writer = new MessageWriter(socket, 0, defaultPacketSize);
+    this.#requireEncrypted(transport);
+    const writer = new MessageWriter(transport.output, 0, defaultPacketSize);
     const login = parseLogin7(incoming.payload);
     try {
-      this.#requireSupported(login);
-      const session = this.#options.logIn(login, () => socket.destroy());
+      this.#requireSupported(login, transport);
+      const { encrypted } = transport;
+      const session = this.#options.logIn(login, { encrypted, close: () => transport.destroy() });
       const packetSize = agreedPacketSize(login.packetSize);
       writeWelcome(writer.tokens, { ...this.#options, session, login, packetSize });
       writer.end();
@@ -73,9 +83,30 @@ export class Handshake {
     }
   }
 
+  async #agree(asked: number, transport: Transport): Promise<void> {
+    const { forceEncryption, version } = this.#options;
+    const notSupported = { answer: encryption.notSupported, part: 'unknown' } as const;
+    // Where TLS came first there is nothing to agree on, and never a second TLS inside (unverified).
+    const { answer, part } = transport.tlsFirst
+      ? ({ answer: encryption.notSupported, part: 'nothing' } as const)
+      : (agreeOnEncryption(asked, forceEncryption) ?? notSupported);
+    this.#prelogin = { encryption: asked, part };
+    const tls = part === 'login' || part === 'everything';
+    // Before the answer: a client's handshake may be the next thing to come.
+    const context = tls ? await this.#options.tlsInside() : undefined;
+    transport.output.write(packet(renderPrelogin({ version, encryption: answer }), 1, 0, true));
+    if (tls && context) transport.startTls(part, context);
+  }
+
+  /** A client that was told to encrypt and goes on in clear is dropped: its password has travelled, an answer would call for more. */
+  #requireEncrypted(transport: Transport): void {
+    const refused = this.#prelogin?.part === 'refused' || (!this.#prelogin && this.#options.forceEncryption);
+    if (refused && !transport.encrypted) throw new ProtocolError('login in clear where encryption is required');
+  }
+
   #writeRefusal(tokens: ByteWriter, login: Login7, error: SqlError): void {
     const { serverName } = this.#options;
-    if (login.tdsVersion < tds72) {
+    if (login.tdsVersion < tds72 && login.tdsVersion !== tds80) {
       for (const each of error.messages) writeOldRefusal(tokens, each, serverName);
       return;
     }
@@ -83,10 +114,10 @@ export class Handshake {
     writeDone(tokens, doneToken.done, doneStatus.error, noCommand, 0n);
   }
 
-  #requireSupported(login: Login7): void {
-    const wanted = this.#prelogin?.encryption;
-    if (wanted === encryption.on || wanted === encryption.required) throw unsupported('encrypted connection');
-    if (login.tdsVersion < oldestTds) throw unsupported(`TDS version 0x${login.tdsVersion.toString(16)}`);
+  #requireSupported(login: Login7, transport: Transport): void {
+    if (this.#prelogin?.part === 'unknown') throw unsupported(`PRELOGIN encryption ${this.#prelogin.encryption}`);
+    const strict = login.tdsVersion === tds80 && transport.tlsFirst;
+    if (login.tdsVersion < oldestTds && !strict) throw unsupported(`TDS version 0x${login.tdsVersion.toString(16)}`);
     if (login.integratedSecurity) throw unsupported('Windows login');
   }
 }

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Connection, type ConnectionHost } from './connection.ts';
 import type { Engine, Executor, Login } from './contract.ts';
+import type { TlsContexts } from './certificate.ts';
 import { SqlError, message } from './messages.ts';
 import type { Login7 } from './protocol/login7.ts';
 import { ServerSession } from './session.ts';
@@ -18,7 +19,15 @@ export type ServerOptions = {
   readonly loginTimeoutMs: number;
   /** A mistake of the stand-in itself. */
   readonly report: (error: unknown) => void;
+  /** Asked when a client first wants to encrypt. */
+  readonly tls: () => Promise<TlsContexts>;
+  readonly forceEncryption: boolean;
 };
+
+/** TDS 8.0 came with SQL Server 2022 (sqlserver.md §8.6). */
+const firstStrictVersion = 16;
+
+type Client = Pick<ServerSession, 'hostName' | 'programName' | 'encrypted'>;
 
 /** Spids up to 50 belong to the system (unverified); users start here. */
 const firstUserSpid = 51;
@@ -34,12 +43,16 @@ export class StandInServer {
 
   constructor(options: ServerOptions) {
     this.#options = options;
+    const version = productVersion(options.engine.productVersion);
     this.#host = {
       serverName: options.engine.serverName,
-      version: productVersion(options.engine.productVersion),
+      version,
       executor: options.executor,
       clock: options.engine.clock,
-      logIn: (login, close) => this.#logIn(login, close),
+      logIn: (login, connection) => this.#logIn(login, connection),
+      tlsInside: async () => (await options.tls()).inside,
+      tlsFirst: version[0] >= firstStrictVersion ? async () => (await options.tls()).first : undefined,
+      forceEncryption: options.forceEncryption,
       logOut: session => this.#logOut(session),
       reset: session => this.#reset(session),
       report: options.report,
@@ -82,9 +95,11 @@ export class StandInServer {
     });
   }
 
-  #logIn(request: Login7, close: () => void): ServerSession {
+  #logIn(request: Login7, connection: { readonly encrypted: boolean; close(): void }): ServerSession {
     const login = this.#authenticate(request);
-    return this.#attach(login, request, request.database === '' ? 'master' : request.database, close);
+    const { hostName, programName } = request;
+    const client = { hostName, programName, encrypted: connection.encrypted };
+    return this.#attach(login, client, request.database === '' ? 'master' : request.database, () => connection.close());
   }
 
   #authenticate(request: Login7): Login {
@@ -95,31 +110,22 @@ export class StandInServer {
   }
 
   /** A session that comes in by another way than TDS; it has shown who it is. */
-  openSession(
-    login: string,
-    client: Pick<ServerSession, 'hostName' | 'programName'>,
-    close: () => void,
-  ): ServerSession {
+  openSession(login: string, client: Omit<Client, 'encrypted'>, close: () => void): ServerSession {
     const wanted = login.toLowerCase();
     const entry = this.#options.logins.find(each => each.login.name.toLowerCase() === wanted);
     if (!entry || this.#closing) throw refusedLogin(login);
-    return this.#attach(entry.login, client, 'master', close);
+    return this.#attach(entry.login, { ...client, encrypted: false }, 'master', close);
   }
 
   endSession(session: ServerSession): Promise<void> {
     return this.#logOut(session);
   }
 
-  #attach(
-    login: Login,
-    client: Pick<ServerSession, 'hostName' | 'programName'>,
-    databaseName: string,
-    close: () => void,
-  ): ServerSession {
+  #attach(login: Login, client: Client, databaseName: string, close: () => void): ServerSession {
     const { engine } = this.#options;
     const database = engine.database(databaseName);
     if (database?.state !== 'ONLINE') throw refusedDatabase(databaseName, login.name);
-    const { hostName, programName } = client;
+    const { hostName, programName, encrypted } = client;
     const spid = this.#freeSpid();
     const session = new ServerSession({
       spid,
@@ -127,6 +133,7 @@ export class StandInServer {
       hostName,
       programName,
       loginTime: engine.clock(),
+      encrypted,
       database,
       close,
     });

@@ -4,6 +4,7 @@ import { Agent } from './agent/agent.ts';
 import { registerAgent } from './agent/register-agent.ts';
 import { createRegistry, registerCatalogue } from './catalogue/catalogue.ts';
 import { registerBizTalk } from './biztalk/biztalk.ts';
+import { tlsContexts } from './certificate.ts';
 import type { Config } from './config.ts';
 import type { Session } from './contract.ts';
 import { startControl } from './control.ts';
@@ -62,6 +63,9 @@ export async function startService(config: Config, report: (error: unknown) => v
   // A mark in doubt holds back every commit here, the Agent's own too, until its coordinator can be asked: the instance serves meanwhile.
   if (engine.branches.inDoubt().length === 0) await agentStarted;
   else agentStarted.catch(reportBroken);
+  const tls = tlsContexts(config.keyPair, join(dataFolder, 'tls'), serverName);
+  // Who cannot be served without a certificate is not told "ready" before there is one.
+  if (config.forceEncryption) await tls();
   const server = new StandInServer({
     engine,
     executor,
@@ -69,6 +73,8 @@ export async function startService(config: Config, report: (error: unknown) => v
     port: config.port,
     loginTimeoutMs,
     report: reportBroken,
+    tls,
+    forceEncryption: config.forceEncryption,
   });
   const control = await startControl({
     port: config.controlPort,

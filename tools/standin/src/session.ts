@@ -6,6 +6,8 @@ export type SessionStart = {
   readonly hostName: string;
   readonly programName: string;
   readonly loginTime: Date;
+  /** All of the connection, not its login alone. */
+  readonly encrypted: boolean;
   readonly database: Database;
   /** Called when KILL hits the session while no request runs. */
   readonly close: () => void;
@@ -25,6 +27,7 @@ export class ServerSession implements Session {
   readonly hostName: string;
   readonly programName: string;
   readonly loginTime: Date;
+  readonly encrypted: boolean;
   readonly options = initialOptions();
   database: Database;
   transaction: Transaction | undefined;
@@ -43,6 +46,7 @@ export class ServerSession implements Session {
     this.hostName = start.hostName;
     this.programName = start.programName;
     this.loginTime = start.loginTime;
+    this.encrypted = start.encrypted;
     this.database = start.database;
     this.close = start.close;
     this.loginDatabase = start.database.name;

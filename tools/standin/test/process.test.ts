@@ -58,8 +58,8 @@ function exited(child: ChildProcess): Promise<number | null> {
   return new Promise(resolve => child.once('exit', resolve));
 }
 
-function connect(port: number): Promise<mssql.ConnectionPool> {
-  const options = { encrypt: false, trustServerCertificate: true };
+function connect(port: number, tls: object = { encrypt: false }): Promise<mssql.ConnectionPool> {
+  const options = { trustServerCertificate: true, ...tls };
   return new mssql.ConnectionPool({ server: '127.0.0.1', port, user: 'sa', password: 'secret', options }).connect();
 }
 
@@ -108,15 +108,38 @@ describe('an instance', () => {
   it('says that its port is taken', async () => {
     const taken = createServer();
     await new Promise<void>(resolve => taken.listen(0, '127.0.0.1', resolve));
-    const child = run(['--port', String((taken.address() as AddressInfo).port)]);
-    expect(await textOf(child.stderr)).toMatch(/EADDRINUSE/);
+    const { port } = taken.address() as AddressInfo;
+    const child = run(['--port', String(port)]);
+    expect(await textOf(child.stderr)).toBe(
+      `Port ${port} of 127.0.0.1 is taken: end what listens there, or give another port (0 takes a free one).\n`,
+    );
     expect(await exited(child)).toBe(1);
     taken.close();
   });
 
+  it('makes its certificate once, and lets nobody in who does not encrypt where that is forced', async () => {
+    const first = run(['--force-encryption']);
+    const { port } = await ready(first);
+    await expect(connect(port)).rejects.toMatchObject({ message: expect.stringMatching(/Server requires encryption/) });
+    const file = join(folder, 'data', 'tls', 'certificate.pem');
+    const tls = { encrypt: true, trustServerCertificate: false, cryptoCredentialsDetails: { ca: readFileSync(file) } };
+    const pool = await connect(port, tls);
+    const { recordset } = await pool
+      .request()
+      .query('SELECT encrypt_option AS encrypted FROM sys.dm_exec_connections WHERE session_id = @@SPID');
+    expect(recordset).toEqual([{ encrypted: 'TRUE' }]);
+    first.kill('SIGKILL');
+    await exited(first);
+    await pool.close();
+    // Who trusted the certificate still does.
+    await (await connect((await ready(run())).port, tls)).close();
+  });
+
   it('says what is wrong with its command line', async () => {
-    const child = run(['--version', '9']);
-    expect(await textOf(child.stderr)).toBe('version must be a number from 13 to 17\n');
+    const child = run(['--version', '9', '--tls-cert', join(folder, 'none.pem')]);
+    expect(await textOf(child.stderr)).toBe(
+      'version must be a number from 13 to 17\ntls-cert and tls-key are given together or not at all\n',
+    );
     expect(await exited(child)).toBe(1);
   });
 });
@@ -160,8 +183,11 @@ describe('through the driver', () => {
     await pool.close();
   });
 
-  it('commits and rolls back by transaction requests', async () => {
-    const pool = await connect((await ready(run())).port);
+  it.each([
+    ['in clear', false],
+    ['over TLS', true],
+  ])('commits and rolls back by transaction requests, %s', async (_name, encrypt) => {
+    const pool = await connect((await ready(run())).port, { encrypt });
     await pool.request().batch('CREATE DATABASE A');
     await pool.request().batch('CREATE TABLE A.dbo.t (id int)');
     for (const [id, end] of [

@@ -136,12 +136,6 @@ describe('login', () => {
     expect(tiny.attached.size).toBe(0);
   });
 
-  it('tells a client that wants encryption that there is none', async () => {
-    const tiny = await start({});
-    const refused = await connectTo(tiny, { options: { encrypt: true } }).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ message: expect.stringMatching(/did not negotiate encryption/) });
-  });
-
   it('refuses TDS 7.1 in words', async () => {
     const tiny = await start({});
     const refused = await connectTo(tiny, { options: { encrypt: false, tdsVersion: '7_1' } }).catch(

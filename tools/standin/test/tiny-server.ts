@@ -1,16 +1,18 @@
 import type { Database, Engine, Executor, Session } from '../src/contract.ts';
-import { StandInServer } from '../src/server.ts';
+import { StandInServer, type ServerOptions } from '../src/server.ts';
+
+export type Encryption = Pick<ServerOptions, 'tls' | 'forceEncryption'> & { readonly productVersion: string };
 
 const master = { id: 1, name: 'master', state: 'ONLINE' } as Database;
 
 /** Just enough of an engine for logins: one database, and the sessions it was told of. */
 export type TinyEngine = { readonly engine: Engine; readonly attached: Set<Session> };
 
-export function tinyEngine(): TinyEngine {
+export function tinyEngine(productVersion = '16.0.4236.2'): TinyEngine {
   const attached = new Set<Session>();
   const engine = {
     serverName: 'TINY\\ONE',
-    productVersion: '16.0.4236.2',
+    productVersion,
     clock: () => new Date('2026-03-01T12:00:00Z'),
     database: (name: string) => (name.toLowerCase() === 'master' ? master : undefined),
     attach: (session: Session) => void attached.add(session),
@@ -20,8 +22,12 @@ export function tinyEngine(): TinyEngine {
 }
 
 /** A server on a free port whose statements `executor` answers; unexpected errors collect in `reported`. */
-export async function startTinyServer(executor: Partial<Executor>, loginTimeoutMs = 5000) {
-  const { engine, attached } = tinyEngine();
+export async function startTinyServer(
+  executor: Partial<Executor>,
+  loginTimeoutMs = 5000,
+  { productVersion, ...encryption }: Partial<Encryption> = {},
+) {
+  const { engine, attached } = tinyEngine(productVersion);
   const reported: unknown[] = [];
   const server = new StandInServer({
     engine,
@@ -32,6 +38,9 @@ export async function startTinyServer(executor: Partial<Executor>, loginTimeoutM
     port: 0,
     loginTimeoutMs,
     report: error => void reported.push(error),
+    tls: () => Promise.reject(new Error('this server has no certificate')),
+    forceEncryption: false,
+    ...encryption,
   });
   return { server, port: await server.listen(), attached, reported };
 }

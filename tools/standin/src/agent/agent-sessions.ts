@@ -36,6 +36,7 @@ export class AgentSessions {
       hostName: engine.serverName.split('\\')[0] ?? engine.serverName,
       programName,
       loginTime: engine.clock(),
+      encrypted: false,
       database,
       close: () => undefined,
     });

@@ -32,7 +32,8 @@ export function activityViews(engine: Engine): readonly VirtualTable[] {
           connect_time: moment(session.loginTime),
           net_transport: 'TCP',
           protocol_type: 'TSQL',
-          encrypt_option: 'FALSE',
+          // A connection whose login alone was encrypted counts as clear (unverified).
+          encrypt_option: session.encrypted ? 'TRUE' : 'FALSE',
           auth_scheme: 'SQL',
           client_net_address: '127.0.0.1',
         })),

@@ -191,6 +191,7 @@ function orphan(instance: Instance, [database]: readonly StoredDatabase[]): Sess
     hostName: '',
     programName: '',
     loginTime: instance.clock(),
+    encrypted: false,
     database,
     options: { xactAbort: true, implicitTransactions: false, noCount: false, lockTimeoutMs: -1, dateFirst: 7 },
     transaction: undefined,

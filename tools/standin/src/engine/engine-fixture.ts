@@ -72,6 +72,7 @@ export function createSession(engine: Engine, spid: number, databaseName: string
     hostName: 'host',
     programName: 'test',
     loginTime: engine.clock(),
+    encrypted: false,
     database,
     options: { xactAbort: false, implicitTransactions: false, noCount: false, lockTimeoutMs: -1, dateFirst: 7 },
     transaction: undefined,

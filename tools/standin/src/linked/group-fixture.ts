@@ -75,7 +75,16 @@ async function startMember(
   registerCatalogue(registry, engine);
   const executor = createExecutor(engine, registry, { write: () => undefined });
   const logins = [{ login: login(), password: 'x' }];
-  const door = new StandInServer({ engine, executor, logins, port: 0, loginTimeoutMs: 1000, report });
+  const door = new StandInServer({
+    engine,
+    executor,
+    logins,
+    port: 0,
+    loginTimeoutMs: 1000,
+    report,
+    tls: () => Promise.reject(new Error('no TLS here')),
+    forceEncryption: false,
+  });
   await door.listen();
   const passed = (place: string): void => options.passed?.(place);
   const secret = async (): Promise<string> => (await readPeers(file)).secret;

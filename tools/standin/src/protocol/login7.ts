@@ -19,6 +19,8 @@ export type Login7 = {
 /** Up to the attached-file field, which TDS 7.0 and 7.1 end with too. */
 const fixedBytes = 86;
 const firstWithFeatures = 0x74000000;
+/** Smaller than its predecessors as a number. */
+export const tds80 = 0x08000000;
 const integratedSecurity = 0x80;
 const extensionUsed = 0x10;
 const featureTerminator = 0xff;
@@ -33,8 +35,9 @@ export function parseLogin7(payload: Buffer): Login7 {
   };
   const text = (at: number): string => field(at).toString('utf16le');
   const tdsVersion = payload.readUInt32LE(4);
-  // tedious sets the flag at older versions too, without an extension behind it.
-  const featuresUsed = tdsVersion >= firstWithFeatures && (payload.readUInt8(27) & extensionUsed) !== 0;
+  // tedious sets the flag at older versions and at 8.0 too, without an extension behind it.
+  const mayHaveFeatures = tdsVersion >= firstWithFeatures || tdsVersion === tds80;
+  const featuresUsed = mayHaveFeatures && (payload.readUInt8(27) & extensionUsed) !== 0 && payload.readUInt16LE(58) > 0;
   return {
     tdsVersion,
     packetSize: payload.readUInt32LE(8),

@@ -3,6 +3,32 @@ import { ByteWriter, ProtocolError } from './bytes.ts';
 /** ENCRYPTION of PRELOGIN (sqlserver.md §8.6). */
 export const encryption = { off: 0, on: 1, notSupported: 2, required: 3 } as const;
 
+/** What of a connection is encrypted. */
+export type EncryptedPart = 'nothing' | 'login' | 'everything';
+
+/**
+ * The server's answer to a client's ENCRYPTION (MS-TDS 2.2.6.5; that REQ is answered as ON: unverified). `refused`: the client cannot encrypt where
+ * it has to, and is told so by an answer that ends the connection. undefined: a value that is not known here.
+ */
+export function agreeOnEncryption(
+  asked: number,
+  forced: boolean,
+): { readonly answer: number; readonly part: EncryptedPart | 'refused' } | undefined {
+  switch (asked) {
+    case encryption.off:
+      return forced ? { answer: encryption.required, part: 'everything' } : { answer: encryption.off, part: 'login' };
+    case encryption.on:
+    case encryption.required:
+      return { answer: encryption.on, part: 'everything' };
+    case encryption.notSupported:
+      return forced
+        ? { answer: encryption.required, part: 'refused' }
+        : { answer: encryption.notSupported, part: 'nothing' };
+    default:
+      return undefined;
+  }
+}
+
 const option = { version: 0, encryption: 1, instance: 2, threadId: 3, mars: 4, terminator: 0xff } as const;
 
 export type Prelogin = { readonly encryption: number };
