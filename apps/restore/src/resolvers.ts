@@ -1,4 +1,4 @@
-import { type ExecutionId, type GroupId, parseId } from '@holdfast/domain';
+import { type ExecutionId, type GroupId, parseId, type StandbyId } from '@holdfast/domain';
 import { liveFeed } from '@holdfast/messaging';
 import { allows, type Caller } from '@holdfast/service';
 import {
@@ -12,8 +12,8 @@ import {
   scalarResolvers,
 } from '@holdfast/service/graphql';
 import type { Resolvers, ResolversParentTypes } from '../generated/resolver-types.ts';
-import type { ExecutionView } from './execution/execution.ts';
-import { isManual } from './execution/step.ts';
+import { type ExecutionView, verifiedAt } from './execution/execution.ts';
+import { holdsOwnersTexts, isManual, updateFileOf } from './execution/step.ts';
 import type { OperatorRefusal } from './execution/operator.ts';
 import { cancelExecution, confirmStep, skipStep } from './execution/operator-commands.ts';
 import { executionCursor, findExecution, findRunning, listExecutions } from './execution/execution-store.ts';
@@ -23,6 +23,7 @@ import { recoveryPreview } from './preview/preview-commands.ts';
 import type { RecoveryPreview } from './preview/preview.ts';
 import { loadReadinessFacts } from './readiness/readiness-store.ts';
 import { readinessOf } from './readiness/readiness.ts';
+import { findUpdateFile } from './reference/reference-store.ts';
 
 /** One operation's view: who asks, and what commands need. */
 export type RestoreContext = OperationContext & FailoverDependencies & { readonly markEveryMs: number };
@@ -100,6 +101,11 @@ export const resolvers: Resolvers = {
       const groupId = readableGroup(caller, id);
       return groupId === undefined ? null : ((await store.read(db => findRunning(db, groupId))) ?? null);
     },
+    updateInfo: async ({ id }, { standbyId }, { caller, store }) => {
+      const groupId = readableGroup(caller, id);
+      const standby = idOf<StandbyId>(standbyId, 'standbyId');
+      return groupId === undefined ? null : store.read(db => findUpdateFile(db, groupId, standby));
+    },
     readiness: async ({ id }, _args, { caller, store, clock, markEveryMs }) => {
       const groupId = readableGroup(caller, id);
       if (groupId === undefined) return null;
@@ -115,8 +121,11 @@ export const resolvers: Resolvers = {
     markName: ({ chosen }) => chosen?.markName ?? null,
     markedAt: ({ chosen }) => chosen?.markedAt ?? null,
     runningSteps: ({ steps }) => steps.filter(({ state }) => state === 'RUNNING'),
-    actualRecoveryTime: ({ state, startedAt, finishedAt }) =>
-      state === 'COMPLETED' && finishedAt !== null ? seconds(Date.parse(finishedAt) - Date.parse(startedAt)) : null,
+    actualRecoveryTime: execution => {
+      const verified = verifiedAt(execution);
+      return verified === null ? null : seconds(Date.parse(verified) - Date.parse(execution.startedAt));
+    },
+    updateInfo: ({ steps }) => updateFileOf(steps),
   },
   SourceRecord: { instance: ({ instanceId }) => ({ id: instanceId }) },
   DataLoss: {
@@ -142,6 +151,10 @@ export const resolvers: Resolvers = {
   Step: {
     id: ({ stepId }) => stepId,
     kind: ({ work }) => (isManual(work) ? 'MANUAL' : 'AUTOMATIC'),
+    command: ({ work, command }, _args, { caller }) =>
+      holdsOwnersTexts(work) && allows(caller, 'recover') !== undefined
+        ? 'Holds the texts of the jobs of the source: shown to those who may recover.'
+        : command,
     database: ({ databaseId }) => databaseId && { id: databaseId },
   },
   Node: { __resolveType: node => ('stepId' in node ? 'Step' : 'Execution') },
@@ -178,7 +191,7 @@ function executionId(text: string): ExecutionId {
   return idOf<ExecutionId>(text, 'id');
 }
 
-function idOf<T extends ExecutionId | GroupId>(text: string, field: string): T {
+function idOf<T extends ExecutionId | GroupId | StandbyId>(text: string, field: string): T {
   return requireId(parseId<T>(text), text, field);
 }
 

@@ -26,6 +26,7 @@ describeInjuries({
     recover: statement,
     begin_verification: every,
     verify: ['decided', 'begun', 'noted', 'acted', 'recorded'],
+    begin_references: every,
     complete: every,
   }).flatMap(([step, places]) => places.map(place => `execution/${step}/${place}`)),
   // So counted, they meet all but a few of the places; what is left out is met by another injury of its step.

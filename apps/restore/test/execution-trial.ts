@@ -25,7 +25,7 @@ import { leaveInDoubt } from './in-doubt-source.ts';
 import { commandDependencies, publishedEvents, restoreMigrations, saveEstate } from './open-store.ts';
 import { makeHistoryOf } from './real-estate.ts';
 import { databasesEnd, eventsEnd, executionEnd, type Reached, sourcesEnd } from './trial-end.ts';
-import { acceptOffers, changeMind, executionOf } from './trial-people.ts';
+import { confirmAll, changeMind, executionOf } from './trial-people.ts';
 import { carriedOut, changesOf, onceSent } from './trial-statements.ts';
 import { backupFolder, startInstance } from './two-servers.ts';
 
@@ -102,7 +102,7 @@ export function executionTrial(
           probeTimeoutMs: 2_000,
         }),
       });
-      const others = thereAndBack ? changeMind(store, executionId) : acceptOffers(store, executionId);
+      const others = thereAndBack ? changeMind(store, executionId) : confirmAll(store, executionId);
       const loop = startRunner(runner, {
         clock,
         logger: createLogger({ service: 'restore', level: 'silent' }),

@@ -7,7 +7,7 @@ import { observeMarkLog } from '@holdfast/sqlserver/observe';
 import { databases, marks } from './estate-of-two.ts';
 import { makeHistory } from './real-estate.ts';
 import { open, startTwoServers } from './two-servers.ts';
-import { askFailover, clientOf, othersOn, startRestore, untilKnown } from './whole-service.ts';
+import { askFailover, clientOf, confirmAsked, othersOn, startRestore, untilKnown } from './whole-service.ts';
 
 // The damaged file is this machine's: a real server's share is out of reach here.
 const { SQLSERVER_URL: _primary, SQLSERVER_STANDBY_URL: _standby, ...env } = process.env;
@@ -67,6 +67,7 @@ describe('a file whose payload is damaged, so that only its restore finds out', 
       );
       for await (const { data } of watch) {
         const seen = data?.['execution'] as SeenExecution;
+        await confirmAsked(client, id, seen);
         if (['COMPLETED', 'FAILED', ...states].includes(seen.state)) return seen;
       }
       throw new Error('The subscription ended.');

@@ -6,6 +6,7 @@ import { executionCommands } from '../src/execution/execution-commands.ts';
 import { executionRunner } from '../src/execution/execution-runner.ts';
 import { findExecution } from '../src/execution/execution-store.ts';
 import type { Instances } from '../src/execution/instance-runner.ts';
+import { confirmStep } from '../src/execution/operator-commands.ts';
 import { startFailover } from '../src/failover/failover-commands.ts';
 import { estate, failoverInput, fakeStandby, manager, standbyId } from './estate-of-two.ts';
 import { openRestoreStore, publishedEvents } from './open-store.ts';
@@ -44,8 +45,11 @@ export async function openFailover(options: FailoverOptions = {}) {
   });
   const view = async () => (await store.read(db => findExecution(db, id)))!;
 
-  /** Until nothing is left to do; a step that fails is reported and tried again, as the loop does. Shipping answers when asked. */
-  const run = async (hook: CheckpointHook = () => undefined, limit = 80) => {
+  /**
+   * Until nothing is left to do; a step that fails is reported and tried again, as the loop does. Shipping answers when asked, and people
+   * confirm what follows the recovery, unless `alone`.
+   */
+  const run = async (hook: CheckpointHook = () => undefined, limit = 120, { alone = false } = {}) => {
     const { signal } = new AbortController();
     for (let passes = 0; passes < limit; passes += 1) {
       try {
@@ -54,7 +58,14 @@ export async function openFailover(options: FailoverOptions = {}) {
         await runner.failed?.(id, error);
         continue;
       }
-      if ((await view()).state !== 'DRAINING') return;
+      const { state, steps } = await view();
+      const asked = steps.find(step => step.work.kind === 'REFERENCE' && step.state === 'AWAITING_CONFIRMATION');
+      if (asked !== undefined && !alone) {
+        const answer = await confirmStep({ executionId: id, stepId: asked.stepId }, manager, dependencies);
+        if ('refused' in answer) throw new Error(answer.message);
+        continue;
+      }
+      if (state !== 'DRAINING') return;
       const yieldedAt = new Date().toISOString();
       await store.transaction(tx => saveYield(tx, { executionId: id, standbyId, yieldedAt }));
     }

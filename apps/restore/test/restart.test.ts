@@ -8,7 +8,7 @@ import { observeDatabases } from '@holdfast/sqlserver/observe';
 import { databases, marks } from './estate-of-two.ts';
 import { makeHistory } from './real-estate.ts';
 import { open, startTwoServers } from './two-servers.ts';
-import { askFailover, clientOf, othersOn, startRestore, untilKnown } from './whole-service.ts';
+import { askFailover, clientOf, confirmAsked, othersOn, startRestore, untilKnown } from './whole-service.ts';
 
 // The statement log is a stand-in's.
 const { SQLSERVER_URL: _primary, SQLSERVER_STANDBY_URL: _standby, ...env } = process.env;
@@ -71,12 +71,13 @@ describe('a service that is stopped in order in the middle of a failover', () =>
     const client = clientOf(url);
     closing.push(() => client.close());
     const watch = client.subscribe(
-      'subscription ($id: ID!) { execution(id: $id) { state markName steps { state } } }',
+      'subscription ($id: ID!) { execution(id: $id) { state markName steps { id state } } }',
       { id },
     );
-    let last: { state: string; markName: string; steps: { state: string }[] } | undefined;
+    let last: { state: string; markName: string; steps: { id: string; state: string }[] } | undefined;
     for await (const { data } of watch) {
       last = data?.['execution'] as typeof last;
+      if (last !== undefined) await confirmAsked(client, id, last);
       if (last?.state === 'COMPLETED' || last?.state === 'FAILED') break;
     }
     expect(last).toMatchObject({ state: 'COMPLETED', markName: marks.at(-1) });

@@ -5,10 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createEmbeddedBus } from '@holdfast/messaging';
 import { observeDatabases, observeMarkLog } from '@holdfast/sqlserver/observe';
 import { whyNoTestServer } from '@holdfast/sqlserver/testing';
-import { databases, groupId, marks, sourceId } from './estate-of-two.ts';
+import { databases, groupId, marks, sourceId, standbyId } from './estate-of-two.ts';
 import { makeHistory } from './real-estate.ts';
 import { open, startTwoServers } from './two-servers.ts';
-import { askFailover, clientOf, nobody, othersOn, startRestore, untilKnown } from './whole-service.ts';
+import { askFailover, clientOf, confirmAsked, nobody, othersOn, startRestore, untilKnown } from './whole-service.ts';
 
 const names = databases.map(({ name }) => name);
 const closing: (() => Promise<void>)[] = [];
@@ -45,6 +45,14 @@ const skipped = whyNoTestServer(process.env);
       const client = clientOf(url);
       closing.push(() => client.close());
       await untilKnown(client, sourceId);
+      const group = [{ __typename: 'BizTalkGroup', id: groupId }];
+      const fileQuery =
+        'query ($of: [_Any!]!, $standby: ID!) { _entities(representations: $of) { ... on BizTalkGroup { updateInfo(standbyId: $standby) } } }';
+      const file = await client.query(fileQuery, { of: group, standby: standbyId });
+      expect(file.data).toEqual({ _entities: [{ updateInfo: expect.stringContaining('<ManagementDB oldDBName=') }] });
+      const none = await client.query(fileQuery, { of: group, standby: groupId });
+      expect(none.data).toEqual({ _entities: [{ updateInfo: null }] });
+
       const early = await askFailover(client, { idempotencyKey: 'early' });
       expect(early.__typename).toBe('SourceNotAccountedFor');
 
@@ -53,7 +61,7 @@ const skipped = whyNoTestServer(process.env);
       expect(started).toMatchObject({ __typename: 'Execution', state: 'REQUESTED' });
       const states: string[] = [];
       const watch = client.subscribe(
-        'subscription ($id: ID!) { execution(id: $id) { state version markName passedPointOfNoReturn actualRecoveryTime dataLoss { atLeast atMost } sources { instanceName outcome by } steps { name state command attempts reasons { code message } } } }',
+        'subscription ($id: ID!) { execution(id: $id) { state version markName passedPointOfNoReturn actualRecoveryTime dataLoss { atLeast atMost } sources { instanceName outcome by } steps { id name kind state command attempts reasons { code message } } } }',
         { id: started.id },
       );
       let last: Record<string, unknown> = {};
@@ -61,6 +69,7 @@ const skipped = whyNoTestServer(process.env);
         expect(errors).toBeUndefined();
         last = data?.['execution'] as Record<string, unknown>;
         states.push(String(last['state']));
+        await confirmAsked(client, started.id, last as Parameters<typeof confirmAsked>[2]);
         if (['COMPLETED', 'FAILED'].includes(String(last['state']))) break;
       }
       expect(last).toMatchObject({
@@ -71,9 +80,12 @@ const skipped = whyNoTestServer(process.env);
         dataLoss: { atLeast: 'PT0S' },
         sources: [{ instanceName: 'PRIMARY', outcome: 'DECLARED_UNREACHABLE', by: 'alex' }],
       });
-      expect((last['steps'] as { state: string }[]).map(({ state }) => state)).toEqual(
-        Array.from({ length: 12 }, () => 'SUCCEEDED'),
-      );
+      const steps = last['steps'] as { state: string; kind: string }[];
+      expect(steps.map(({ state }) => state)).toEqual(steps.map(() => 'SUCCEEDED'));
+      // By nobody but the service up to the verified databases, by people alone after them.
+      expect(steps.filter(({ kind }) => kind === 'AUTOMATIC')).toHaveLength(12);
+      expect(steps.slice(12).map(({ kind }) => kind)).toEqual(steps.slice(12).map(() => 'MANUAL'));
+      expect(states.filter(state => state === 'REFERENCING').length).toBeGreaterThan(0);
       const { databases: found } = await observeDatabases(standby);
       for (const name of names) {
         expect(found.find(database => database.name === name)).toMatchObject({ state: 'ONLINE' });
@@ -82,6 +94,23 @@ const skipped = whyNoTestServer(process.env);
           newest: marks.toReversed(),
         });
       }
+      const viewer = clientOf(url, { sub: 'vera', roles: ['viewer'], groups: ['*'] });
+      closing.push(() => viewer.close());
+      const stepsQuery = 'query ($id: ID!) { execution(id: $id) { updateInfo steps { name command } } }';
+      const [own, seen] = await Promise.all(
+        [client, viewer].map(async reader => {
+          const { data } = await reader.query(stepsQuery, { id: started.id });
+          return data?.['execution'] as { updateInfo: string; steps: { name: string; command: string }[] };
+        }),
+      );
+      expect(own?.updateInfo).toContain('<ManagementDB oldDBName=');
+      expect(
+        own?.steps.find(({ name }) => name.startsWith('Update the references in the databases'))?.command,
+      ).toContain(own?.updateInfo);
+      // The texts of jobs are their owners'.
+      const differing = own?.steps.filter(({ command }, at) => command !== seen?.steps[at]?.command);
+      expect(differing?.map(({ name }) => name)).toEqual([expect.stringContaining('Create the Agent jobs')]);
+
       const seenBy = Date.now() + 30_000;
       while (others.released.length === 0 && Date.now() < seenBy) await new Promise(resolve => setImmediate(resolve));
       expect(others.released).toEqual(['RECOVERED']);

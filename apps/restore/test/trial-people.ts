@@ -37,8 +37,8 @@ async function answerClaim(store: Store<RestoreTables>, { executionId, standbyId
   await store.transaction(tx => saveYield(tx, { executionId, standbyId, yieldedAt }));
 }
 
-/** Shipping answers, and people say yes to an older mark. */
-export function acceptOffers(store: Store<RestoreTables>, executionId: ExecutionId) {
+/** Shipping answers; people say yes to an older mark, and confirm what follows the recovery. */
+export function confirmAll(store: Store<RestoreTables>, executionId: ExecutionId) {
   let isAnswered = false;
   return onChange(store, async () => {
     const execution = await executionOf(store, executionId);
@@ -47,9 +47,9 @@ export function acceptOffers(store: Store<RestoreTables>, executionId: Execution
       isAnswered = true;
       await answerClaim(store, execution);
     }
-    const offer = execution.steps.find(({ work, state }) => work.kind === 'OFFER' && state === 'AWAITING_CONFIRMATION');
-    if (offer !== undefined)
-      await confirmStep({ executionId, stepId: offer.stepId }, manager, commandDependencies(store));
+    const asked = execution.steps.find(({ state }) => state === 'AWAITING_CONFIRMATION');
+    if (asked !== undefined)
+      await confirmStep({ executionId, stepId: asked.stepId }, manager, commandDependencies(store));
   });
 }
 

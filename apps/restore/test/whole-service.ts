@@ -21,7 +21,7 @@ import {
   type MessagingTables,
   on,
 } from '@holdfast/messaging';
-import { createLogger, newId, type Service } from '@holdfast/service';
+import { type Caller, createLogger, newId, type Service } from '@holdfast/service';
 import type { InstanceId } from '@holdfast/domain';
 import type { CheckpointHook } from '@holdfast/service/runner';
 import { signedClient } from '@holdfast/service/testing';
@@ -137,8 +137,8 @@ function knownOf(servers: Servers | readonly Known[]): readonly Known[] {
   ];
 }
 
-export function clientOf(url: string): Client {
-  return signedClient({ url, key, subgraph: 'restore', caller: manager });
+export function clientOf(url: string, caller: Caller = manager): Client {
+  return signedClient({ url, key, subgraph: 'restore', caller });
 }
 
 /** What a caller sees of a request: the execution, or what refuses it. */
@@ -161,6 +161,21 @@ export async function askFailover(client: Client, changes: Parameters<typeof fai
   );
   if (errors !== undefined) throw new Error(JSON.stringify(errors));
   return data?.['startFailover'] as Answer;
+}
+
+type Asked = { readonly state: string; readonly steps: readonly { readonly id: string; readonly state: string }[] };
+
+/** The people after the recovery: says yes to the step that waits for them in what the caller saw, if one does. */
+export async function confirmAsked(client: Client, executionId: string | undefined, { state, steps }: Asked) {
+  const stepId = steps.find(step => step.state === 'AWAITING_CONFIRMATION')?.id;
+  if (state !== 'REFERENCING' || stepId === undefined) return;
+  const { data, errors } = await client.query(
+    'mutation ($input: StepInput!) { confirmStep(input: $input) { __typename ... on Refusal { message } } }',
+    { input: { executionId, stepId } },
+  );
+  const { __typename } = (data?.['confirmStep'] ?? {}) as { readonly __typename?: string };
+  // Seen late: it was said already.
+  if (__typename !== 'Execution' && __typename !== 'StepNotWaiting') throw new Error(JSON.stringify(errors ?? data));
 }
 
 /**

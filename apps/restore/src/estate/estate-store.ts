@@ -6,6 +6,7 @@ import type {
   CopyView,
   Estate,
   GroupView,
+  JobsView,
   LoginsView,
   PointView,
   SetView,
@@ -18,6 +19,7 @@ export type EstateTables = {
   group_view: { group_id: string; version: number; body: string };
   address_view: { instance_id: string; version: number; body: string };
   login_view: { instance_id: string; version: number; body: string };
+  job_view: { instance_id: string; version: number; body: string };
   set_view: { set_id: string; group_id: string; version: number; body: string };
   point_view: { recovery_point_id: string; group_id: string; version: number; body: string };
   standby_view: { standby_id: string; group_id: string; version: number; body: string };
@@ -55,6 +57,18 @@ export async function saveLogins(tx: Transactor<RestoreTables>, view: LoginsView
     .executeTakeFirst();
   if (isOld(known, version)) return;
   const insert = tx.insertInto('login_view').values({ instance_id, version, body: JSON.stringify(view) });
+  await tx.dialect.upsert(insert, { key: ['instance_id'], columns: ['version', 'body'] }).execute();
+}
+
+export async function saveJobs(tx: Transactor<RestoreTables>, view: JobsView): Promise<void> {
+  const { instanceId: instance_id, version } = view;
+  const known = await tx
+    .selectFrom('job_view')
+    .select('version')
+    .where('instance_id', '=', instance_id)
+    .executeTakeFirst();
+  if (isOld(known, version)) return;
+  const insert = tx.insertInto('job_view').values({ instance_id, version, body: JSON.stringify(view) });
   await tx.dialect.upsert(insert, { key: ['instance_id'], columns: ['version', 'body'] }).execute();
 }
 
@@ -148,6 +162,11 @@ export async function findAddress(db: Reader<RestoreTables>, instanceId: Instanc
 export async function findLogins(db: Reader<RestoreTables>, instanceId: InstanceId): Promise<LoginsView | undefined> {
   const row = await db.selectFrom('login_view').select('body').where('instance_id', '=', instanceId).executeTakeFirst();
   return row && read<LoginsView>(row);
+}
+
+export async function findJobs(db: Reader<RestoreTables>, instanceId: InstanceId): Promise<JobsView | undefined> {
+  const row = await db.selectFrom('job_view').select('body').where('instance_id', '=', instanceId).executeTakeFirst();
+  return row && read<JobsView>(row);
 }
 
 /** Undefined while group or standby have not been published. The standby may be another group's: the caller compares. */

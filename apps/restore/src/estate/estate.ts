@@ -8,6 +8,7 @@ import type {
   fileCopied,
   groupObserved,
   instanceAddressed,
+  jobsObserved,
   loginsObserved,
   PayloadOf,
   recoveryPointJudged,
@@ -20,6 +21,7 @@ import type {
 export type GroupView = PayloadOf<typeof groupObserved>;
 export type AddressView = PayloadOf<typeof instanceAddressed>;
 export type LoginsView = PayloadOf<typeof loginsObserved>;
+export type JobsView = PayloadOf<typeof jobsObserved>;
 export type SetView = PayloadOf<typeof setQualified>;
 export type PointView = PayloadOf<typeof recoveryPointJudged>;
 export type StandbyView = PayloadOf<typeof standbyChanged>;

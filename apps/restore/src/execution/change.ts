@@ -8,7 +8,7 @@ export type Change = {
   readonly steps?: readonly Step[];
   readonly added?: readonly Step[];
   readonly claims?: boolean;
-  /** Set when the execution ends after it had claimed the standby. */
+  /** Set when an execution that had claimed the standby needs it no more. */
   readonly releases?: 'RECOVERED' | 'RETURNED';
 };
 

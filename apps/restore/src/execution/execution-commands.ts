@@ -18,7 +18,7 @@ import { type Change, cancelled, failed, lastPosition, stepOf } from './change.t
 import { backToWaiting, type Came } from './drain.ts';
 import { findExecution, insertSteps, saveProgress, updateExecution, updateStep } from './execution-store.ts';
 import { fenceTexts } from './source-runner.ts';
-import { newSteps, type Step, type StepId, type StepReason, type StepText } from './step.ts';
+import { newSteps, nextAsked, type Step, type StepId, type StepReason, type StepText } from './step.ts';
 
 export type CommandDependencies = {
   readonly store: Store<RestoreTables>;
@@ -70,6 +70,7 @@ export function executionCommands({
     });
   return {
     ...stateCommands(apply, () => newId(clock)),
+    ...closingCommands(apply, () => newId(clock)),
     ...stepCommands(apply),
     /** `attempt`: the one whose statement reports it; a later one, or the step's end, is not overwritten. */
     progress: (stepId: StepId, attempt: number, percent: number) =>
@@ -149,12 +150,25 @@ function stateCommands(apply: Apply, id: () => string) {
         steps: cancelled(view, now),
         added: newSteps([text], lastPosition(view), id),
       })),
+  };
+}
 
-    complete: (asOf: AsOf) =>
-      apply(asOf, (view, now) => ({
-        execution: moved(moveExecution(view, 'complete', now)),
-        releases: 'RECOVERED',
-      })),
+/** What ends the recovery, and what comes after it. */
+function closingCommands(apply: Apply, id: () => string) {
+  return {
+    /** Databases that are open and verified are the standby's end: shipping is not to wait for people. The first of them is asked at once. */
+    beginReferences: (asOf: AsOf, next: readonly StepText[]) =>
+      apply(asOf, (view, now) => {
+        const added = newSteps(next, lastPosition(view), id);
+        const asked = nextAsked(added, now);
+        return {
+          execution: moved(moveExecution(view, 'beginReferences', undefined as never)),
+          added: added.map(step => (step.stepId === asked?.stepId ? asked : step)),
+          releases: 'RECOVERED',
+        };
+      }),
+
+    complete: (asOf: AsOf) => apply(asOf, (view, now) => ({ execution: moved(moveExecution(view, 'complete', now)) })),
 
     /** The end of the execution, with its reason at the step; what has not been done any more is cancelled. */
     fail: (asOf: AsOf, stepId: StepId, reason: StepReason) =>

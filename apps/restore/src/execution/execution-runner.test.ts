@@ -47,8 +47,9 @@ describe('the execution runner', () => {
       'RECOVERING',
       'RECOVERING',
       'VERIFYING',
-      'COMPLETED',
+      'REFERENCING',
       'standby.released',
+      'COMPLETED',
     ]);
     expect(await releases(store)).toEqual(['RECOVERED']);
   });

@@ -40,6 +40,7 @@ import {
   offerOlder,
   verifyAll,
 } from './mark-runner.ts';
+import { planReferences } from '../reference/reference-runner.ts';
 import { type Action, nextAction, type Situation } from './next-action.ts';
 import { type SeenSources, sourcesOf } from './source.ts';
 import { closingSteps, type Step } from './step.ts';
@@ -183,6 +184,8 @@ function outcomeOf(action: Action, situation: Situation, context: StepContext, m
       return offerOlder(action, situation, context, means);
     case 'RECHOOSE':
       return chooseOlder(action, situation, context, means);
+    case 'BEGIN_REFERENCES':
+      return planReferences(situation, means);
     case 'FAIL':
       return confirmFailure(action, situation, context, means);
     case 'BEGIN_FENCING':
@@ -297,6 +300,9 @@ async function record({ action }: Decision, { asOf, outcome }: Acted, commands: 
       return commands.beginRecovery(asOf);
     case 'BEGIN_VERIFICATION':
       return commands.beginVerification(asOf);
+    case 'BEGIN_REFERENCES':
+      if (outcome.kind !== 'PLANNED') throw new Error(`The steps after recovery cannot end ${outcome.kind}.`);
+      return commands.beginReferences(asOf, outcome.next);
     case 'COMPLETE':
       return commands.complete(asOf);
     case 'FAIL':

@@ -92,12 +92,12 @@ export async function listRunning(db: Reader<RestoreTables>): Promise<ExecutionI
   return rows.map(({ id }) => id as ExecutionId);
 }
 
-/** The newest of each group that has completed. */
-export async function listCompleted(db: Reader<RestoreTables>): Promise<ExecutionId[]> {
+/** The newest of each group whose databases were recovered. */
+export async function listRecovered(db: Reader<RestoreTables>): Promise<ExecutionId[]> {
   const rows = await db
     .selectFrom('execution')
     .select(({ fn }) => fn.max('id').as('id'))
-    .where('state', '=', 'COMPLETED')
+    .where('state', 'in', ['REFERENCING', 'COMPLETED'])
     .groupBy('group_id')
     .execute();
   return rows.map(({ id }) => id as ExecutionId);

@@ -16,6 +16,7 @@ export type ExecutionState =
   | 'AT_MARK'
   | 'RECOVERING'
   | 'VERIFYING'
+  | 'REFERENCING'
   | 'COMPLETED'
   | 'CANCELLED'
   | 'FAILED';
@@ -142,8 +143,10 @@ const move = defineTransitions<Execution>()({
     // Should somebody else have opened them, there is no way back all the same.
     apply: execution => ({ ...execution, passedPointOfNoReturn: true }),
   },
+  /** From here on only people act, and nothing of what they do can fail the recovery or take it back. */
+  beginReferences: { from: ['VERIFYING'], to: 'REFERENCING', apply: execution => execution },
   complete: {
-    from: ['VERIFYING'],
+    from: ['REFERENCING'],
     to: 'COMPLETED',
     apply: (execution, finishedAt: string) => ({ ...execution, finishedAt }),
   },
@@ -164,9 +167,17 @@ export function isFinished({ state }: Pick<Execution, 'state'>): boolean {
   return state === 'COMPLETED' || state === 'CANCELLED' || state === 'FAILED';
 }
 
-/** Whether `standby.claimed` was published for it: its end then has to give the standby back. */
+/** Whether `standby.claimed` was published for it and `standby.released` was not: its end then has to give the standby back. */
 export function holdsStandby(execution: Pick<ExecutionView, 'state' | 'steps'>): boolean {
-  return !isFinished(execution) && execution.steps.some(({ work, attempts }) => work.kind === 'CLAIM' && attempts > 0);
+  if (isFinished(execution) || execution.state === 'REFERENCING') return false;
+  return execution.steps.some(({ work, attempts }) => work.kind === 'CLAIM' && attempts > 0);
+}
+
+/** When the last database was verified, RFC 3339 UTC; null before. What people do afterwards takes their time, not the recovery's. */
+export function verifiedAt({ state, steps }: Pick<ExecutionView, 'state' | 'steps'>): string | null {
+  if (state !== 'REFERENCING' && state !== 'COMPLETED') return null;
+  const ends = steps.flatMap(({ work, finishedAt }) => (work.kind === 'VERIFY' && finishedAt ? [finishedAt] : []));
+  return ends.sort().at(-1) ?? null;
 }
 
 /** The chosen mark as restore plans want it. @throws Error before it is chosen. */

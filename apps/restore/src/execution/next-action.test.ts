@@ -13,6 +13,7 @@ import {
   moveExecution,
   type SourceRecord,
 } from './execution.ts';
+import { otherApplicationsStep } from '../reference/biztalk-steps.ts';
 import { nextAction } from './next-action.ts';
 import { closingSteps, newSteps, probeSteps, type Step, takeOverSteps } from './step.ts';
 
@@ -62,6 +63,8 @@ const choice = choose(requested, known, standing);
 if (choice.kind !== 'CHOSEN') throw new Error(choice.reason.message);
 const closing = newSteps(closingSteps(choice.databases, choice.chosen.markName, texts), opening.length, newId);
 
+const afterwards = newSteps([otherApplicationsStep], opening.length + closing.length, newId);
+
 const gone: SourceRecord = {
   instanceId: sourceId,
   instanceName: 'PRIMARY',
@@ -77,7 +80,7 @@ function situation(
   options: { seen?: SeenDatabases; yielded?: boolean; done?: Step['work']['kind'][] } = {},
 ) {
   const { seen = new Map(), yielded = false, done = [] } = options;
-  const steps = [...opening, ...closing].map(step =>
+  const steps = [...opening, ...closing, ...afterwards].map(step =>
     done.includes(step.work.kind) ? { ...step, state: 'SUCCEEDED' as const } : step,
   );
   return {
@@ -201,11 +204,13 @@ describe('nextAction', () => {
     });
   });
 
-  it('verifies after all are open, and completes after all are verified', () => {
+  it('verifies after all are open, hands over to people after all are verified, and completes after them', () => {
     expect(kinds('RECOVERING')).toBe('RECOVER');
     expect(kinds('RECOVERING', { done: ['RECOVER'] })).toBe('BEGIN_VERIFICATION');
     expect(kinds('VERIFYING')).toBe('VERIFY');
-    expect(kinds('VERIFYING', { done: ['VERIFY'] })).toBe('COMPLETE');
+    expect(kinds('VERIFYING', { done: ['VERIFY'] })).toBe('BEGIN_REFERENCES');
+    expect(kinds('REFERENCING')).toBeUndefined();
+    expect(kinds('REFERENCING', { done: ['REFERENCE'] })).toBe('COMPLETE');
     expect(kinds('COMPLETED')).toBeUndefined();
     expect(kinds('FAILED')).toBeUndefined();
   });

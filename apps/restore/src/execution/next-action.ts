@@ -42,6 +42,8 @@ export type Action =
   | { readonly kind: 'RECOVER'; readonly steps: readonly Step[] }
   | { readonly kind: 'BEGIN_VERIFICATION' }
   | { readonly kind: 'VERIFY'; readonly steps: readonly Step[] }
+  /** The databases are verified: what people do next is written down. */
+  | { readonly kind: 'BEGIN_REFERENCES' }
   | { readonly kind: 'COMPLETE' }
   | { readonly kind: 'FAIL'; readonly step: Step; readonly reason: StepReason };
 
@@ -83,8 +85,10 @@ export function nextAction({ execution, estate, yielded, seen, sources, nowMs }:
     }
     case 'VERIFYING': {
       const steps = allOpen(execution, 'VERIFY');
-      return steps.length > 0 ? { kind: 'VERIFY', steps } : { kind: 'COMPLETE' };
+      return steps.length > 0 ? { kind: 'VERIFY', steps } : { kind: 'BEGIN_REFERENCES' };
     }
+    case 'REFERENCING':
+      return open(execution, 'REFERENCE') === undefined ? { kind: 'COMPLETE' } : undefined;
     case 'COMPLETED':
     case 'CANCELLED':
     case 'FAILED':

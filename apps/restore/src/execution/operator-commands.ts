@@ -18,6 +18,7 @@ import {
   spoken,
   type StepInput,
 } from './operator.ts';
+import { nextAsked, type Step } from './step.ts';
 
 type Answer = ExecutionView | OperatorRefusal;
 /** Undefined: nothing is to be changed. */
@@ -46,8 +47,8 @@ export function confirmStep(input: StepInput, caller: Caller, dependencies: Comm
     if ('refused' in step) return step;
     const refusal = checkConfirm(step);
     if (refusal !== undefined) return refusal;
-    const reasons = [spoken('CONFIRMED', caller.sub, input.note ?? '', now)];
-    return settled(view, { ...step, state: 'SUCCEEDED', finishedAt: now, actor: caller.sub, reasons });
+    const reasons = [...step.reasons, spoken('CONFIRMED', caller.sub, input.note ?? '', now)];
+    return settled(view, { ...step, state: 'SUCCEEDED', finishedAt: now, actor: caller.sub, reasons }, now);
   });
 }
 
@@ -59,12 +60,20 @@ export function skipStep(input: SkipInput, caller: Caller, dependencies: Command
     const refusal = checkSkip(step);
     if (refusal !== undefined) return refusal;
     const reasons = [...step.reasons, spoken('SKIPPED', caller.sub, input.reason, now)];
-    return settled(view, { ...step, state: 'SKIPPED', finishedAt: now, actor: caller.sub, reasons });
+    return settled(view, { ...step, state: 'SKIPPED', finishedAt: now, actor: caller.sub, reasons }, now);
   });
 }
 
-function settled(view: ExecutionView, step: ExecutionView['steps'][number]): Change {
-  return { execution: { ...view, version: view.version + 1 }, steps: [step] };
+/** Who is asked next is asked with the same record: killed between the two, nobody would be. */
+function settled(view: ExecutionView, step: Step, now: string): Change {
+  const asked = nextAsked(
+    view.steps.map(other => (other.stepId === step.stepId ? step : other)),
+    now,
+  );
+  return {
+    execution: { ...view, version: view.version + 1 },
+    steps: asked === undefined ? [step] : [step, asked],
+  };
 }
 
 /** One transaction. The runner sees that somebody has moved the execution, records nothing that rests on the state before, and looks again. */

@@ -1,5 +1,5 @@
 /**
- * Watches the sources of the newest completed failover of each group: one that works again beside the new copy is a second live copy.
+ * Watches the sources of the newest failover of each group that has recovered its databases: one that works again beside the new copy is a second live copy.
  * Only looks; what it has seen is recorded once and never taken back, because work may have been done there meanwhile. Killed anywhere, the
  * next look finds the same.
  */
@@ -11,7 +11,7 @@ import { findEstate } from '../estate/estate-store.ts';
 import type { RestoreTables } from '../tables.ts';
 import type { ExecutionView, SourceRecord } from './execution.ts';
 import type { ExecutionCommands } from './execution-commands.ts';
-import { findExecution, listCompleted } from './execution-store.ts';
+import { findExecution, listRecovered } from './execution-store.ts';
 import { isFenced } from './fence.ts';
 import type { Instances } from './instance-runner.ts';
 import { settled } from './side-by-side.ts';
@@ -35,9 +35,9 @@ export function sourceWatchRunner(options: WatchOptions): RunnerDefinition<Execu
   return {
     name: 'source-watch',
     subjects: async () => {
-      const completed = await store.read(listCompleted);
-      for (const executionId of lookedAtMs.keys()) if (!completed.includes(executionId)) lookedAtMs.delete(executionId);
-      return completed.filter(executionId => clock() - (lookedAtMs.get(executionId) ?? -Infinity) >= everyMs);
+      const recovered = await store.read(listRecovered);
+      for (const executionId of lookedAtMs.keys()) if (!recovered.includes(executionId)) lookedAtMs.delete(executionId);
+      return recovered.filter(executionId => clock() - (lookedAtMs.get(executionId) ?? -Infinity) >= everyMs);
     },
     key: executionId => executionId,
     observe: async executionId => {

@@ -83,6 +83,29 @@ export type UndoWork =
   | { readonly kind: 'SET_ONLINE'; readonly instanceId: InstanceId; readonly databaseId: DatabaseId }
   | { readonly kind: 'ENABLE_JOB'; readonly instanceId: InstanceId; readonly job: string };
 
+/** Which step of the runbook a person takes once the databases are open (biztalk-dr.md §4.3, steps 8 to 22). */
+export type ReferenceTopic =
+  | 'JOBS'
+  | 'QUIET'
+  | 'LOGINS'
+  | 'CONSISTENCY'
+  | 'DATABASE_REFERENCES'
+  | 'REGISTRY'
+  | 'MASTER_SECRET'
+  | 'SSO_NAME'
+  | 'BAM'
+  | 'SERVICES'
+  | 'CONSOLE'
+  | 'ENABLE_JOBS'
+  | 'APPLICATIONS'
+  | 'BAM_FRONT'
+  | 'PROTECTION'
+  | 'RECONCILIATION'
+  | 'OTHER_APPLICATIONS';
+
+/** Nothing is sent for it. `document`: the file that the step is about, as it was made when the databases were verified. */
+export type ReferenceWork = { readonly kind: 'REFERENCE'; readonly topic: ReferenceTopic; readonly document?: string };
+
 /** What the runner does for a step. */
 export type Work =
   | { readonly kind: 'PROBE'; readonly instanceId: InstanceId }
@@ -108,7 +131,8 @@ export type Work =
     }
   | { readonly kind: 'CHECK' }
   | { readonly kind: 'RECOVER'; readonly databaseId: DatabaseId }
-  | { readonly kind: 'VERIFY'; readonly databaseId: DatabaseId };
+  | { readonly kind: 'VERIFY'; readonly databaseId: DatabaseId }
+  | ReferenceWork;
 
 export type Step = {
   readonly stepId: StepId;
@@ -135,10 +159,14 @@ export type Step = {
 /** What a person reads about a step; the rest of it begins the same for all. */
 export type StepText = Pick<Step, 'work' | 'name' | 'where' | 'why' | 'command' | 'expected' | 'undo'> & {
   readonly database?: { readonly databaseId: DatabaseId; readonly databaseName: string };
+  /** Left out: "a person" or this service. */
+  readonly actor?: string;
+  /** What has to be known about it from the beginning. */
+  readonly reasons?: readonly StepReason[];
 };
 
 export function isManual({ kind }: Work): boolean {
-  return kind === 'CONFIRM' || kind === 'OFFER';
+  return kind === 'CONFIRM' || kind === 'OFFER' || kind === 'REFERENCE';
 }
 
 /** Steps of the plan in force: those after the last decision about another mark. */
@@ -147,20 +175,38 @@ export function currentPlan(steps: readonly Step[]): readonly Step[] {
 }
 
 export function newSteps(texts: readonly StepText[], afterPosition: number, newId: () => string): readonly Step[] {
-  return texts.map(({ database, ...text }, index) => ({
+  return texts.map(({ database, actor, reasons, ...text }, index) => ({
     ...text,
     stepId: newId() as StepId,
     position: afterPosition + index + 1,
-    state: isManual(text.work) ? 'AWAITING_CONFIRMATION' : 'WAITING',
-    actor: isManual(text.work) ? 'a person' : 'restore',
+    state: isManual(text.work) && text.work.kind !== 'REFERENCE' ? 'AWAITING_CONFIRMATION' : 'WAITING',
+    actor: actor ?? (isManual(text.work) ? 'a person' : 'restore'),
     databaseId: database?.databaseId ?? null,
     databaseName: database?.databaseName ?? null,
     startedAt: null,
     finishedAt: null,
     attempts: 0,
     progressPercent: null,
-    reasons: [],
+    reasons: reasons ?? [],
   }));
+}
+
+/** What Agent jobs run is their owners' text, and may hold what not everybody is to read. */
+export function holdsOwnersTexts(work: Work): boolean {
+  return work.kind === 'REFERENCE' && work.topic === 'JOBS';
+}
+
+/** SampleUpdateInfo.xml as it was made for the step that uses it; null before there is one. */
+export function updateFileOf(steps: readonly Step[]): string | null {
+  const documents = steps.flatMap(({ work }) => (work.kind === 'REFERENCE' ? (work.document ?? []) : []));
+  return documents[0] ?? null;
+}
+
+/** After recovery people are asked for one thing after the other: the step that has its turn now, when nobody has been asked for it yet. */
+export function nextAsked(steps: readonly Step[], now: string): Step | undefined {
+  const step = steps.find(({ work, state }) => work.kind === 'REFERENCE' && isOpen(state));
+  if (step?.state !== 'WAITING') return undefined;
+  return { ...step, state: 'AWAITING_CONFIRMATION', startedAt: now, attempts: 1 };
 }
 
 /** Asked of every source instance before anything is planned for it. */

@@ -1,18 +1,8 @@
-import type { InstanceId } from '@holdfast/domain';
-import type { Estate, LoginsView } from '../estate/estate.ts';
+import type { Estate } from '../estate/estate.ts';
+import { type InstancePair, pairsOf, type Place } from '../estate/instance-pair.ts';
+import { creation, type KnownLogins, type Login, loginDifference } from '../estate/login-difference.ts';
 import { degraded, type Finding } from './finding.ts';
 
-type Login = NonNullable<LoginsView['logins']>[number];
-export type KnownLogins = ReadonlyMap<string, Pick<LoginsView, 'logins'>>;
-
-/** Whose databases are restored where. */
-type Pair = { readonly source: Place; readonly standby: Place };
-type Place = { readonly instanceId: string; readonly name: string };
-
-/**
- * Users in restored databases find their logins by SID alone (sqlserver.md §5.5): a SQL login has its SID from the instance where it was created,
- * a Windows login from its domain.
- */
 export function loginFindings(estate: Estate, known: KnownLogins): readonly Finding[] {
   const pairs = pairsOf(estate);
   const loginsOf = ({ instanceId }: Place) => known.get(instanceId)?.logins ?? null;
@@ -37,31 +27,12 @@ export function loginFindings(estate: Estate, known: KnownLogins): readonly Find
   ];
 }
 
-/** Each once, from the standby's streams. */
-function pairsOf({ group, standby }: Estate): readonly Pair[] {
-  const pairs = new Map<string, Pair>();
-  for (const { databaseId, instanceId } of standby.streams) {
-    const sourceId = group.databases.find(database => database.databaseId === databaseId)?.instanceId;
-    if (sourceId == null) continue;
-    const source = { instanceId: sourceId, name: nameOf(group.instances, sourceId) };
-    const name = standby.instances.find(instance => instance.instanceId === instanceId)?.instanceName ?? instanceId;
-    pairs.set(`${sourceId} ${instanceId}`, { source, standby: { instanceId, name } });
-  }
-  return [...pairs.values()];
-}
-
-function nameOf(instances: Estate['group']['instances'], instanceId: string): string {
-  return instances.find(instance => instance.instanceId === (instanceId as InstanceId))?.name ?? instanceId;
-}
-
-function comparison({ source, standby }: Pair, there: readonly Login[], here: readonly Login[]): readonly Finding[] {
-  const byName = new Map(here.map(login => [login.name.toLowerCase(), login]));
-  const wanted = there.filter(login => !isLocal(login));
-  const missing = wanted.filter(({ name }) => !byName.has(name.toLowerCase()));
-  const differing = wanted.filter(({ name, sid, kind }) => {
-    const other = byName.get(name.toLowerCase());
-    return kind === 'SQL_LOGIN' && other !== undefined && other.sid.toLowerCase() !== sid.toLowerCase();
-  });
+function comparison(
+  { source, standby }: InstancePair,
+  there: readonly Login[],
+  here: readonly Login[],
+): readonly Finding[] {
+  const { missing, differing } = loginDifference(there, here);
   const found: Finding[] = [];
   if (missing.length > 0)
     found.push(
@@ -82,22 +53,9 @@ function comparison({ source, standby }: Pair, there: readonly Login[], here: re
   return found;
 }
 
-/** Of one server each, or there on every one. */
-function isLocal({ name }: Login): boolean {
-  return /^(sa$|##|NT SERVICE\\|NT AUTHORITY\\)/i.test(name);
-}
-
 function namesOf(logins: readonly Login[]): string {
   return logins
     .map(({ name }) => name)
     .sort()
     .join(', ');
-}
-
-/** What a person types. A password is theirs to give: none is ever read. */
-function creation({ name, kind, sid }: Login): string {
-  const quoted = `[${name.replaceAll(']', ']]')}]`;
-  return kind === 'SQL_LOGIN'
-    ? `CREATE LOGIN ${quoted} WITH PASSWORD = …, SID = ${sid};`
-    : `CREATE LOGIN ${quoted} FROM WINDOWS;`;
 }

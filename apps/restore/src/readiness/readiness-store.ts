@@ -2,6 +2,7 @@ import type { GroupId, InstanceId, StandbyId } from '@holdfast/domain';
 import type { Reader } from '@holdfast/store';
 import { findAddress, findEstate, findGroup, findLogins } from '../estate/estate-store.ts';
 import type { LoginsView } from '../estate/estate.ts';
+import { verifiedAt } from '../execution/execution.ts';
 import { findRunning, listExecutions } from '../execution/execution-store.ts';
 import type { RestoreTables } from '../tables.ts';
 import type { ReadinessFacts } from './readiness.ts';
@@ -36,6 +37,6 @@ export async function loadReadinessFacts(
     unaddressed,
     logins,
     runningSince: (await findRunning(db, groupId))?.startedAt ?? null,
-    sources: past.filter(({ state }) => state === 'COMPLETED').flatMap(({ sources }) => sources),
+    sources: past.filter(execution => verifiedAt(execution) !== null).flatMap(({ sources }) => sources),
   };
 }

@@ -3,7 +3,8 @@ import type { SourceRecord } from '../execution/execution.ts';
 import type { StepReason } from '../execution/step.ts';
 import { coverageFindings } from './coverage-findings.ts';
 import { degraded, type Finding, notReady, type ReadinessVerdict, unknown } from './finding.ts';
-import { type KnownLogins, loginFindings } from './login-findings.ts';
+import type { KnownLogins } from '../estate/login-difference.ts';
+import { loginFindings } from './login-findings.ts';
 import { standbyFindings } from './standby-findings.ts';
 
 /** The weakest link of everything that a failover of the group would need. */
