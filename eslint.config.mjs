@@ -33,7 +33,8 @@ const pureNounRules = {
       patterns: [
         { group: ['node:*'], message: io },
         {
-          group: ['@holdfast/store*', '@holdfast/messaging*', '@holdfast/service*', '@holdfast/sqlserver*'],
+          // Quoting is pure, and done by one function everywhere.
+          regex: '^@holdfast/(store|messaging|service|sqlserver)(?!/text$)',
           message: io,
           allowTypeImports: true,
         },

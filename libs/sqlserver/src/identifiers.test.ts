@@ -1,5 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { quoteCount, quoteDevice, quoteLiteral, quoteMark, quoteName, quoteUuid } from './identifiers.ts';
+import {
+  quoteCount,
+  quoteDevice,
+  quoteLiteral,
+  quoteMark,
+  quoteName,
+  quoteScriptName,
+  quoteScriptText,
+  quoteUuid,
+} from './identifiers.ts';
 
 describe('quoting', () => {
   it.each([
@@ -30,6 +39,12 @@ describe('quoting', () => {
 
   it('nests: a literal inside a literal survives', () => {
     expect(quoteLiteral(`DISK = ${quoteDevice("a'b")}`)).toBe("N'DISK = N''a''''b'''");
+  });
+
+  it('keeps line breaks in a text of a script, and doubles its quotes', () => {
+    expect(quoteScriptText("EXEC x\r\n  'a'")).toBe("N'EXEC x\r\n  ''a'''");
+    expect(quoteScriptText('x'.repeat(5000))).toHaveLength(5003);
+    expect(quoteScriptName('a]\nb')).toBe('[a]]\nb]');
   });
 
   it('takes a unit of work only as a uuid', () => {

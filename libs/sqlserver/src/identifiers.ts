@@ -15,15 +15,23 @@ export const quoteName = (name: string): string => {
   if (name.length === 0) return refuse('a name', 'is empty');
   if (name.length > 128) return refuse('a name', `has ${name.length} characters, 128 are allowed`);
   if (controlCharacter.test(name)) return refuse('a name', 'holds a control character');
-  return `[${name.replaceAll(']', ']]')}]`;
+  return quoteScriptName(name);
 };
 
 /** `N'text'`, `'` doubled. At most `maxLength` UTF-16 units, no control characters; may be empty only where `maxLength` is 0-checked by the caller. */
 export const quoteLiteral = (text: string, maxLength = 4000): string => {
   if (text.length > maxLength) return refuse('a text', `has ${text.length} characters, ${maxLength} are allowed`);
   if (controlCharacter.test(text)) return refuse('a text', 'holds a control character');
-  return `N'${text.replaceAll("'", "''")}'`;
+  return quoteScriptText(text);
 };
+
+// For scripts that people read and run; nothing of them is sent by us, so whatever a server has as a name or text is shown, never refused.
+
+/** `[name]`, `]` doubled. */
+export const quoteScriptName = (name: string): string => `[${name.replaceAll(']', ']]')}]`;
+
+/** `N'text'`, `'` doubled: any length, line breaks too. */
+export const quoteScriptText = (text: string): string => `N'${text.replaceAll("'", "''")}'`;
 
 /** A backup device's path: 1..259 characters (3057, sqlserver.md §1.2). */
 export const quoteDevice = (path: string): string => {

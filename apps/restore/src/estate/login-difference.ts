@@ -1,3 +1,4 @@
+import { quoteScriptName } from '@holdfast/sqlserver/text';
 import type { LoginsView } from './estate.ts';
 
 export type Login = NonNullable<LoginsView['logins']>[number];
@@ -33,7 +34,7 @@ function isLocal({ name }: Login): boolean {
 
 /** What a person types. A password is theirs to give: none is ever read. */
 export function creation({ name, kind, sid }: Login): string {
-  const quoted = `[${name.replaceAll(']', ']]')}]`;
+  const quoted = quoteScriptName(name);
   return kind === 'SQL_LOGIN'
     ? `CREATE LOGIN ${quoted} WITH PASSWORD = …, SID = ${sid};`
     : `CREATE LOGIN ${quoted} FROM WINDOWS;`;

@@ -1,3 +1,4 @@
+import { quoteScriptText } from '@holdfast/sqlserver/text';
 import type { MarkName } from '@holdfast/domain/mark';
 import type { Estate } from '../estate/estate.ts';
 import { publishedPositions } from '../estate/estate.ts';
@@ -51,7 +52,7 @@ export function drainSteps(sources: readonly Source[], job: SeenJob): readonly S
       name: 'Run the Backup job once more',
       where: instanceName,
       why: 'Its mark and its log backups hold everything that was ever committed here.',
-      command: `EXEC msdb.dbo.sp_start_job @job_name = N'${job.name.replaceAll("'", "''")}';`,
+      command: `EXEC msdb.dbo.sp_start_job @job_name = ${quoteScriptText(job.name)};`,
       expected: 'sysjobhistory holds one more run of the job, and it succeeded.',
       undo: 'None is needed: a set more does no harm.',
     },

@@ -1,15 +1,11 @@
+import { quoteScriptText } from '@holdfast/sqlserver/text';
 import type { Job, StandbyJobs } from './facts.ts';
 
 type Schedule = Job['schedules'][number];
 type JobStep = Job['steps'][number];
 
-/** As T-SQL writes a Unicode text. */
-export function text(value: string): string {
-  return `N'${value.replaceAll("'", "''")}'`;
-}
-
 export function switchJob({ name }: Pick<Job, 'name'>, enabled: boolean): string {
-  return `EXEC msdb.dbo.sp_update_job @job_name = ${text(name)}, @enabled = ${enabled ? '1' : '0'};`;
+  return `EXEC msdb.dbo.sp_update_job @job_name = ${quoteScriptText(name)}, @enabled = ${enabled ? '1' : '0'};`;
 }
 
 /**
@@ -43,7 +39,7 @@ export function jobScript({ sources, jobs, others }: StandbyJobs): string {
 }
 
 function jobText(job: Job): string {
-  const jobName = text(job.name);
+  const jobName = quoteScriptText(job.name);
   return [
     `IF NOT EXISTS (SELECT 1 FROM msdb.dbo.sysjobs WHERE name = ${jobName})`,
     'BEGIN',
@@ -59,14 +55,14 @@ function stepText(step: JobStep, jobName: string): string {
   return call('sp_add_jobstep', [
     ['job_name', jobName],
     ['step_id', String(step.stepId)],
-    ['step_name', text(step.name)],
-    ['subsystem', text(step.subsystem)],
-    ['command', step.command === null ? null : text(step.command)],
+    ['step_name', quoteScriptText(step.name)],
+    ['subsystem', quoteScriptText(step.subsystem)],
+    ['command', step.command === null ? null : quoteScriptText(step.command)],
     ['on_success_action', String(step.onSuccessAction)],
     ['on_success_step_id', String(step.onSuccessStepId)],
     ['on_fail_action', String(step.onFailAction)],
     ['on_fail_step_id', String(step.onFailStepId)],
-    ['database_name', step.databaseName === null ? null : text(step.databaseName)],
+    ['database_name', step.databaseName === null ? null : quoteScriptText(step.databaseName)],
     ['retry_attempts', String(step.retryAttempts)],
     ['retry_interval', String(step.retryIntervalMinutes)],
   ]);
@@ -75,7 +71,7 @@ function stepText(step: JobStep, jobName: string): string {
 function scheduleText(schedule: Schedule, jobName: string): string {
   return call('sp_add_jobschedule', [
     ['job_name', jobName],
-    ['name', text(schedule.name)],
+    ['name', quoteScriptText(schedule.name)],
     ['enabled', schedule.enabled ? '1' : '0'],
     ['freq_type', String(schedule.frequencyType)],
     ['freq_interval', String(schedule.frequencyInterval)],

@@ -1,9 +1,10 @@
 import { backupJobName } from '@holdfast/domain/biztalk';
+import { quoteScriptName, quoteScriptText } from '@holdfast/sqlserver/text';
 import { pairsOf, type Place, standbyPlaces } from '../estate/instance-pair.ts';
 import { creation, type Login, loginDifference } from '../estate/login-difference.ts';
 import type { StepText } from '../execution/step.ts';
 import { isBackupJob, isMessageCleanup, jobsAt, managementOf, placeOf, type ReferenceFacts } from './facts.ts';
-import { jobScript, switchJob, text } from './job-script.ts';
+import { jobScript, switchJob } from './job-script.ts';
 
 // What an SQL administrator does at the standby instances: steps 8, 9, 17 and 20 of biztalk-dr.md §4.3.
 
@@ -121,9 +122,9 @@ export function consistencySteps(facts: ReferenceFacts): readonly StepText[] {
       where: place.name,
       why: 'A user without a login cannot log in; a database that is not in FULL recovery cannot be backed up by the Backup job.',
       command: [
-        `SELECT name, state_desc, recovery_model_desc FROM sys.databases WHERE name IN (${names.map(text).join(', ')});`,
-        ...names.map(name => `USE ${identifier(name)}; ${orphans}`),
-        `-- Optional: ${names.map(name => `DBCC CHECKDB (${text(name)});`).join(' ')}`,
+        `SELECT name, state_desc, recovery_model_desc FROM sys.databases WHERE name IN (${names.map(quoteScriptText).join(', ')});`,
+        ...names.map(name => `USE ${quoteScriptName(name)}; ${orphans}`),
+        `-- Optional: ${names.map(name => `DBCC CHECKDB (${quoteScriptText(name)});`).join(' ')}`,
       ].join('\n'),
       expected: 'Every database is ONLINE and in FULL recovery; no orphans.',
       undo: 'None is needed: create the logins that are missing.',
@@ -180,7 +181,7 @@ export function protectionStep(facts: ReferenceFacts): StepText {
     command: [
       `-- 1. Edit the steps of "${job.name}": a new path on a new backup server, and no old names.`,
       '-- 2. The next run takes a full backup:',
-      `EXEC ${identifier(management.name)}.dbo.sp_ForceFullBackup;`,
+      `EXEC ${quoteScriptName(management.name)}.dbo.sp_ForceFullBackup;`,
       '-- 3. Enable it:',
       switchJob(job, true),
       '-- 4. Configure a new destination: register the group at its new place, then createStandby.',
@@ -188,8 +189,4 @@ export function protectionStep(facts: ReferenceFacts): StepText {
     expected: 'The first complete full and log set.',
     undo: null,
   };
-}
-
-function identifier(name: string): string {
-  return `[${name.replaceAll(']', ']]')}]`;
 }
