@@ -52,6 +52,11 @@ export function shippingContext(
   };
 }
 
+/** Nothing that was loaded so far is used again. */
+export function forget({ standbys, groups, ledgers }: ShippingContext): void {
+  for (const loader of [standbys, groups, ledgers]) loader.clearAll();
+}
+
 export async function readableStandby(id: StandbyId, { caller, standbys }: ShippingContext): Promise<Standby | null> {
   requireRead(caller);
   const standby = await standbys.load(id);

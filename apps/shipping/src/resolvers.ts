@@ -2,7 +2,7 @@ import type { GroupId, RecoveryPointId, StandbyId, StreamId } from '@holdfast/do
 import { liveFeed } from '@holdfast/messaging';
 import { apiError, durationFromSeconds, requireRead, scalarResolvers } from '@holdfast/service/graphql';
 import type { Resolvers } from '../generated/resolver-types.ts';
-import { maySee, observed, parsed, readableGroup, readableStandby, type ShippingContext } from './context.ts';
+import { forget, maySee, observed, parsed, readableGroup, readableStandby, type ShippingContext } from './context.ts';
 import { candidatesOf } from './estate/estate.ts';
 import { groupOfPoint } from './estate/estate-store.ts';
 import { type GroupView, isRestorable, isShipped, type Stage, stagesOf } from './rpo/rpo.ts';
@@ -69,7 +69,7 @@ export const resolvers: Resolvers = {
             fix: 'Check the id.',
             field: 'id',
           });
-        return liveFeed(
+        const feed = liveFeed(
           context.dependencies.store,
           async db => {
             const standby = await findStandby(db, standbyId);
@@ -77,9 +77,17 @@ export const resolvers: Resolvers = {
           },
           { afterVersion: afterVersion ?? undefined },
         );
+        const end = () => void feed.return?.();
+        context.signal.addEventListener('abort', end, { once: true });
+        if (context.signal.aborted) end();
+        return feed;
       },
       // The feed gives the standby itself, not a root object that holds it.
-      resolve: (standby: unknown) => standby as Standby,
+      resolve: (standby: unknown, _args: unknown, context: ShippingContext) => {
+        // One operation for all its events: what was loaded for the one before is old.
+        forget(context);
+        return standby as Standby;
+      },
     },
   },
   CreateStandbyResult: {

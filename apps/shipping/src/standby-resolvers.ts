@@ -15,7 +15,6 @@ export const standbyResolvers = {
     __resolveReference: ({ id }, context) => readableStandby(parsed<StandbyId>(id), context),
     group: ({ groupId }) => ({ id: groupId }),
     mode: () => 'MANAGED',
-    restAtMark: () => false,
     state: ({ state, observedAt }, _args, context) => shownState(state, observedAt, context),
     streams: async ({ id, groupId }, _args, { groups }) => shelfOf(await groups.load(groupId), id)?.streams ?? [],
     newestCommonMark: async ({ groupId, newestCommonMark }, _args, { groups }) => {

@@ -51,6 +51,7 @@ type StandbyTable = {
   group_id: string;
   group_name: string;
   site: string;
+  rest_at_mark: number;
   state: string;
   /** JSON. */
   reasons: string;
@@ -99,6 +100,8 @@ type StreamTable = {
   reseed: string | null;
   /** JSON. */
   problem: string | null;
+  /** JSON. */
+  missed_mark: string | null;
   observed_at: string | null;
 };
 type CopyTable = {

@@ -127,6 +127,7 @@ export const standby: Standby = {
   groupId,
   groupName: 'Orders',
   site: 'Cork',
+  restAtMark: false,
   state: 'SEEDING',
   reasons: [],
   version: 1,
@@ -165,6 +166,7 @@ export const stream = (name: string, changes: Partial<Stream> = {}): Stream => (
   seedingEvidence: null,
   reseed: null,
   problem: null,
+  missedMark: null,
   observedAt: null,
   ...changes,
 });

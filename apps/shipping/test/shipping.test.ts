@@ -238,6 +238,9 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
       return answer['__typename'] === 'StandbyPreflight' && answer['bytesToSeed'] !== '0' ? answer : undefined;
     });
     expect(preflight).toMatchObject({ findings: [] });
+    expect(await create({ dryRun: true, restAtMark: true })).toMatchObject({
+      findings: [{ code: 'REST_AT_MARK_UNSEEN' }],
+    });
     expect(await create({ dryRun: true, ...elsewhere({ read: join(estate.backups, 'gone') }) })).toMatchObject({
       findings: [{ code: 'SHARE_UNREACHABLE' }],
     });
@@ -368,11 +371,22 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
       return data?.['change'];
     };
     const [first] = (await seen()).streams;
+    const client = signedClient({ url, key, subgraph: 'shipping', caller: operator });
+    const news = client.subscribe('subscription ($id: ID!) { standby(id: $id) { state streams { state } } }', {
+      id: standbyId,
+    });
+    const told = async () => (await news.next()).value?.data?.['standby'];
+    const states = (state: string) => ({ state, streams: [{ state }, { state }] });
+    expect(await told()).toEqual(states('IN_SYNC'));
     expect(await change('pauseStandby(input: { standbyId: $id, reason: "patch day" })')).toEqual({
       __typename: 'Standby',
       state: 'PAUSED',
       pause: { reason: 'patch day', by: 'test' },
     });
+    // What lies below is as new as the standby itself; and the feed does not wait for news when its client has gone.
+    expect(await told()).toEqual(states('PAUSED'));
+    await news.return();
+    await client.close();
     await service.stop();
     const log = await estate.take('LOG');
     await start();

@@ -65,17 +65,19 @@ export const trial: InjuryTrial<StreamWorld> = {
 };
 
 /** `shipped`: this many log sets are at the standby already; the others are known to nobody yet. */
-export async function prepareStream(shipped: number): Promise<StreamWorld> {
+export async function prepareStream(shipped: number, options: WorldOptions = {}): Promise<StreamWorld> {
   template ??= makeTemplate(logs);
   const { backups, sets } = await template;
-  return prepareWorld(backups, sets, shipped);
+  return prepareWorld(backups, sets, shipped, options);
 }
+
+type WorldOptions = Circumstances & { readonly restAtMark?: boolean };
 
 export async function prepareWorld(
   backups: string,
   sets: readonly SetPayload[],
   shipped: number,
-  circumstances: Circumstances = {},
+  { restAtMark = false, ...circumstances }: WorldOptions = {},
 ): Promise<StreamWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-stream-'));
   const copies = join(folder, 'copies');
@@ -85,7 +87,7 @@ export async function prepareWorld(
   const store = await openWorldStore(folder);
   const known = sets.slice(0, shipped + 1);
   const places = { read: backups, write: copies, standby: 'E:\\Copies' };
-  const standbyId = await fillStore(store, { sets: known, server, folder: places });
+  const standbyId = await fillStore(store, { sets: known, server, folder: places, restAtMark });
   await saveCopies(store, standbyId, known, copies);
   await store.close();
   return { folder, standbyId, sets, port: server.address.port!, ...server.credentials };
@@ -264,9 +266,14 @@ export async function streamEnd({ folder, standbyId, sets, port, user, password 
   const events = await published(store);
   await store.close();
   const numberOf = (setId: unknown) => sets.find(set => set.setId === setId)?.number ?? null;
-  const endingAt = (databaseName: string, lsn: unknown) =>
-    sets.find(set => set.files.some(file => file.databaseName === databaseName && file.header?.lastLsn === lsn))
-      ?.number ?? lsn;
+  const placeOf = (databaseName: string, lsn: unknown) => {
+    const own = sets.flatMap(({ number, files }) =>
+      files.filter(file => file.databaseName === databaseName).map(file => ({ number, file })),
+    );
+    const resting = own.find(({ file }) => file.markLsn !== null && String(BigInt(file.markLsn) + 1n) === lsn);
+    if (resting !== undefined) return `at the mark of ${resting.number}`;
+    return own.find(({ file }) => file.header?.lastLsn === lsn)?.number ?? lsn;
+  };
 
   const address = { server: '127.0.0.1', port, instanceName: null, encrypt: false, trustServerCertificate: false };
   const server = await openServer({
@@ -284,7 +291,7 @@ export async function streamEnd({ folder, standbyId, sets, port, user, password 
     const moved = lastOf(events, 'stream.moved', 'streamId', stream.id);
     databases.push({
       name,
-      at: endingAt(name, at),
+      at: placeOf(name, at),
       state: stream.state,
       reasons: stream.reasons.map(({ code }) => code),
       restored: numberOf(stream.lastRestoredSetId),
@@ -292,7 +299,7 @@ export async function streamEnd({ folder, standbyId, sets, port, user, password 
       lagSets: stream.lagSets,
       seeding: [stream.seedingFileId, stream.seedingEvidence, stream.reseed],
       problem: stream.problem,
-      moved: moved && [moved['state'], endingAt(name, moved['position']), numberOf(moved['lastRestoredSetId'])],
+      moved: moved && [moved['state'], placeOf(name, moved['position']), numberOf(moved['lastRestoredSetId'])],
     });
   }
   await server.close();

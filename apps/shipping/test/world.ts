@@ -87,6 +87,7 @@ export async function fillStore(
     readonly sets: readonly SetPayload[];
     readonly server: Pick<TestServer, 'address'>;
     readonly folder: Omit<TransferFolder, 'source' | 'sourceInstance'>;
+    readonly restAtMark?: boolean;
   },
 ): Promise<StandbyId> {
   const { groupId } = known.sets[0]!;
@@ -113,6 +114,7 @@ export async function fillStore(
       groupId: groupId as GroupId,
       site: 'Cork',
       mode: 'MANAGED',
+      restAtMark: known.restAtMark ?? false,
       dryRun: false,
       instances: [
         { instanceId: standbyInstanceId, sourceInstances: ['PRIMARY\\BTS'], kind: 'COPY', folders: [transfer] },

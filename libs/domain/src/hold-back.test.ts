@@ -93,6 +93,60 @@ describe('releasable', () => {
     });
   });
 
+  describe('with restAtMark', () => {
+    const rest = { restAtMark: true };
+    const [M2, atM2] = ['37000000050000003', '37000000050000004'];
+    const stop = { kind: 'APPLY', step: { kind: 'RESTORE_LOG_TO_MARK', mark: 'M2', markLsn: M2, reaches: atM2 } };
+
+    it('stops in the log that is held back else, once its set is whole for every database', () => {
+      const oneLags = [standing(database, L1, 'L2'), standing(other, L1)];
+      expect(releasable(candidates, oneLags, rest)).toMatchObject({
+        floor: null,
+        databases: [{ kind: 'WAIT' }, { kind: 'WAIT' }],
+      });
+      const whole = [standing(database, L1, 'L2'), standing(other, L1, 'L2')];
+      expect(releasable(candidates, whole, rest)).toMatchObject({ floor: 'M2', databases: [stop, stop] });
+    });
+
+    it('stops nowhere before its own last log', () => {
+      const behind = [standing(database, F1, 'L1', 'L2'), standing(other, L1, 'L2')];
+      expect(releasable(candidates, behind, rest)).toMatchObject({
+        floor: 'M2',
+        databases: [{ kind: 'APPLY', step: { kind: 'RESTORE_LOG', reaches: L1 } }, stop],
+      });
+    });
+
+    it('goes on with the same log only when a later set is whole for every database', () => {
+      const oneLags = [standing(database, atM2, 'L2', 'L3', 'L4'), standing(other, atM2, 'L2', 'L3')];
+      const waits = { kind: 'WAIT', why: { kind: 'AT_MARK', mark: 'M2' } };
+      expect(releasable(candidates, oneLags, rest)).toMatchObject({ floor: 'M2', databases: [waits, waits] });
+      const whole = oneLags.map(one => ({ ...one, copies: copies('L2', 'L3', 'L4') }));
+      const again = { kind: 'APPLY', step: { kind: 'RESTORE_LOG', file: { fileId: 'L2' }, reaches: L2 } };
+      expect(releasable(candidates, whole, rest)).toMatchObject({ floor: 'M4', databases: [again, again] });
+    });
+
+    it('holds a log back in which the recovery path changes: it would not apply again', () => {
+      const [log] = copies('L2');
+      const crossing = { ...log!, header: { ...log!.header, lastForkGuid: 'another' } };
+      const before = { ...standing(database, L1), copies: [crossing] };
+      expect(releasable(candidates, [before], rest)).toMatchObject({
+        floor: 'M2',
+        databases: [{ kind: 'WAIT', why: { kind: 'HELD_BACK', mark: 'M2' } }],
+      });
+    });
+
+    it('sends nobody after one that was rolled past its mark', () => {
+      const past = [standing(database, L2, 'L2'), standing(other, L1, 'L2')];
+      expect(releasable(candidates, past, rest)).toMatchObject({
+        floor: null,
+        databases: [
+          { why: { kind: 'NO_REACHABLE_MARK', obstacle: { kind: 'MARK_NOT_IN_FILE' } } },
+          { why: { kind: 'NO_REACHABLE_MARK' } },
+        ],
+      });
+    });
+  });
+
   it('waits with the reason of each database when no mark is left', () => {
     const past = standing(database, '37000000078400001', 'L4');
     expect(releasable(candidates, [past, standing(other, L3, 'L4')])).toMatchObject({

@@ -192,50 +192,88 @@ describe('chooseTarget against the oracle', () => {
 });
 
 describe('releasable against the oracle', () => {
-  it('never gives up the newest common mark, and rolls everything it may', () => {
-    let [steps, held] = [0, 0];
+  it.each([false, true])(
+    'never gives up the newest common mark, and rolls everything it may; restAtMark %s',
+    restAtMark => {
+      const seen = { steps: 0, held: 0, stopped: 0 };
+      fc.assert(
+        fc.property(histories(6), history => {
+          keepReady(history, restAtMark, seen);
+        }),
+        runs,
+      );
+      expect(Math.min(seen.steps, seen.held)).toBeGreaterThan(1_000);
+      expect(seen.stopped > 1_000).toBe(restAtMark);
+    },
+  );
+
+  it('keeps the same marks in reach whether it rests at them or before their logs', () => {
     fc.assert(
       fc.property(histories(6), history => {
-        const at: (Restored | null)[] = Array.from({ length: history.databases }, () => null);
-        const newestReachable = (arrived: number) =>
-          history.marks.findLast(mark =>
-            at.every((restored, database) => oracleReaches(history, database, restored, mark, arrived)),
-          );
-        let floorSoFar = -1;
-        // Files arrive one after the other, and the standby works off what it may after each.
-        for (let arrived = 1; arrived <= history.files.length; arrived += 1) {
-          for (;;) {
-            const databases = at.map((restored, database) => databaseOf(history, database, restored, arrived));
-            const release = releasable(candidatesOf(history.marks), databases);
-            const reachable = newestReachable(arrived);
-            const index = reachable === undefined ? -1 : history.marks.indexOf(reachable);
-            expect(release.floor ?? undefined).toBe(reachable?.name);
-            // Whatever was sent before has not taken away a mark that could be reached then.
-            expect(index).toBeGreaterThanOrEqual(floorSoFar);
-            floorSoFar = index;
-
-            const next = release.databases.findIndex(database => database.kind === 'APPLY');
-            const apply = release.databases[next];
-            if (apply?.kind !== 'APPLY') {
-              held += release.databases.filter(({ kind }) => kind === 'WAIT').length;
-              if (reachable !== undefined)
-                at.forEach((restored, database) =>
-                  assertNextHoldsMark(history, database, restored, reachable, arrived),
-                );
-              break;
-            }
-            expect(apply.step.kind).not.toBe('RESTORE_LOG_TO_MARK');
-            at[next] = run(apply.step, at[next] ?? null, history);
-            steps += 1;
-            expect(at[next].position).toBeLessThanOrEqual(reachable!.lsn.get(next)!);
-          }
-        }
+        expect(keepReady(history, true)).toEqual(keepReady(history, false));
       }),
-      runs,
+      { numRuns: 300 },
     );
-    expect(Math.min(steps, held)).toBeGreaterThan(1_000);
   });
 });
+
+/** Files arrive one after the other, and the standby works off what it may after each. The floor after each file. */
+function keepReady(
+  history: History,
+  restAtMark: boolean,
+  seen = { steps: 0, held: 0, stopped: 0 },
+): readonly (string | null)[] {
+  const at: (Restored | null)[] = Array.from({ length: history.databases }, () => null);
+  const newestReachable = (arrived: number) =>
+    history.marks.findLast(mark =>
+      at.every((restored, database) => oracleReaches(history, database, restored, mark, arrived)),
+    );
+  const floors: (string | null)[] = [];
+  let floorSoFar = -1;
+  for (let arrived = 1; arrived <= history.files.length; arrived += 1) {
+    for (;;) {
+      const databases = at.map((restored, database) => databaseOf(history, database, restored, arrived));
+      const release = releasable(candidatesOf(history.marks), databases, { restAtMark });
+      const reachable = newestReachable(arrived);
+      const index = reachable === undefined ? -1 : history.marks.indexOf(reachable);
+      expect(release.floor ?? undefined).toBe(reachable?.name);
+      // Whatever was sent before has not taken away a mark that could be reached then.
+      expect(index).toBeGreaterThanOrEqual(floorSoFar);
+      floorSoFar = index;
+
+      const next = release.databases.findIndex(database => database.kind === 'APPLY');
+      const apply = release.databases[next];
+      if (apply?.kind !== 'APPLY') {
+        floors.push(release.floor);
+        seen.held += release.databases.filter(({ kind }) => kind === 'WAIT').length;
+        if (reachable === undefined) break;
+        at.forEach((restored, database) => {
+          if (restAtMark && restored?.position === reachable.lsn.get(database)! + 1n) return;
+          assertNextHoldsMark(history, database, restored, reachable, arrived);
+          if (restAtMark) expect(changesPath(history, database, restored!, reachable, arrived)).toBe(true);
+        });
+        break;
+      }
+      at[next] = run(apply.step, at[next] ?? null, history);
+      seen.steps += 1;
+      const stops = apply.step.kind === 'RESTORE_LOG_TO_MARK';
+      expect(stops && !restAtMark).toBe(false);
+      if (stops) seen.stopped += 1;
+      const markLsn = reachable!.lsn.get(next)!;
+      if (stops) expect(at[next].position).toBe(markLsn + 1n);
+      else expect(at[next].position).toBeLessThanOrEqual(markLsn);
+    }
+  }
+  return floors;
+}
+
+/** A log that would stop at the mark is on another recovery path at its end than at its start. */
+function changesPath(history: History, database: number, at: Restored, mark: OracleMark, arrived: number): boolean {
+  return usable(history, database, mark.lsn.get(database)!, arrived).some(file => {
+    const applied = file.kind === 'LOG' ? applyLog(at, file, mark.name) : 'REFUSED';
+    return applied !== 'REFUSED' && applied.stopped && file.firstFork !== file.lastFork;
+  });
+}
 
 /** Waiting is right only where the very next file would carry the database past the floor mark. */
 function assertNextHoldsMark(

@@ -27,8 +27,8 @@ export function requestOf(input: CreateStandbyInput): CreateStandby | InvalidInp
     const folders = transfer.folders.map(folder => ({ ...folder, write: folder.write ?? null }));
     instances.push({ instanceId, sourceInstances, kind: transfer.kind, folders });
   }
-  const { idempotencyKey, site, mode, dryRun } = input;
-  return { idempotencyKey, groupId, site, mode, dryRun, instances };
+  const { idempotencyKey, site, mode, restAtMark, dryRun } = input;
+  return { idempotencyKey, groupId, site, mode, restAtMark, dryRun, instances };
 }
 
 function keyProblem(key: string): InvalidInput | undefined {

@@ -10,7 +10,7 @@ const wanted: StandbyRequest['instances'][number] = {
   kind: 'COPY',
   folders: [folder],
 };
-const request: StandbyRequest = { groupId, site: 'Cork', mode: 'MANAGED', instances: [wanted] };
+const request: StandbyRequest = { groupId, site: 'Cork', mode: 'MANAGED', restAtMark: false, instances: [wanted] };
 const instance = { ...target, productVersion: '16.0.1000.6' };
 const with1 = (change: Partial<StandbyRequest['instances'][number]>) => ({
   ...request,

@@ -14,6 +14,7 @@ export type StandbyRequest = {
   readonly groupId: GroupId;
   readonly site: string;
   readonly mode: 'MANAGED' | 'NATIVE';
+  readonly restAtMark: boolean;
   readonly instances: readonly {
     readonly instanceId: InstanceId;
     readonly sourceInstances: readonly string[];

@@ -85,6 +85,11 @@ export function findingsOf(
   return [...each, ...inDoubtFindings(instances, seen)];
 }
 
+/** What nobody has shown on a real server is said before anybody relies on it (design.md §5 step 5, §6). */
+export function evidenceFindings({ restAtMark }: { readonly restAtMark: boolean }): readonly Finding[] {
+  return restAtMark ? [advice(shippingReason('REST_AT_MARK_UNSEEN'))] : [];
+}
+
 function unreachable({ instanceName: instance }: PlannedInstance, target: TargetObservation | undefined): Finding {
   const cause = target?.reachable === false ? target.cause : 'nobody looked';
   return {

@@ -183,6 +183,18 @@ const texts = {
     fix: "Set the same value everywhere: EXEC sp_configure 'in-doubt xact resolution', 2; RECONFIGURE; (1 presumes commit, 2 abort.)",
     evidence: values,
   }),
+  MARK_NOT_FOUND: ({ database, set, mark, path, seen }: Place & { mark: string; seen: string }): Text => ({
+    message: `${database} was to stop at ${mark} in set ${set} and was rolled past it.`,
+    fix: "Compare the mark with the source's msdb.dbo.logmarkhistory. The next log set brings one that lies ahead of all databases; if the source is gone, reseed this one (reseedStandby).",
+    evidence: `${path}: ${seen}`,
+  }),
+  // The evidence level is that of design.md §5 step 5 and sqlserver.md §3.6 rule 2.
+  REST_AT_MARK_UNSEEN: (): Text => ({
+    message:
+      'Resting at a mark and applying the same log again is documented by parts: nobody has shown both together on a real server.',
+    fix: 'Try it with a group that nobody needs, or leave restAtMark out: then the newest log is held back.',
+    evidence: 'documented by parts',
+  }),
   NO_DRILL_YET: (): Text => ({
     message: 'No drill has proven a mark of this group.',
     fix: 'Drills are not part of this version: nothing here proves that a recovery works.',

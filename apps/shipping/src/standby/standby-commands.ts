@@ -29,7 +29,14 @@ import {
   type PlannedInstance,
   type StandbyRequest,
 } from './creation.ts';
-import { type Finding, findingsOf, isRefusal, type Refusal, type TargetObservation } from './finding.ts';
+import {
+  evidenceFindings,
+  type Finding,
+  findingsOf,
+  isRefusal,
+  type Refusal,
+  type TargetObservation,
+} from './finding.ts';
 import type { ShippingReason } from './reason.ts';
 import { claimed, released, type Standby, yielded } from './standby.ts';
 import { findStandby, insertStandby, listStandbys, saveStandby, standbyOn } from './standby-store.ts';
@@ -81,7 +88,7 @@ export async function createStandby(
 
   const seen = new Map<InstanceId, TargetObservation>();
   for (const instance of plan.instances) seen.set(instance.instanceId, await dependencies.look(instance));
-  const findings = findingsOf(plan.instances, group, known.sets, seen);
+  const findings = [...findingsOf(plan.instances, group, known.sets, seen), ...evidenceFindings(input)];
   if (input.dryRun) return preflight(findings, plan.instances, known.sets);
   const finding = findings.find(isRefusal);
   if (finding !== undefined) return { kind: 'REFUSED', finding };
@@ -94,7 +101,7 @@ export async function createStandby(
     if (before !== undefined) return { kind: 'CREATED', standby: before };
     const taken = await instanceTaken(tx, group.groupId, known.instances);
     if (taken !== undefined) return alreadyStandby(taken);
-    const standby = newStandby(group, input.site, plan.instances, newId(clock) as StandbyId);
+    const standby = newStandby(group, input, plan.instances, newId(clock) as StandbyId);
     await insertStandby(tx, standby, { at: new Date(clock()).toISOString(), by: caller.sub });
     for (const { instanceId, databases } of plan.instances)
       for (const database of databases) await insertStream(tx, newStream(standby, instanceId, database, clock));
@@ -142,12 +149,18 @@ function preflight(
   };
 }
 
-function newStandby(group: KnownGroup, site: string, instances: readonly PlannedInstance[], id: StandbyId): Standby {
+function newStandby(
+  group: KnownGroup,
+  { site, restAtMark }: StandbyRequest,
+  instances: readonly PlannedInstance[],
+  id: StandbyId,
+): Standby {
   return {
     id,
     groupId: group.groupId,
     groupName: group.name,
     site,
+    restAtMark,
     state: 'SEEDING',
     reasons: [],
     version: 1,
@@ -188,6 +201,7 @@ function newStream(
     seedingEvidence: null,
     reseed: null,
     problem: null,
+    missedMark: null,
     observedAt: null,
   };
 }
@@ -202,7 +216,7 @@ export async function publishStandby(tx: Tx, outbox: Outbox, standby: Standby): 
     version: standby.version,
     site: standby.site,
     mode: 'MANAGED',
-    restAtMark: false,
+    restAtMark: standby.restAtMark,
     state: standby.state,
     reasons: [...standby.reasons],
     instances: standby.instances.map(({ instanceId, instanceName, sourceInstances }) => {

@@ -41,6 +41,7 @@ export async function insertStandby(
       standby_id: standby.id,
       group_id: standby.groupId,
       site: standby.site,
+      rest_at_mark: standby.restAtMark ? 1 : 0,
       created_at: created.at,
       created_by: created.by,
     })
@@ -104,6 +105,7 @@ async function withInstances(db: Db, rows: readonly ShippingTables['standby'][])
     groupId: row.group_id as GroupId,
     groupName: row.group_name,
     site: row.site,
+    restAtMark: row.rest_at_mark === 1,
     state: row.state as StandbyState,
     reasons: JSON.parse(row.reasons) as ShippingReason[],
     version: row.version,

@@ -18,6 +18,8 @@ export type Standby = {
   readonly groupId: GroupId;
   readonly groupName: string;
   readonly site: string;
+  /** The newest log is applied up to its mark, instead of being held back before it. */
+  readonly restAtMark: boolean;
   readonly state: StandbyState;
   readonly reasons: readonly ShippingReason[];
   /** Raised by one with every change that others may act on. */

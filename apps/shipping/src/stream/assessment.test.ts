@@ -96,6 +96,64 @@ describe('hold back', () => {
   });
 });
 
+describe('a standby that rests at its mark', () => {
+  const resting = { standby: { ...standby, restAtMark: true } };
+  const stopsOf = (seen: StandbyView) =>
+    assess(seen).steps.map(({ kind, stream: of, stop, reaches }) => [of.databaseName, kind, stop, reaches]);
+
+  it('stops in the newest log, and is then in step with nothing to do', () => {
+    const sets = [full(), log(2)];
+    expect(stopsOf(view(sets, both(20), resting))).toEqual([
+      [management, 'RESTORE_LOG_TO_MARK', 'M2', '26'],
+      [messageBox, 'RESTORE_LOG_TO_MARK', 'M2', '26'],
+    ]);
+    const there = assess(view(sets, both(26), resting));
+    expect(there).toMatchObject({ state: 'IN_SYNC', floor: 'M2', reasons: [], steps: [] });
+    expect(there.streams.map(({ heldBackSetId, lagSets }) => [heldBackSetId, lagSets])).toEqual([
+      [log(2).setId, 0],
+      [log(2).setId, 0],
+    ]);
+  });
+
+  it('applies the same log to its end once the next set is whole for all, and stops in the next one', () => {
+    const sets = [full(), log(2), log(3)];
+    const oneShort = copiesOf(...sets).filter(
+      ({ setId, databaseId }) => setId !== log(3).setId || databaseId !== databases[1]!.databaseId,
+    );
+    expect(assess(view(sets, both(26), { ...resting, copies: oneShort }))).toMatchObject({ floor: 'M2', steps: [] });
+    expect(stopsOf(view(sets, { [management]: 26, [messageBox]: 30 }, resting))).toEqual([
+      [management, 'RESTORE_LOG', null, '30'],
+      [messageBox, 'RESTORE_LOG_TO_MARK', 'M3', '36'],
+    ]);
+  });
+
+  it('does not stop while a file of that set is not whole at the standby', () => {
+    const sets = [full(), log(2), log(3)];
+    const copies = copiesOf(...sets).map(copy =>
+      copy.setId === log(3).setId && copy.databaseId === databases[1]!.databaseId
+        ? { ...copy, state: 'WRITTEN' as const }
+        : copy,
+    );
+    expect(stopsOf(view(sets, both(20), { ...resting, copies })).map(([, , stop]) => stop)).toEqual(['M2', 'M2']);
+    expect(stopsOf(view(sets, both(30), { ...resting, copies }))).toEqual([]);
+  });
+
+  it('says who went past its mark, and lets nobody follow', () => {
+    const position = { lsn: requireLsn('30'), forkGuid: fork };
+    const facts = { database: management, set: '20', mark: 'M2', path: 'x', seen: 'y' };
+    const missedMark = { reason: shippingReason('MARK_NOT_FOUND', facts), position };
+    const streams = [stream(management, { position, missedMark }), stream(messageBox)];
+    const at = { [management]: 30, [messageBox]: 20 };
+    const seen = assess(view([full(), log(2)], at, { ...resting, streams }));
+    expect(seen).toMatchObject({ state: 'NO_COMMON_MARK', floor: null, steps: [] });
+    expect(seen.reasons.map(({ code }) => code)).toEqual(['NO_COMMON_MARK', 'MARK_NOT_FOUND', 'PAST_MARK']);
+    // Still said when a later set lets all go on, until it stands elsewhere.
+    const next = assess(view([full(), log(2), log(3)], at, { ...resting, streams }));
+    expect(next).toMatchObject({ floor: 'M3', reasons: [{ code: 'MARK_NOT_FOUND' }] });
+    expect(assess(view([full(), log(2), log(3)], both(36), { ...resting, streams }))).toMatchObject({ reasons: [] });
+  });
+});
+
 describe('what cannot be trusted', () => {
   it('plans nothing and says UNKNOWN when the instance does not answer', () => {
     const reason = shippingReason('STANDBY_UNREACHABLE', { instance: 'SQL2', cause: 'no answer' });

@@ -3,7 +3,12 @@ import { commonMarks } from '@holdfast/domain/agreement';
 import { type Position, sameGuid } from '@holdfast/domain/chain';
 import type { DatabaseRelease } from '@holdfast/domain/hold-back';
 import type { Lsn } from '@holdfast/domain/lsn';
-import { obstacleReason, planRestore, type PlainStep, type PlanDatabase } from '@holdfast/domain/restore-plan';
+import {
+  obstacleReason,
+  planRestore,
+  type PlanDatabase,
+  type RestoreStep as PlannedStep,
+} from '@holdfast/domain/restore-plan';
 import type { TargetCandidate } from '@holdfast/domain/target';
 import { type Copy, plannable, type PlannableCopy } from '../copy/copy.ts';
 import { candidatesOf, inOrderTaken, type KnownSet } from '../estate/estate.ts';
@@ -36,7 +41,9 @@ export type StandbyView = {
 /** The next restore of one database; the plan's `reaches` says what to observe when it is done. */
 export type RestoreStep = {
   readonly stream: Stream;
-  readonly kind: PlainStep['kind'];
+  readonly kind: PlannedStep['kind'];
+  /** Where it stops; null: at the end of the file. */
+  readonly stop: MarkName | null;
   readonly file: PlannableCopy;
   readonly reaches: Lsn;
   readonly from: Position | null;
@@ -75,10 +82,11 @@ export function assess(view: StandbyView): Assessment {
   const blind = seen.some(one => one.kind !== 'PLANNABLE');
   const plannables = seen.flatMap(one => (one.kind === 'PLANNABLE' ? [one] : []));
   const databases = plannables.map(({ database }) => database);
-  const release = blind ? undefined : releaseTo(candidates, databases);
+  const release = blind ? undefined : releaseTo(candidates, databases, view.standby);
   // What could not be restored once releases nothing, but is tried again itself.
   const trials = plannables.map(({ database, trial }) => trial ?? database);
-  const retrial = blind || plannables.every(({ trial }) => trial === null) ? release : releaseTo(candidates, trials);
+  const retrial =
+    blind || plannables.every(({ trial }) => trial === null) ? release : releaseTo(candidates, trials, view.standby);
   const ifUnplanned = seen.some(one => one.kind === 'UNSEEN') ? 'UNKNOWN' : 'BLOCKED';
   const streams = seen.map(one => {
     const assessed = assessStream(one, release, ifUnplanned, candidates, view.sets);
@@ -173,8 +181,9 @@ function stepsOf(
   return seen.flatMap(({ stream, database, trial, copies }) => {
     const by = trial === null ? release : retrial;
     const own = releaseOf(by, stream);
-    if (own?.kind !== 'APPLY' || own.step.kind === 'RESTORE_LOG_TO_MARK') return [];
+    if (own?.kind !== 'APPLY') return [];
     const { kind, reaches } = own.step;
+    const stop = own.step.kind === 'RESTORE_LOG_TO_MARK' ? own.step.mark : null;
     const file = copies.find(({ fileId }) => fileId === own.step.file.fileId);
     if (file === undefined)
       throw new Error(`${stream.databaseName}: the plan names a file that is not among its copies`);
@@ -182,7 +191,7 @@ function stepsOf(
     if (stuck && !due) return [];
     const target = candidates.find(({ mark }) => mark === by?.floor);
     const verifyFirst = stream.reseed === null || target === undefined ? [] : filesTo(target, database, copies);
-    return [{ stream, kind, file, reaches, from: database.position, verifyFirst }];
+    return [{ stream, kind, stop, file, reaches, from: database.position, verifyFirst }];
   });
 }
 
@@ -231,19 +240,27 @@ function assessStream(
     const { databaseName: database, reseed } = stream;
     return { ...seen, state: 'REPAIRING', reasons: [shippingReason('RESEEDING', { database, set: reseed.setNumber })] };
   }
+  const missed = missedAt(stream, position);
   const own = releaseOf(release, stream);
   // Nothing was planned for this one because of another database, which is blocked or cannot be seen.
-  if (own === undefined) return { ...seen, heldBackSetId: stream.heldBackSetId, state: ifUnplanned, reasons: [] };
+  if (own === undefined) return { ...seen, heldBackSetId: stream.heldBackSetId, state: ifUnplanned, reasons: missed };
   if (own.kind === 'WAIT' && own.why.kind === 'NO_REACHABLE_MARK') {
     const { databaseName: database } = stream;
     const { obstacle } = own.why;
     if (position === null)
       return { ...seen, state: 'SEEDING', reasons: [shippingReason('WAITING_FOR_BASE', { database })] };
     const newest = candidates[0]?.mark;
-    const reasons = obstacle === null || newest === undefined ? [] : [obstacleReason(obstacle, database, newest)];
+    const known = obstacle === null || newest === undefined ? [] : [obstacleReason(obstacle, database, newest)];
+    const reasons = [...missed, ...known];
     return { ...seen, state: reasons.length === 0 ? 'LAGGING' : 'BLOCKED', reasons };
   }
-  return { ...seen, ...progress(one, own, release?.floor ?? null, candidates, sets) };
+  const progressed = progress(one, own, release?.floor ?? null, candidates, sets);
+  return { ...seen, ...progressed, reasons: [...missed, ...progressed.reasons] };
+}
+
+/** That its last stop went past the mark, as long as it stands where that one left it. */
+function missedAt({ missedMark }: Stream, position: Position | null): readonly ShippingReason[] {
+  return missedMark !== null && samePosition(missedMark.position, position) ? [missedMark.reason] : [];
 }
 
 /** The set whose file ends where the database stands: after a restore that nobody saw end it tells what was restored. */

@@ -27,13 +27,17 @@ function reaches(target: TargetCandidate, database: PlanDatabase): boolean {
 }
 
 /** What `releasable` says of all candidates, with a plan for every database only of the newest, whose obstacles are told, and of the floor. */
-export function releaseTo(candidates: readonly TargetCandidate[], databases: readonly PlanDatabase[]): Released {
-  const newest = releasable(candidates.slice(0, 1), databases);
+export function releaseTo(
+  candidates: readonly TargetCandidate[],
+  databases: readonly PlanDatabase[],
+  rest: { readonly restAtMark?: boolean } = {},
+): Released {
+  const newest = releasable(candidates.slice(0, 1), databases, rest);
   if (newest.floor !== null) return newest;
   const inTheWay = new Set(newest.passedOver.flatMap(({ obstructed }) => obstructed.map(plan => plan.databaseId)));
   const theyFirst = databases.toSorted(
     (a, b) => Number(inTheWay.has(b.databaseId)) - Number(inTheWay.has(a.databaseId)),
   );
   const floor = newestReachable(candidates.slice(1), theyFirst);
-  return floor === undefined ? newest : releasable([floor], databases);
+  return floor === undefined ? newest : releasable([floor], databases, rest);
 }

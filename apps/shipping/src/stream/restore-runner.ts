@@ -1,7 +1,16 @@
+import type { MarkName } from '@holdfast/domain';
 import type { Position } from '@holdfast/domain/chain';
+import { compareLsn } from '@holdfast/domain/lsn';
 import type { Clock } from '@holdfast/service';
 import type { StepContext } from '@holdfast/service/runner';
-import { type Exclusive, restoreFull, restoreLog, SqlServerError, statements } from '@holdfast/sqlserver';
+import {
+  type Exclusive,
+  restoreFull,
+  restoreLog,
+  restoreLogToMark,
+  SqlServerError,
+  statements,
+} from '@holdfast/sqlserver';
 import { saysDamagedFile, saysFullDisk } from '@holdfast/sqlserver/conditions';
 import { findCopy } from '../copy/copy-store.ts';
 import { hashOf } from '../copy/transfer-runner.ts';
@@ -171,12 +180,43 @@ async function rollForward(locked: Locked, step: RestoreStep): Promise<RestoreOu
   // Once more, now that nobody else of ours can move it.
   if (seedingFileId !== null || before.there?.state !== 'RESTORING') return overtaken;
   if (before.there.redoStartLsn !== step.from?.lsn) return overtaken;
-  await sendAndWait(locked, onPercent => restoreLog(exclusive, { database, source: sourceOf(step) }, onPercent));
+  const file = { database, source: sourceOf(step) };
+  const { stop } = step;
+  await sendAndWait(locked, onPercent =>
+    stop === null
+      ? restoreLog(exclusive, file, onPercent)
+      : restoreLogToMark(exclusive, { ...file, mark: stop }, onPercent),
+  );
   const { there, observedAt } = await look(exclusive, database, clock);
   const lsn = there?.redoStartLsn ?? null;
-  if (lsn === null || lsn !== step.reaches) return failed(notArrived(step, lsn), step.stream);
-  const position = { lsn, forkGuid: there?.redoStartForkGuid ?? null };
-  return { kind: 'RESTORED', setId: step.file.setId, position, observedAt, evidence: null };
+  const position = lsn === null ? null : { lsn, forkGuid: there?.redoStartForkGuid ?? null };
+  if (stop !== null && position !== null) {
+    // Within the log, so the set before is still the last one behind it.
+    if (position.lsn === step.reaches)
+      return { kind: 'RESTORED', setId: null, position, observedAt, evidence: null, missedMark: null };
+    if (compareLsn(position.lsn, step.reaches) > 0) return missed(step, stop, position, observedAt);
+  }
+  if (position === null || position.lsn !== step.reaches) return failed(notArrived(step, lsn), step.stream);
+  return { kind: 'RESTORED', setId: step.file.setId, position, observedAt, evidence: null, missedMark: null };
+}
+
+/**
+ * A mark that is not in the file is no error: the whole file is applied (4329, sqlserver.md §0 item 3). The position alone tells, whatever
+ * was said, and nothing can bring it back.
+ */
+function missed(step: RestoreStep, mark: MarkName, position: Position, observedAt: string): RestoreOutcome {
+  const { setId, setNumber: set, path, header } = step.file;
+  const seen = `it stands at ${position.lsn} and not at ${step.reaches}`;
+  const reason = shippingReason('MARK_NOT_FOUND', { database: step.stream.databaseName, set, mark, path, seen });
+  const behind = position.lsn === header.lastLsn ? setId : null;
+  return {
+    kind: 'RESTORED',
+    setId: behind,
+    position,
+    observedAt,
+    evidence: null,
+    missedMark: { reason: { ...reason, since: observedAt }, position },
+  };
 }
 
 /**
@@ -202,7 +242,14 @@ async function seed(locked: Locked, step: RestoreStep, { standby, stream }: Ours
   if (finding.kind === 'ENDED' && seedingEvidence !== null) {
     const { position } = finding;
     const { observedAt } = before;
-    return { kind: 'RESTORED', setId: seedingEvidence.setId, position, observedAt, evidence: seedingEvidence };
+    return {
+      kind: 'RESTORED',
+      setId: seedingEvidence.setId,
+      position,
+      observedAt,
+      evidence: seedingEvidence,
+      missedMark: null,
+    };
   }
 
   const evidence = { ...evidenceOf(step, history, locked.fencingToken), over: standing };
@@ -225,7 +272,7 @@ async function seed(locked: Locked, step: RestoreStep, { standby, stream }: Ours
   if (lsn === null)
     return { kind: 'PROBLEM', reason: notArrived(step, lsn), evidence, nothingLeft: there === null, damage: null };
   const position = { lsn, forkGuid: there?.redoStartForkGuid ?? null };
-  return { kind: 'RESTORED', setId: step.file.setId, position, observedAt, evidence };
+  return { kind: 'RESTORED', setId: step.file.setId, position, observedAt, evidence, missedMark: null };
 }
 
 /** What stands there goes, when it is what a reseed was asked for; undefined: none was. */

@@ -90,6 +90,7 @@ async function noteStream(tx: Tx, outbox: Outbox, seen: StreamAssessment, now: s
     observedAt,
     // It failed where the database does not stand any more: the work was done unseen, or is another one now.
     problem: elsewhere ? null : stream.problem,
+    missedMark: elsewhere ? null : stream.missedMark,
     version: stream.version + (moved ? 1 : 0),
   };
   await saveStream(tx, fresh);
@@ -121,7 +122,7 @@ export async function beginSeeding(
 export async function noteRestored(
   { store, outbox, clock }: CommandDependencies,
   step: RestoreStep,
-  { position, setId, evidence, observedAt }: Restored,
+  { position, setId, evidence, observedAt, missedMark }: Restored,
 ): Promise<void> {
   const now = new Date(clock()).toISOString();
   await store.transaction(async tx => {
@@ -131,12 +132,13 @@ export async function noteRestored(
     const fresh: Stream = {
       ...stream,
       position,
-      lastRestoredSetId: setId,
+      lastRestoredSetId: setId ?? stream.lastRestoredSetId,
       seedingFileId: null,
       seedingEvidence: null,
       // Only a full fulfils it; a log was under way when it was asked for.
       reseed: evidence === null ? stream.reseed : null,
       problem: null,
+      missedMark,
       observedAt,
       version: stream.version + 1,
     };

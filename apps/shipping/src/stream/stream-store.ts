@@ -3,7 +3,7 @@ import type { Reader, Transactor } from '@holdfast/store';
 import type { ShippingReason } from '../standby/reason.ts';
 import type { ShippingTables } from '../tables.ts';
 import type { SeedingEvidence } from './seeding.ts';
-import type { Reseed, StepProblem, Stream } from './stream.ts';
+import type { MissedMark, Reseed, StepProblem, Stream } from './stream.ts';
 
 type Db = Reader<ShippingTables>;
 type Tx = Transactor<ShippingTables>;
@@ -59,6 +59,7 @@ function changing(stream: Stream) {
     seeding_evidence: stream.seedingEvidence === null ? null : JSON.stringify(stream.seedingEvidence),
     reseed: stream.reseed === null ? null : JSON.stringify(stream.reseed),
     problem: stream.problem === null ? null : JSON.stringify(stream.problem),
+    missed_mark: stream.missedMark === null ? null : JSON.stringify(stream.missedMark),
     observed_at: stream.observedAt,
   };
 }
@@ -82,6 +83,7 @@ function toStream(row: ShippingTables['stream']): Stream {
     seedingEvidence: row.seeding_evidence === null ? null : (JSON.parse(row.seeding_evidence) as SeedingEvidence),
     reseed: row.reseed === null ? null : (JSON.parse(row.reseed) as Reseed),
     problem: row.problem === null ? null : (JSON.parse(row.problem) as StepProblem),
+    missedMark: row.missed_mark === null ? null : (JSON.parse(row.missed_mark) as MissedMark),
     observedAt: row.observed_at,
   };
 }

@@ -27,6 +27,7 @@ export type Stream = {
   readonly seedingEvidence: SeedingEvidence | null;
   readonly reseed: Reseed | null;
   readonly problem: StepProblem | null;
+  readonly missedMark: MissedMark | null;
   readonly observedAt: string | null;
 };
 
@@ -52,12 +53,19 @@ export type StepProblem = {
   readonly retryAtMs: number;
 };
 
-/** What a restore brought about. `evidence`: of the full that was under way, null for a log. */
+/** A stop that did not stop, and where it left the database: true as long as that one stands there. */
+export type MissedMark = { readonly reason: ShippingReason; readonly position: Position };
+
+/**
+ * What a restore brought about. `setId`: the set that is behind it now, null where a stop left none behind that was not before. `evidence`:
+ * of the full that was under way, null for a log.
+ */
 export type Restored = {
-  readonly setId: BackupSetId;
+  readonly setId: BackupSetId | null;
   readonly position: Position;
   readonly observedAt: string;
   readonly evidence: SeedingEvidence | null;
+  readonly missedMark: MissedMark | null;
 };
 /** Why it did not; `evidence`: of the full that is under way all the same. */
 export type Failed = {
