@@ -4,7 +4,7 @@ import { readDemoConfig } from './config.ts';
 const read = (...args: string[]) => readDemoConfig(args, () => 5);
 
 it('has defaults', () => {
-  expect(read()).toEqual({ seed: 5, json: false, keep: false, scenario: undefined });
+  expect(read()).toEqual({ seed: 5, json: false, keep: false, restAtMark: false, scenario: undefined });
 });
 
 it('reads what is given and refuses what it does not know', () => {
@@ -12,8 +12,11 @@ it('reads what is given and refuses what it does not know', () => {
     seed: 7,
     json: true,
     keep: true,
+    restAtMark: false,
     scenario: 'control-plane-crash',
   });
+  expect(read('--rest-at-mark')).toMatchObject({ restAtMark: true, scenario: undefined });
+  expect(() => read('--rest-at-mark', '--scenario', 'planned')).toThrow('--rest-at-mark goes with no --scenario.');
   expect(() => read('--seed', 'x')).toThrow('--seed is a whole number, not "x".');
   expect(() => read('--scenario', 'sunshine')).toThrow(
     'There is no scenario "sunshine". Those that exist: broken-set, control-plane-crash, lose-one, planned.',

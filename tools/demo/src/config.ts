@@ -12,25 +12,30 @@ export type DemoConfig = {
   readonly json: boolean;
   /** Leaves the folder of the run in place. */
   readonly keep: boolean;
+  /** The standby rests at the newest common mark. */
+  readonly restAtMark: boolean;
   readonly scenario: Scenario | undefined;
 };
 
-/** `npm run demo -- [--json] [--seed N] [--keep] [--scenario NAME]`. @throws Error that names what is wrong. */
+/** `npm run demo -- [--json] [--seed N] [--keep] [--rest-at-mark | --scenario NAME]`. @throws Error that names what is wrong. */
 export function readDemoConfig(args: readonly string[], drawSeed: () => number): DemoConfig {
   const { values } = parseArgs({
     args: [...args],
     options: {
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
+      'rest-at-mark': { type: 'boolean', default: false },
       scenario: { type: 'string' },
       seed: { type: 'string' },
     },
   });
-  const { json, keep, scenario, seed } = values;
+  const { json, keep, scenario, seed, 'rest-at-mark': restAtMark } = values;
   if (seed !== undefined && !/^\d{1,9}$/.test(seed)) throw new Error(`--seed is a whole number, not "${seed}".`);
   if (scenario !== undefined && !isScenario(scenario))
     throw new Error(`There is no scenario "${scenario}". Those that exist: ${scenarios.join(', ')}.`);
-  return { seed: seed === undefined ? drawSeed() : Number(seed), json, keep, scenario };
+  // The other scenarios injure restores of the failover, or count them: from a standby at rest there are none.
+  if (restAtMark && scenario !== undefined) throw new Error('--rest-at-mark goes with no --scenario.');
+  return { seed: seed === undefined ? drawSeed() : Number(seed), json, keep, restAtMark, scenario };
 }
 
 function isScenario(name: string): name is Scenario {

@@ -9,11 +9,13 @@ import { type Ending, endingOf } from './ending.ts';
 import { type Moment, momentOf } from './crash/moment.ts';
 import { type Estate, startEstate } from './estate/estate.ts';
 import { databasesOf, wholeGroup } from './estate/sample-group.ts';
-import { type Execution, followExecution, requestFailover } from './failover/failover.ts';
+import { type Execution, requestFailover } from './failover/failover.ts';
 import { fenceComplaints } from './failover/fenced.ts';
-import { startOperator } from './failover/operator.ts';
-import { previewWhenIdle } from './failover/preview.ts';
+import { complaintsOf, followThrough, isVerified } from './failover/follow-through.ts';
+import type { Waiting } from './failover/operator.ts';
+import { type Preview, previewWhenIdle } from './failover/preview.ts';
 import { readRecovered } from './failover/recovered.ts';
+import { type Resting, restingComplaints, restoresInFailover, untilAtRest } from './failover/resting.ts';
 import { countUnsafeRepeats, criticalPathSeconds, readStatementLogs } from './failover/statements.ts';
 import { type Holdfast, startHoldfast } from './holdfast.ts';
 import { judge } from './oracle/oracle.ts';
@@ -29,6 +31,7 @@ import { workUntilTheEnd } from './workload/working-day.ts';
 export type DemoOptions = {
   readonly seed: number;
   readonly scenario: Scenario | undefined;
+  readonly restAtMark: boolean;
   readonly dataFolder: string;
   readonly say: (line: string) => void;
   /** Lines of the processes that it starts. */
@@ -36,7 +39,8 @@ export type DemoOptions = {
 };
 
 const inSyncLimitMs = 90_000;
-const failoverLimitMs = 60_000;
+/** People's steps included. */
+const failoverLimitMs = 90_000;
 
 /** Protects the sample group under load, kills its primaries, fails over and has the oracle judge what came back. */
 export async function runDemo(options: DemoOptions): Promise<Report> {
@@ -62,40 +66,52 @@ async function protectAndFailOver(
   holdfast: Holdfast,
   moment: Moment | undefined,
 ): Promise<Report> {
-  const { dataFolder, say, seed, scenario } = options;
+  const { dataFolder, say, seed, scenario, restAtMark } = options;
   const { group, ports, primaries } = estate;
   const ending = endingOf(scenario, seed, primaries);
   say('Registering the group and its standby …');
-  const registered = await protectEstate(holdfast.client(), { dataFolder, group, ports });
+  const registered = await protectEstate(holdfast.client(), { dataFolder, group, ports }, { restAtMark });
   const journal = new Journal(Date.now);
   say(`Working on it (seed ${seed}) …`);
   const broken = await workAndEnd(options, { estate, holdfast, registered, ending, journal });
   const { committed, unknown } = journal.counts();
   say(`${ending.words}: ${committed} transactions acknowledged, ${unknown} unanswered.`);
   // A planned switch takes a last mark of its own: there is nothing to foresee.
-  const previewedMark =
-    ending.mode === 'PLANNED' ? undefined : await previewWhenIdle(holdfast.client(), registered, ending);
+  const preview = ending.mode === 'PLANNED' ? undefined : await previewWhenIdle(holdfast.client(), registered, ending);
+  const previewedMark = preview?.mark;
+  const atRest = restAtMark && preview !== undefined ? await restOf(estate, preview) : undefined;
   say(`Failing over${previewedMark === undefined ? '' : `; the preview names ${previewedMark}`} …`);
-  const startedAt = performance.now();
-  const { execution, crash, stops } = await failOver(options, estate, { holdfast, registered, ending, moment, broken });
-  const failoverSeconds = (performance.now() - startedAt) / 1_000;
+  const { execution, failoverSeconds, crash, stops } = await failOver(options, estate, {
+    ...{ holdfast, registered, ending, moment, broken },
+  });
   if (crash !== undefined) describeCrash(crash).forEach(say);
-  const reasons = describeReasons(execution);
+  const reasons = complaintsOf(execution);
   if (execution.state !== 'COMPLETED')
     throw new Error([`The failover ended ${execution.state}.`, ...reasons].join('\n'));
   for (const reason of reasons) say(`  ${reason}`);
-  const reseeded = reseededBy((await readStatementLogs(estate.standbys)).flat());
+  const statements = (await readStatementLogs(estate.standbys)).flat();
+  const reseeded = reseededBy(statements);
+  const resting = atRest && { ...atRest, restoresInFailover: restoresInFailover(statements) };
   const landing = { databases: databasesOf(group), previewedMark, landedAt: execution.markName, stops, reseeded };
   const complaints = [
     ...(await fenceComplaints(execution, ending, primaries)),
     ...(broken === undefined ? [] : brokenSetComplaints({ broken, ...landing })),
+    ...(resting === undefined ? [] : restingComplaints(resting)),
   ];
   for (const complaint of complaints) say(`  not as it must be: ${complaint}`);
   say(`Failed over to ${execution.markName ?? 'no mark'} in ${failoverSeconds.toFixed(1)} s. Judging …`);
   return judged(options, estate, journal, {
-    ...{ execution, failoverSeconds, crash, previewedMark, scenario, complaints },
+    ...{ execution, failoverSeconds, crash, previewedMark, scenario, complaints, resting },
     ...{ mayLose: ending.mode === 'UNPLANNED', brokenSet: broken === undefined ? undefined : { broken, stops } },
   });
+}
+
+/** Where the databases stand once shipping has nothing to do any more. */
+async function restOf(
+  { group, standbys }: Estate,
+  { commonMark: mark }: Preview,
+): Promise<Omit<Resting, 'restoresInFailover'>> {
+  return { mark, elsewhere: await untilAtRest(standbys, databasesOf(group), mark) };
 }
 
 type Work = {
@@ -138,6 +154,8 @@ type Failover = {
 
 type FailedOver = {
   readonly execution: Execution;
+  /** From the request until the databases were verified and open: what people do afterwards takes as long as it takes. */
+  readonly failoverSeconds: number;
   readonly crash: Crash | undefined;
   /** Where it waited for a person, in a run with a broken set. */
   readonly stops: readonly Stop[];
@@ -148,28 +166,27 @@ async function failOver(
   estate: Estate,
   { holdfast, registered, ending, moment, broken }: Failover,
 ): Promise<FailedOver> {
-  const limitMs = failoverLimitMs;
   const stops: Stop[] = [];
+  const startedAt = performance.now();
+  let verifiedAt: number | undefined;
+  const notice = (shown: Pick<Execution, 'state'>): void => {
+    if (isVerified(shown)) verifiedAt ??= performance.now();
+  };
+  const look = async (waiting: Waiting): Promise<void> => {
+    notice(waiting);
+    // The steps after recovery wait in every run.
+    if (broken !== undefined && !isVerified(waiting)) stops.push(await stopOf(waiting, estate, broken));
+  };
+  const following = { limitMs: failoverLimitMs, say, look, onState: notice };
+  const seconds = (): number => ((verifiedAt ?? performance.now()) - startedAt) / 1_000;
   if (moment !== undefined) {
-    const options = { holdfast, registered, moment, instances: estate.standbys, limitMs };
-    return { ...(await failOverThroughCrash(options)), stops };
+    const crashed = await failOverThroughCrash({ holdfast, registered, moment, instances: estate.standbys, following });
+    return { ...crashed, failoverSeconds: seconds(), stops };
   }
   const client = holdfast.client();
   const id = await requestFailover(client, registered, randomUUID(), ending);
-  const operator = startOperator(client, id, say, async waiting => {
-    if (broken !== undefined) stops.push(await stopOf(waiting, estate, broken));
-  });
-  try {
-    let last: Execution | undefined;
-    const followed = followExecution(client, id, limitMs, seen => void (last = seen)).catch((error: unknown) => {
-      if (last === undefined) throw error;
-      const stands = `The failover stands at ${last.state}.`;
-      throw new Error([stands, ...describeReasons(last)].join('\n'), { cause: error });
-    });
-    return { execution: await Promise.race([followed, operator.failed]), crash: undefined, stops };
-  } finally {
-    await Promise.allSettled([operator.stop()]);
-  }
+  const execution = await followThrough(client, id, following);
+  return { execution, failoverSeconds: seconds(), crash: undefined, stops };
 }
 
 type FailoverFacts = Omit<
@@ -226,11 +243,4 @@ async function judged(
 function describeCrash({ at, restartSeconds, marksShown }: Crash): string[] {
   const marks = marksShown.length > 1 ? [`  mark: it changed: ${marksShown.join(', ')}`] : [];
   return [`Holdfast was killed: ${at}. It answered again after ${restartSeconds.toFixed(1)} s.`, ...marks];
-}
-
-/** What its steps complain of; one that ended well may as well. */
-function describeReasons({ steps }: Execution): readonly string[] {
-  return steps.flatMap(step =>
-    step.reasons.map(({ code, message, fix }) => `${step.name}: ${code}: ${message} ${fix}`),
-  );
 }

@@ -9,9 +9,7 @@ import type { Report } from './report.ts';
 
 /** `npm run demo`: exit status 0 only when the oracle has verified the failover. */
 async function main(): Promise<boolean> {
-  const { seed, scenario, json, keep } = readDemoConfig(process.argv.slice(2), () =>
-    Math.floor(Math.random() * 1_000_000),
-  );
+  const { json, keep, ...wishes } = readDemoConfig(process.argv.slice(2), () => Math.floor(Math.random() * 1_000_000));
   const dataFolder = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
   const startedAt = performance.now();
   const say = (line: string): void => {
@@ -23,7 +21,7 @@ async function main(): Promise<boolean> {
   });
   let verified = false;
   try {
-    const report = await Promise.race([runDemo({ seed, scenario, dataFolder, say, log }), asked]);
+    const report = await Promise.race([runDemo({ ...wishes, dataFolder, say, log }), asked]);
     ({ verified } = report);
     if (json) console.log(JSON.stringify(report));
     else console.log(summaryOf(report));

@@ -34,6 +34,7 @@ const facts: RunFacts = {
   complaints: [],
   mayLose: true,
   brokenSet: undefined,
+  resting: undefined,
 };
 
 it('says nothing of a crash that was not', () => {
@@ -97,6 +98,12 @@ it('is not verified when the preview named another mark, a source is not fenced,
   const planned = { ...facts, previewedMark: undefined, mayLose: false };
   expect(reportOf(planned)).toMatchObject({ verified: true, previewMatched: null });
   expect(reportOf({ ...planned, entries: [lost] }).verified).toBe(false);
+});
+
+it('says how a standby at rest went into the failover', () => {
+  const resting = { mark, elsewhere: ['B'], restoresInFailover: 3 };
+  expect(reportOf({ ...facts, resting }).restAtMark).toEqual({ databasesAtRest: 1, restoresInFailover: 3 });
+  expect(reportOf(facts)).not.toHaveProperty('restAtMark');
 });
 
 it('says what a broken set was found by', () => {

@@ -4,6 +4,7 @@ import { databasesOfOffer, type Stop } from './broken-set/offer.ts';
 import type { Scenario } from './config.ts';
 import type { Crash } from './crash/crash.ts';
 import type { Execution } from './failover/failover.ts';
+import type { Resting } from './failover/resting.ts';
 import { instancesOf } from './oracle/coverage.ts';
 import type { RecoveredDatabase } from './oracle/history.ts';
 import { isWhollyPresent, type Verdict } from './oracle/oracle.ts';
@@ -37,6 +38,8 @@ export type Report = {
   readonly scenario?: Scenario;
   readonly crash?: Pick<Crash, 'at' | 'restartSeconds'>;
   readonly brokenSet?: BrokenSetReport;
+  /** Databases that rested at the newest common mark before the failover, and files that it restored all the same. */
+  readonly restAtMark?: { readonly databasesAtRest: number; readonly restoresInFailover: number };
 };
 
 /** Seen before the failover by the ledger, or in it by a restore. */
@@ -80,6 +83,8 @@ export type RunFacts = {
   /** Of Holdfast's own process, in a run that has one. */
   readonly crash: Crash | undefined;
   readonly brokenSet: { readonly broken: BrokenSet; readonly stops: readonly Stop[] } | undefined;
+  /** Of a standby that was made to rest at the mark. */
+  readonly resting: Resting | undefined;
 };
 
 /**
@@ -119,6 +124,7 @@ export function reportOf(facts: RunFacts): Report {
     ...(facts.scenario === undefined ? {} : { scenario: facts.scenario }),
     ...(crash === undefined ? {} : { crash: { at: crash.at, restartSeconds: rounded(crash.restartSeconds) } }),
     ...(facts.brokenSet === undefined ? {} : { brokenSet: brokenSetOf(facts.brokenSet) }),
+    ...(facts.resting === undefined ? {} : { restAtMark: restAtMarkOf(facts.resting, places) }),
   };
 }
 
@@ -130,6 +136,10 @@ function brokenSetOf({ broken, stops }: NonNullable<RunFacts['brokenSet']>): Bro
   if (stop === undefined || databases === undefined) return { file, kind, offer: null };
   const { command, expected } = stop.step;
   return { file, kind, offer: { mark, ...databases, command, expected } };
+}
+
+function restAtMarkOf({ elsewhere, restoresInFailover }: Resting, places: Places): NonNullable<Report['restAtMark']> {
+  return { databasesAtRest: places.size - elsewhere.length, restoresInFailover };
 }
 
 /** Acknowledged ones that wrote at more than one source instance. */

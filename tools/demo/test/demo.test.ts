@@ -35,13 +35,20 @@ const everywhere = process.env['HOLDFAST_TESTS'] === 'long';
 const first = Math.floor(Math.random() * 1_000_000);
 const crashSeeds = everywhere ? Array.from({ length: 9 }, (_, index) => first + index) : [first];
 const plainSeeds = everywhere ? [6, 7] : [];
+const restSeeds = everywhere ? [8, 9] : [];
 const loseOneSeeds = everywhere ? [1, 2, 4, 5] : [2];
 const missingSeed = 4;
 const brokenSetSeeds = everywhere ? [3, missingSeed, 5] : [missingSeed];
 
-async function verifiedRun(seed: number, scenario?: Scenario): Promise<{ report: Report; progress: string }> {
-  const named = scenario === undefined ? [] : ['--scenario', scenario];
-  const { exitCode, output, progress } = await demo(...named, '--seed', String(seed));
+async function verifiedRun(
+  seed: number,
+  { scenario, restAtMark = false }: { scenario?: Scenario; restAtMark?: boolean } = {},
+): Promise<{ report: Report; progress: string }> {
+  const wishes = [
+    ...(scenario === undefined ? [] : ['--scenario', scenario]),
+    ...(restAtMark ? ['--rest-at-mark'] : []),
+  ];
+  const { exitCode, output, progress } = await demo(...wishes, '--seed', String(seed));
   expect({ exitCode, progress }).toEqual({ exitCode: 0, progress });
   const report = JSON.parse(output) as Report;
   expect(report).toMatchObject({ ...verified, seed, ...(scenario === undefined ? {} : { scenario }) });
@@ -57,10 +64,17 @@ for (const seed of plainSeeds)
     expect(progress.includes('The backup share is gone as well.')).toBe(seed % 2 === 1);
   }, 240_000);
 
+for (const seed of restSeeds)
+  it(`verifies a failover from a standby at rest, by recovery alone (seed ${seed})`, async () => {
+    const { report } = await verifiedRun(seed, { restAtMark: true });
+    const restAtMark = { databasesAtRest: 13, restoresInFailover: 0 };
+    expect(report).toMatchObject({ previewMatched: true, restAtMark });
+  }, 240_000);
+
 it.each(crashSeeds)(
   'verifies a failover within which Holdfast was killed as well (seed %i)',
   async seed => {
-    const { report, progress } = await verifiedRun(seed, 'control-plane-crash');
+    const { report, progress } = await verifiedRun(seed, { scenario: 'control-plane-crash' });
     expect(report.previewMatched).toBe(true);
     expect(report.failover.steps.length).toBeGreaterThan(4);
     expect(report.crash?.at).not.toBe('');
@@ -71,7 +85,7 @@ it.each(crashSeeds)(
 );
 
 it('verifies a planned switch that loses nothing', async () => {
-  const { report, progress } = await verifiedRun(2, 'planned');
+  const { report, progress } = await verifiedRun(2, { scenario: 'planned' });
   expect(report).toMatchObject({ previewMatched: null, dataLossSeconds: 0 });
   expect(progress).toContain('confirmed: ');
 }, 240_000);
@@ -79,7 +93,7 @@ it('verifies a planned switch that loses nothing', async () => {
 it.each(loseOneSeeds)(
   'verifies a failover that fences the source instance which lives on (seed %i)',
   async seed => {
-    const { report, progress } = await verifiedRun(seed, 'lose-one');
+    const { report, progress } = await verifiedRun(seed, { scenario: 'lose-one' });
     expect(report.previewMatched).toBe(true);
     expect(progress).toContain(`BTSDB${(seed % 2) + 1}\\BTS is dead, alone`);
   },
@@ -89,7 +103,7 @@ it.each(loseOneSeeds)(
 it.each(brokenSetSeeds)(
   'verifies a failover around a newest set that is damaged (seed %i)',
   async seed => {
-    const { report, progress } = await verifiedRun(seed, 'broken-set');
+    const { report, progress } = await verifiedRun(seed, { scenario: 'broken-set' });
     const damage = damageOf(seed);
     expect(report).toMatchObject({ previewMatched: damage !== 'rotten', brokenSet: { kind: damage } });
     expect(report.brokenSet).toHaveProperty(damage === 'rotten' ? 'offer.mark' : 'verdict.verdict');

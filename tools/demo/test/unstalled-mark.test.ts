@@ -2,20 +2,22 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { databases, RecoveryByHand } from './recovery-by-hand.ts';
 
+/** Whether a transaction falls into the gap of one mark is chance; that of two is enough. */
+const sets = 2;
 let recovery: RecoveryByHand;
 
 beforeAll(async () => {
   const unstalled = ['no-mark-stall'];
   // The mark commits at the second instance 300 ms after the first; what the second instance coordinates does not wait.
   const faults = { primary1: [...unstalled, 'commit-gap=300'], primary2: unstalled };
-  recovery = await RecoveryByHand.after({ sets: 1, between: 60, faults });
+  recovery = await RecoveryByHand.after({ sets, between: 60, faults });
 }, 90_000);
 
 afterAll(() => recovery.end(), 30_000);
 
 it('is seen by the oracle, though every MarkLog ends with the mark', async () => {
-  for (const name of databases) await recovery.restore(name, 0);
-  const verdict = await recovery.verdictAt(recovery.markOf(0));
+  let verdict = await verdictOf(0);
+  for (let set = 1; set < sets && verdict.torn === 0; set += 1) verdict = await verdictOf(set);
   expect(verdict).toMatchObject({ verified: false, databasesAtMark: databases.length });
   expect(verdict.torn).toBeGreaterThan(0);
   expect(verdict.findings).toContainEqual({
@@ -23,3 +25,8 @@ it('is seen by the oracle, though every MarkLog ends with the mark', async () =>
     message: expect.stringMatching(/^transaction \S+ is torn: /),
   });
 });
+
+async function verdictOf(set: number): ReturnType<RecoveryByHand['verdictAt']> {
+  for (const name of databases) await recovery.restore(name, set);
+  return recovery.verdictAt(recovery.markOf(set));
+}

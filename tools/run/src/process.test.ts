@@ -46,7 +46,8 @@ describe('startProcess', () => {
     expect(child.hasExited()).toBe(false);
     expect(await child.stop()).toEqual({ code: 0, signal: null });
     expect(child.hasExited()).toBe(true);
-    expect(lines).toContain('[child] ends: SIGTERM');
+    // Its end may be known before its last line is.
+    await untilTrue(() => lines.includes('[child] ends: SIGTERM'));
     expect(await child.stop()).toEqual({ code: 0, signal: null });
   });
 

@@ -36,6 +36,8 @@ export type RunningProcess = {
 };
 
 const lastLinesKept = 12;
+/** Somebody else may hold its output open for longer than it lives. */
+const lastWordsMs = 1_000;
 
 /**
  * Starts a process and resolves when it is ready: it has printed its announcement and then answers a request. Rejects with its last lines
@@ -50,6 +52,7 @@ export async function startProcess(definition: ProcessDefinition): Promise<Runni
     ...(folder === undefined ? {} : { cwd: folder }),
   });
   const exited = exitOf(child);
+  const closed = new Promise(resolve => child.once('close', resolve));
   const lastLines: string[] = [];
   const announced = watchOutput(child, line => {
     // Log lines are for the log: what a program says at its end, it says in plain text.
@@ -58,7 +61,9 @@ export async function startProcess(definition: ProcessDefinition): Promise<Runni
     log(`[${name}] ${line}`);
   });
   const limit = AbortSignal.timeout(readyTimeoutMs);
-  const failed = exited.then(exit => {
+  // Its last words may come after its end.
+  const failed = exited.then(async exit => {
+    await Promise.race([closed, once(AbortSignal.timeout(lastWordsMs), 'abort')]);
     throw new Error(`${name} ended (${renderExit(exit)}) before it was ready.\n${lastLines.join('\n')}`);
   });
   const late = once(limit, 'abort').then(() => {

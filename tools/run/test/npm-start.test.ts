@@ -14,7 +14,7 @@ const hasCurl = spawnSync('curl', ['--version']).status === 0;
 const running: ChildProcess[] = [];
 let folder: string;
 
-type Session = { child: ChildProcess; output: () => string; errors: () => string };
+type Session = { child: ChildProcess; closed: Promise<unknown>; output: () => string; errors: () => string };
 
 function start(...args: string[]): Session {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, '--data', folder, ...args], {
@@ -25,7 +25,7 @@ function start(...args: string[]): Session {
   let [output, errors] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-  return { child, output: () => output, errors: () => errors };
+  return { child, closed: once(child, 'close'), output: () => output, errors: () => errors };
 }
 
 async function until(condition: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
@@ -43,8 +43,9 @@ async function ready(session: Session): Promise<void> {
   if (child.exitCode !== null) throw new Error(said());
 }
 
-async function exitCode({ child }: Session): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+/** Once all that it said has been read as well. */
+async function exitCode({ child, closed }: Session): Promise<number | null> {
+  await closed;
   return child.exitCode;
 }
 

@@ -55,7 +55,8 @@ function inherited(): Record<string, string> {
 async function ready(child: ChildProcess, url: string, output: () => string): Promise<void> {
   const limit = AbortSignal.timeout(readyLimitMs);
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} before it was ready:\n${output()}`);
+    const end = child.exitCode ?? child.signalCode;
+    if (end !== null) throw new Error(`ended with ${end} before it was ready:\n${output()}`);
     if (limit.aborted) throw new Error(`not ready in time:\n${output()}`);
     const answer = await fetch(url, { headers: { connection: 'close' } }).catch(() => undefined);
     await answer?.body?.cancel();

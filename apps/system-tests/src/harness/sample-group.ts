@@ -132,12 +132,14 @@ export async function untilSo(sample: SampleGroup, what: string, isSo: () => Pro
   }
 }
 
-/** Until the standby follows, after `runs` runs of the backup job at least. */
-export async function untilInSync(sample: SampleGroup, runs: number): Promise<void> {
+/** Until the standby follows, after `runs` runs of the backup job at least. Resolves with the standby as it was then: it need not stay so. */
+export async function untilInSync(sample: SampleGroup, runs: number): Promise<StandbyView> {
+  let seen: StandbyView | undefined;
   await untilSo(sample, 'in sync', async () => {
-    const { state, newestCommonMarkName } = await sample.standby();
-    return sample.job.runs() >= runs && state === 'IN_SYNC' && newestCommonMarkName !== null;
+    seen = await sample.standby();
+    return sample.job.runs() >= runs && seen.state === 'IN_SYNC' && seen.newestCommonMarkName !== null;
   });
+  return seen ?? sample.standby();
 }
 
 /** Waits until Holdfast holds the steps it was told to. @throws Error with what was printed last. */

@@ -4,7 +4,7 @@ import {
   countUnsafeRepeats,
   databasesOf,
   failoverInput,
-  followExecution,
+  followThrough,
   oneOf,
   type Protected,
   seededRandom,
@@ -23,13 +23,15 @@ const kills: readonly (readonly (readonly string[])[])[] = [
   [['execution/choose/decided', 'execution/choose/acted', 'execution/choose/recorded']],
   [['execution/restore/sent', 'execution/restore/answered', 'execution/restore/acted']],
   [['execution/recover/sent', 'execution/recover/acted', 'execution/recover/recorded']],
-  [['execution/verify/decided', 'execution/verify/acted', 'execution/complete/decided']],
+  [['execution/verify/decided', 'execution/verify/acted', 'execution/begin_references/decided']],
 ];
 const requests = 100;
 const repeats = 20;
 
 type Answer = { __typename: string; id?: string; message?: string; execution?: { id: string } };
 type Shown = { state: string; markName: string | null };
+type Step = { id: string; name: string; kind: string; state: string; reasons: { code: string; message: string }[] };
+type Settled = { __typename: string; state?: string; message?: string };
 
 const random = seededRandom(seed);
 const places = kills.map(steps => steps.map(choices => oneOf(random, choices)));
@@ -41,6 +43,9 @@ let repeated: Answer[];
 let running: number;
 let executionId: string;
 let final: Shown;
+/** What people did: each answer, and the steps as they were asked for, before the kill, after it and in the end. */
+let people: Readonly<Record<'tooEarly' | 'skipped' | 'again' | 'confirmed', Settled>>;
+let steps: Readonly<Record<'asked' | 'before' | 'after' | 'last', readonly Step[]>>;
 const shown: Shown[] = [];
 
 async function startFailover(key: string): Promise<Answer> {
@@ -68,6 +73,57 @@ async function show(): Promise<Shown> {
   return execution;
 }
 
+/** Those of people, once one of them waits. */
+async function untilAsked(): Promise<readonly Step[]> {
+  let asked: readonly Step[] = [];
+  await untilSo(sample, 'somebody asked for what is left', async () => {
+    asked = await stepsAfterRecovery();
+    return asked.some(({ state }) => state === 'AWAITING_CONFIRMATION');
+  });
+  return asked;
+}
+
+async function stepsAfterRecovery(): Promise<readonly Step[]> {
+  const { execution } = await sample.holdfast
+    .client()
+    .ask<{ execution: { steps: readonly Step[] } }>(
+      'query ($id: ID!) { execution(id: $id) { steps { id name kind state reasons { code message } } } }',
+      { id: executionId },
+    );
+  return execution.steps.filter(({ kind }) => kind === 'MANUAL');
+}
+
+async function settle(how: 'confirmStep' | 'skipStep', step: Step | undefined, reason?: string): Promise<Settled> {
+  const input = { executionId, stepId: step?.id, ...(reason === undefined ? {} : { reason }) };
+  const { answer } = await sample.holdfast.client().ask<{ answer: Settled }>(
+    `mutation ($input: ${how === 'skipStep' ? 'SkipStepInput' : 'StepInput'}!) { answer: ${how}(input: $input) {
+      __typename ... on StepNotWaiting { state } ... on Refusal { message } } }`,
+    { input },
+  );
+  return answer;
+}
+
+const skipReason = 'There is no such server.';
+
+/** What people have to do after recovery: one of it is skipped, one confirmed out of turn, and Holdfast is killed in the middle. */
+async function workThroughSteps(): Promise<void> {
+  const asked = await untilAsked();
+  const [first, second, third] = asked;
+  const tooEarly = await settle('confirmStep', third);
+  const skipped = await settle('skipStep', first, skipReason);
+  const again = await settle('confirmStep', first);
+  const confirmed = await settle('confirmStep', second);
+  people = { tooEarly, skipped, again, confirmed };
+  const before = await stepsAfterRecovery();
+  await sample.holdfast.restart();
+  const after = await stepsAfterRecovery();
+  final = await followThrough(sample.holdfast.client(), executionId, {
+    limitMs: 60_000,
+    onState: execution => shown.push(execution),
+  });
+  steps = { asked, before, after, last: await stepsAfterRecovery() };
+}
+
 beforeAll(async () => {
   sample = await startSampleGroup({ seed, holdAt: places[0] ?? [] });
   ending.push(() => sample.remove());
@@ -87,7 +143,7 @@ beforeAll(async () => {
     shown.push(await show());
     await sample.holdfast.restart({ holdAt: places[index + 1] ?? [] });
   }
-  final = await followExecution(sample.holdfast.client(), executionId, 60_000, execution => shown.push(execution));
+  await workThroughSteps();
 }, 600_000);
 
 afterAll(() => Promise.all(ending.map(end => end())), 60_000);
@@ -137,6 +193,25 @@ describe(`Holdfast killed with -9 in ${places.map(held => held[0] ?? '').join(',
     const opened = statements.filter(({ text }) => /^\s*RESTORE\s+DATABASE\b[^]*\bWITH\s+RECOVERY\b/i.test(text));
     expect(opened.filter(({ outcome }) => outcome === 'ok')).toHaveLength(databasesOf(sample.estate.group).length);
     expect(countUnsafeRepeats(statements)).toBe(0);
+  });
+
+  it('asks people for one step after the other, keeps what they said through a kill -9 and ends when all is settled', () => {
+    const states = (of: readonly Step[]): string[] => of.map(({ state }) => state);
+    const waiting = (count: number): string[] => Array.from({ length: count }, () => 'WAITING');
+    expect(states(steps.asked)).toEqual(['AWAITING_CONFIRMATION', ...waiting(steps.asked.length - 1)]);
+    expect(people).toMatchObject({
+      tooEarly: { __typename: 'StepNotWaiting', state: 'WAITING' },
+      skipped: { __typename: 'Execution' },
+      again: { __typename: 'StepNotWaiting', state: 'SKIPPED' },
+      confirmed: { __typename: 'Execution' },
+    });
+    const left = steps.asked.length - 3;
+    expect(states(steps.before)).toEqual(['SKIPPED', 'SUCCEEDED', 'AWAITING_CONFIRMATION', ...waiting(left)]);
+    expect(steps.after).toEqual(steps.before);
+    const [skipped, ...confirmed] = steps.last;
+    expect(skipped?.reasons.at(-1)).toMatchObject({ code: 'SKIPPED', message: expect.stringContaining(skipReason) });
+    expect(new Set(states(confirmed))).toEqual(new Set(['SUCCEEDED']));
+    expect(final).toMatchObject({ state: 'COMPLETED' });
   });
 
   it('tells shipping how it ended, and nobody else starts one', async () => {

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Execution, followExecution, requestFailover } from '../failover/failover.ts';
+import { type Execution, requestFailover } from '../failover/failover.ts';
+import { followThrough, type FollowThrough } from '../failover/follow-through.ts';
+import { startOperator } from '../failover/operator.ts';
 import { type LoggedStatement, readStatementLogs } from '../failover/statements.ts';
 import type { Holdfast } from '../holdfast.ts';
 import type { Protected } from '../protect/protect.ts';
@@ -21,7 +23,7 @@ export type CrashOptions = {
   readonly moment: Moment;
   /** Of the standby. */
   readonly instances: readonly { readonly statementLog: string }[];
-  readonly limitMs: number;
+  readonly following: FollowThrough;
 };
 
 type Shown = { readonly state: string; readonly markName: string | null };
@@ -29,10 +31,12 @@ type Asked = { readonly id: Promise<string>; readonly startedAtMs: number };
 
 /** Asks for the failover, kills Holdfast with -9 at the moment, starts it again and follows the failover to its end. */
 export async function failOverThroughCrash(options: CrashOptions): Promise<{ execution: Execution; crash: Crash }> {
-  const { holdfast, registered, moment, limitMs } = options;
+  const { holdfast, registered, moment, following } = options;
   const marks = new Set<string>();
-  const note = ({ markName }: Shown): void => {
+  const note = (shown: Shown): void => {
+    const { markName } = shown;
     if (markName !== null) marks.add(markName);
+    following.onState?.(shown);
   };
   // A request whose answer is lost is asked again under the same key.
   const key = randomUUID();
@@ -48,17 +52,34 @@ export async function failOverThroughCrash(options: CrashOptions): Promise<{ exe
     throw new Error(
       `The same request was answered with execution ${answered}, and after the crash with ${executionId}.`,
     );
-  const execution = await followExecution(holdfast.client(), executionId, limitMs, note);
+  const execution = await followThrough(holdfast.client(), executionId, { ...following, onState: note });
   for (const mark of await marksSent(options)) marks.add(mark);
   const servers = moment.kind === 'statement' ? await serversAt(killedAtMs, options) : '';
   return { execution, crash: { at: at + servers, restartSeconds, marksShown: [...marks] } };
 }
 
 async function untilMoment(options: CrashOptions, asked: Asked, note: (shown: Shown) => void): Promise<string> {
-  const { holdfast, moment, limitMs } = options;
+  const { holdfast, moment, following } = options;
   if (moment.kind === 'delay') return untilDelayIsOver(options, asked, moment.delayMs, note);
   const id = await asked.id;
-  const limit = AbortSignal.timeout(limitMs);
+  // Some places come only when people have done their part.
+  const operator = startOperator(holdfast.client(), id, following.say ?? (() => undefined), following.look);
+  try {
+    return await Promise.race([untilPlace(options, moment, id, note), operator.failed]);
+  } finally {
+    // What it asks is answered before the kill.
+    await Promise.allSettled([operator.stop()]);
+  }
+}
+
+async function untilPlace(
+  options: CrashOptions,
+  moment: Exclude<Moment, { kind: 'delay' }>,
+  id: string,
+  note: (shown: Shown) => void,
+): Promise<string> {
+  const { holdfast, following } = options;
+  const limit = AbortSignal.timeout(following.limitMs);
   const held = await Promise.race([holdfast.held().then(() => true), untilAborted(limit).then(() => false)]);
   if (!held) throw new Error(`Holdfast never came to ${moment.holdAt}: ${JSON.stringify(await show(holdfast, id))}.`);
   if (moment.kind === 'state') {

@@ -18,7 +18,7 @@ it('comes to every place and into every part of the failover', () => {
   const all = moments(900);
   const held = Map.groupBy(all, ({ kind }) => kind);
   expect(new Set(held.get('statement')?.map(({ holdAt }) => holdAt)).size).toBe(6);
-  expect(new Set(held.get('state')?.map(({ holdAt }) => holdAt)).size).toBe(15);
+  expect(new Set(held.get('state')?.map(({ holdAt }) => holdAt)).size).toBe(17);
   const delays = all.flatMap(moment => (moment.kind === 'delay' ? [moment.delayMs] : []));
   expect(Math.min(...delays)).toBeLessThan(50);
   expect(Math.max(...delays)).toBeGreaterThan(1_900);

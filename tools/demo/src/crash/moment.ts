@@ -48,7 +48,9 @@ const places = [
   ['RECOVERING', 'execution/recover/answered'],
   ['RECOVERING', 'execution/recover/answered:7'],
   ['VERIFYING', 'execution/verify/acted'],
-  ['VERIFYING', 'execution/complete/decided'],
+  ['VERIFYING', 'execution/begin_references/decided'],
+  ['REFERENCING', 'execution/begin_references/recorded'],
+  ['REFERENCING', 'execution/complete/decided'],
 ] as const;
 
 /** About as long as the sample group's failover takes: the whole of it is hit. */

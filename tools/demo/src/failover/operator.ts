@@ -2,7 +2,7 @@ import type { GatewayClient } from '../gateway-client.ts';
 import type { Union } from '../protect/answers.ts';
 import { repeat, type Repeating } from '../workload/repeating.ts';
 
-const lookEveryMs = 200;
+const lookEveryMs = 100;
 
 /** What the person reads before saying yes. */
 export type Waiting = {

@@ -9,15 +9,19 @@ const sameLooks = { withShare: 4, withoutShare: 10 } as const;
 /** Looks of the ledger at a source that still answers, after which everything that was under way at the start is written down. */
 const ledgerLooks = 2;
 
-/** The mark at which a failover would land, asked once Holdfast has done with what the source left behind. */
+/** `mark`: at which a failover would land. `commonMark`: the newest one that the standby itself names. */
+export type Preview = { readonly mark: string; readonly commonMark: string };
+
+/** Asked once Holdfast has done with what the source left behind. */
 export async function previewWhenIdle(
   client: GatewayClient,
   registered: Protected,
   ending: Pick<Ending, 'dead' | 'shareLost'>,
-): Promise<string> {
+): Promise<Preview> {
   const needed = ending.shareLost ? sameLooks.withoutShare : sameLooks.withShare;
   const ledger = new Set<string>();
   let last = '';
+  let commonMark = '';
   let same = 0;
   await until(idleLimitMs, async () => {
     const { observation, ...now } = await progress(client, registered.standbyId);
@@ -28,6 +32,7 @@ export async function previewWhenIdle(
     const text = JSON.stringify(now);
     same = text === last && allSeen && allShipped && !now.isCopying ? same + 1 : 0;
     last = text;
+    commonMark = now.newestCommonMarkName ?? '';
     return same >= needed ? true : undefined;
   }).catch((error: unknown) => {
     throw new Error(`Shipping did not come to rest: ${last}`, { cause: error });
@@ -42,7 +47,7 @@ export async function previewWhenIdle(
   );
   if (answer.__typename !== 'RecoveryPreview')
     throw new Error(`No preview: ${answer.__typename}: ${answer.message ?? ''} ${answer.fix ?? ''}`);
-  return String(answer['markName']);
+  return { mark: String(answer['markName']), commonMark };
 }
 
 /** Where the standby's databases stand, how far the copies are, and when the ledger has last looked at the source. */

@@ -27,12 +27,16 @@ export type EstateAddresses = {
 const notYetLimitMs = 30_000;
 
 /** Registers the sample group and its standby over the gateway. What is registered already is found again, so it may be called at every start. */
-export async function protectEstate(client: GatewayClient, estate: EstateAddresses): Promise<Protected> {
+export async function protectEstate(
+  client: GatewayClient,
+  estate: EstateAddresses,
+  { restAtMark = false }: { readonly restAtMark?: boolean } = {},
+): Promise<Protected> {
   const groupId = await registerGroup(client, estate);
   const instanceIds: string[] = [];
   for (const { standby } of estate.group) instanceIds.push(await registerStandbyInstance(client, estate, standby));
   const sources = await sourceInstances(client, estate, groupId);
-  const standbyId = await createStandby(client, estate, groupId, instanceIds);
+  const standbyId = await createStandby(client, estate, groupId, { instanceIds, restAtMark });
   return { groupId, standbyId, sources };
 }
 
@@ -44,7 +48,7 @@ function connection({ dataFolder, ports }: EstateAddresses, folder: string) {
     authentication: 'SQL_LOGIN',
     userRef: `file:${userFile}`,
     passwordRef: `file:${passwordFile}`,
-    // The stand-in has no TLS yet.
+    // Nothing of it leaves this machine.
     encrypt: false,
   };
 }
@@ -116,7 +120,7 @@ async function createStandby(
   client: GatewayClient,
   { dataFolder, group }: EstateAddresses,
   groupId: string,
-  instanceIds: readonly string[],
+  { instanceIds, restAtMark }: { readonly instanceIds: readonly string[]; readonly restAtMark: boolean },
 ): Promise<string> {
   const { standbys } = await client.ask<{ standbys: { id: string }[] | null }>(
     'query ($groupId: ID) { standbys(groupId: $groupId) { id } }',
@@ -140,6 +144,7 @@ async function createStandby(
     site: 'standby',
     mode: 'MANAGED',
     instances,
+    ...(restAtMark ? { restAtMark } : {}),
   };
   // Shipping learns of the group and of the instance by events.
   const answer = await until(notYetLimitMs, async () => {
