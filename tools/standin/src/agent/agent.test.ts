@@ -371,8 +371,8 @@ describe('a schedule', () => {
 
   it('that cannot be followed is refused by name', async () => {
     expect(
-      await fixture.errors("EXEC msdb.dbo.sp_add_schedule @schedule_name = N'W', @freq_type = 8, @freq_interval = 1"),
-    ).toEqual(['50000 STANDIN-UNSUPPORTED: a schedule of freq_type 8']);
+      await fixture.errors("EXEC msdb.dbo.sp_add_schedule @schedule_name = N'W', @freq_type = 16, @freq_interval = 1"),
+    ).toEqual(['50000 STANDIN-UNSUPPORTED: a schedule of freq_type 16']);
   });
 });
 

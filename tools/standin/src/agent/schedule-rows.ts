@@ -8,6 +8,7 @@ export function readSchedule(row: Values): Schedule {
     frequencyInterval: numberOf(row, 'freq_interval'),
     subdayType: numberOf(row, 'freq_subday_type'),
     subdayInterval: numberOf(row, 'freq_subday_interval'),
+    recurrenceFactor: numberOf(row, 'freq_recurrence_factor'),
     startDate: numberOf(row, 'active_start_date'),
     endDate: numberOf(row, 'active_end_date'),
     startTime: numberOf(row, 'active_start_time'),

@@ -6,6 +6,7 @@ const daily: Schedule = {
   frequencyInterval: 1,
   subdayType: 1,
   subdayInterval: 0,
+  recurrenceFactor: 0,
   startDate: 20_260_301,
   endDate: 99_991_231,
   startTime: 13_000,
@@ -54,6 +55,22 @@ describe('the next run', () => {
     expect(next({ endDate: 20_260_302 }, '2026-03-02T02:00:00Z')).toBeUndefined();
   });
 
+  it('of a weekly one is on its days, whichever week the start date lies in', () => {
+    // 2026-03-05 is a Thursday.
+    const sunday = { frequencyType: 8, frequencyInterval: 1, recurrenceFactor: 1 };
+    expect(next(sunday, '2026-03-05T00:00:00Z')).toBe('2026-03-08T01:30:00.000Z');
+    expect(next(sunday, '2026-03-08T01:00:00Z')).toBe('2026-03-08T01:30:00.000Z');
+    expect(next(sunday, '2026-03-08T01:30:00Z')).toBe('2026-03-15T01:30:00.000Z');
+    expect(next(sunday, '2025-12-01T00:00:00Z')).toBe('2026-03-01T01:30:00.000Z');
+    const mondayAndSaturday = { ...sunday, frequencyInterval: 2 + 64 };
+    expect(next(mondayAndSaturday, '2026-03-05T00:00:00Z')).toBe('2026-03-07T01:30:00.000Z');
+    expect(next(mondayAndSaturday, '2026-03-07T12:00:00Z')).toBe('2026-03-09T01:30:00.000Z');
+    expect(next({ ...sunday, subdayType: 8, subdayInterval: 12, startTime: 0 }, '2026-03-08T10:00:00Z')).toBe(
+      '2026-03-08T12:00:00.000Z',
+    );
+    expect(next({ ...sunday, endDate: 20_260_307 }, '2026-03-05T00:00:00Z')).toBeUndefined();
+  });
+
   it('of a schedule for once comes once', () => {
     expect(next({ frequencyType: 1 }, '2026-03-01T01:00:00Z')).toBe('2026-03-01T01:30:00.000Z');
     expect(next({ frequencyType: 1 }, '2026-03-01T01:30:00Z')).toBeUndefined();
@@ -62,7 +79,10 @@ describe('the next run', () => {
 
 describe('a schedule', () => {
   it.each([
-    [{ frequencyType: 8 }, 'a schedule of freq_type 8'],
+    [{ frequencyType: 16 }, 'a schedule of freq_type 16'],
+    [{ frequencyType: 8, recurrenceFactor: 2 }, 'a weekly schedule with freq_recurrence_factor 2'],
+    [{ frequencyType: 8, frequencyInterval: 128, recurrenceFactor: 1 }, 'a weekly schedule with freq_interval 128'],
+    [{ frequencyInterval: 0 }, 'a daily schedule with freq_interval 0'],
     [{ subdayType: 3 }, 'a schedule of freq_subday_type 3'],
     [{ subdayType: 4, subdayInterval: 0 }, 'a schedule with freq_subday_interval 0'],
     [{ startDate: 20_260_231 }, 'a schedule date that is not yyyymmdd'],

@@ -1,6 +1,7 @@
 /**
- * When a schedule is due: freq_type 1 (once) and 4 (every freq_interval days), the latter at a time of day or every so many seconds, minutes or
- * hours between two times of day (documentation of sysschedules and sp_add_schedule). Pure; times are the instance's own.
+ * When a schedule is due: freq_type 1 (once), 4 (every freq_interval days) and 8 (every week on the days of freq_interval), the latter two at a
+ * time of day or every so many seconds, minutes or hours between two times of day (documentation of sysschedules and sp_add_schedule). Pure; times
+ * are the instance's own.
  */
 
 export type Schedule = {
@@ -8,6 +9,8 @@ export type Schedule = {
   readonly frequencyInterval: number;
   readonly subdayType: number;
   readonly subdayInterval: number;
+  /** Of a weekly one: weeks between two. */
+  readonly recurrenceFactor: number;
   /** yyyymmdd */
   readonly startDate: number;
   readonly endDate: number;
@@ -16,17 +19,27 @@ export type Schedule = {
   readonly endTime: number;
 };
 
+const daily = 4;
+const weekly = 8;
 const dayMs = 86_400_000;
 const unitMs: Readonly<Record<number, number>> = { 2: 1000, 4: 60_000, 8: 3_600_000 };
 
 /** What keeps the stand-in from following this schedule; undefined: nothing. */
 export function strangeness(schedule: Schedule): string | undefined {
-  const { frequencyType, frequencyInterval, subdayType, subdayInterval, startTime, endTime } = schedule;
-  if (frequencyType !== 1 && frequencyType !== 4) return `a schedule of freq_type ${frequencyType}`;
+  const { frequencyType, frequencyInterval, subdayType, subdayInterval, recurrenceFactor, startTime, endTime } =
+    schedule;
+  if (![1, daily, weekly].includes(frequencyType)) return `a schedule of freq_type ${frequencyType}`;
   if (!isDate(schedule.startDate) || !isDate(schedule.endDate)) return 'a schedule date that is not yyyymmdd';
   if (!isTime(startTime) || !isTime(endTime)) return 'a schedule time that is not hhmmss';
   if (frequencyType === 1) return undefined;
-  if (frequencyInterval < 1) return `a daily schedule with freq_interval ${frequencyInterval}`;
+  if (frequencyType === daily && frequencyInterval < 1)
+    return `a daily schedule with freq_interval ${frequencyInterval}`;
+  if (frequencyType === weekly) {
+    if (frequencyInterval < 1 || frequencyInterval > 127)
+      return `a weekly schedule with freq_interval ${frequencyInterval}`;
+    // From which week every other one counts is not said.
+    if (recurrenceFactor !== 1) return `a weekly schedule with freq_recurrence_factor ${recurrenceFactor}`;
+  }
   if (subdayType === 1) return undefined;
   if (unitMs[subdayType] === undefined) return `a schedule of freq_subday_type ${subdayType}`;
   if (subdayInterval < 1) return `a schedule with freq_subday_interval ${subdayInterval}`;
@@ -40,15 +53,22 @@ export function nextRun(schedule: Schedule, moment: Date): Date | undefined {
   const startMs = timeOf(schedule.startTime);
   const after = moment.getTime();
   if (schedule.frequencyType === 1) return firstDay + startMs > after ? new Date(firstDay + startMs) : undefined;
-  const every = schedule.frequencyInterval * dayMs;
-  const passed = Math.max(0, Math.floor((after - firstDay) / every));
   const lastDay = dayOf(schedule.endDate);
-  // The day that `moment` lies in may have no run left; the next one always has.
-  for (const day of [firstDay + passed * every, firstDay + (passed + 1) * every]) {
+  for (const day of daysFrom(schedule, firstDay, after)) {
     const run = day > lastDay ? undefined : nextWithinDay(schedule, day, after);
     if (run !== undefined) return new Date(run);
   }
   return undefined;
+}
+
+/** Days that it runs on, from the one that `after` lies in or follows: that one may have no run left, so there is always one more. */
+function daysFrom({ frequencyType, frequencyInterval }: Schedule, firstDay: number, after: number): readonly number[] {
+  const every = frequencyType === weekly ? dayMs : frequencyInterval * dayMs;
+  const passed = firstDay + Math.max(0, Math.floor((after - firstDay) / every)) * every;
+  if (frequencyType === daily) return [passed, passed + every];
+  // Sunday is 1, Monday 2, … Saturday 64; the same weekday once more, for a single one that is today.
+  const week = Array.from({ length: 8 }, (_, days) => passed + days * dayMs);
+  return week.filter(day => (frequencyInterval & (1 << new Date(day).getUTCDay())) !== 0);
 }
 
 function nextWithinDay(schedule: Schedule, day: number, after: number): number | undefined {
