@@ -76,8 +76,13 @@ async function endWhenReady(
     await job.stop();
     await beforeTheEnd(mayRun);
   }
+  if (ending.mode === 'PLANNED') {
+    // The switch takes one mark more: it too wants work of every database since the one before.
+    await job.stop();
+    await mayRun();
+  }
   over.abort();
-  if (ending.dead.length === 0) return;
+  if (ending.mode === 'PLANNED') return;
   await estate.killPrimaries(ending.dead);
   if (!ending.shareLost) return;
   await estate.loseShare();
