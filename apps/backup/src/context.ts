@@ -1,5 +1,5 @@
 import type { BackupFileId, BackupSetId, GroupId, RecoveryPointId } from '@holdfast/domain';
-import type { OperationContext } from '@holdfast/service/graphql';
+import { type OperationContext, rowLoader } from '@holdfast/service/graphql';
 import type { HostDependencies } from '@holdfast/service/host';
 import { findHolds, type SourceHold } from '@holdfast/service/source-hold';
 import DataLoader from 'dataloader';
@@ -40,14 +40,6 @@ export function backupContext(
   { store, clock, env }: Dependencies,
   observeEveryMs: number,
 ): BackupContext {
-  const loader = <Key extends string, Row>(
-    find: (ids: readonly Key[]) => Promise<readonly Row[]>,
-    keyOf: (row: Row) => Key,
-  ) =>
-    new DataLoader<Key, Row | undefined>(async ids => {
-      const found = new Map((await find(ids)).map(row => [keyOf(row), row]));
-      return ids.map(id => found.get(id));
-    });
   return {
     ...operation,
     store,
@@ -55,27 +47,27 @@ export function backupContext(
     env,
     withJobControl,
     observeEveryMs,
-    sets: loader(
+    sets: rowLoader(
       ids => store.read(db => findSets(db, ids)),
       set => set.setId,
     ),
-    files: loader(
+    files: rowLoader(
       ids => store.read(db => findFiles(db, ids)),
       file => file.fileId,
     ),
-    points: loader(
+    points: rowLoader(
       ids => store.read(db => findPoints(db, ids)),
       point => point.recoveryPointId,
     ),
-    looks: loader(
+    looks: rowLoader(
       ids => store.read(db => findLooks(db, ids)),
       look => look.groupId,
     ),
-    holds: loader(
+    holds: rowLoader(
       ids => store.read(db => findHolds(db, ids)),
       hold => hold.groupId,
     ),
-    jobs: loader(
+    jobs: rowLoader(
       ids => store.read(db => findJobs(db, ids)),
       job => job.groupId,
     ),

@@ -7,6 +7,7 @@ import {
   pageArguments,
   requireId,
   requireRead,
+  rowLoader,
   scalarResolvers,
 } from '@holdfast/service/graphql';
 import { findHolds, holdMessage } from '@holdfast/service/source-hold';
@@ -46,21 +47,15 @@ export type InventoryContext = OperationContext & {
 
 export function inventoryContext(operation: OperationContext, dependencies: InventoryDependencies): InventoryContext {
   const { store } = dependencies;
-  const loader = <Key extends string, Row extends { readonly id: Key }>(
-    find: (ids: readonly Key[]) => Promise<readonly Row[]>,
-  ) =>
-    new DataLoader<Key, Row | undefined>(async ids => {
-      const found = await find(ids);
-      return ids.map(id => found.find(row => row.id === id));
-    });
+  const byId = <Key extends string>({ id }: { readonly id: Key }): Key => id;
   return {
     ...operation,
     dependencies,
     store,
-    groups: loader<GroupId, Group>(ids => store.read(db => findGroups(db, ids))),
-    instances: loader<InstanceId, Instance>(ids => store.read(db => findInstances(db, ids))),
-    databases: loader<DatabaseId, GroupDatabase>(ids => store.read(db => findDatabases(db, ids))),
-    computers: loader<string, GroupComputer>(ids => store.read(db => findComputers(db, ids))),
+    groups: rowLoader<GroupId, Group>(ids => store.read(db => findGroups(db, ids)), byId),
+    instances: rowLoader<InstanceId, Instance>(ids => store.read(db => findInstances(db, ids)), byId),
+    databases: rowLoader<DatabaseId, GroupDatabase>(ids => store.read(db => findDatabases(db, ids)), byId),
+    computers: rowLoader<string, GroupComputer>(ids => store.read(db => findComputers(db, ids)), byId),
     groupsLeftAlone: new DataLoader(async ids => {
       const found = await store.read(db => findHolds(db, ids));
       return ids.map(id => {
