@@ -1,5 +1,9 @@
-/** What to make of a failing store. `constraint` is the caller's to handle; the others are the operator's. */
-export type StoreErrorClass = 'busy' | 'full' | 'read-only' | 'corrupt' | 'cannot-open' | 'constraint' | 'other';
+/**
+ * What to make of a failing store. `constraint` is the caller's to handle; `superseded` says that a newer leader has the store: nothing of
+ * the caller's was or will be committed, its process is to end; the others are the operator's.
+ */
+export type StoreErrorClass =
+  'busy' | 'full' | 'read-only' | 'corrupt' | 'cannot-open' | 'constraint' | 'superseded' | 'other';
 
 export class StoreError extends Error {
   readonly kind: StoreErrorClass;

@@ -1,5 +1,7 @@
 export type { StoreDialect } from './dialect.ts';
 export { StoreError, type StoreErrorClass } from './errors.ts';
+export type { Holder } from './claim.ts';
+export { readFence } from './fence.ts';
 export { acquireLease, tryAcquireLease, type Lease } from './lease.ts';
 export { loadMigrations, migrate, MigrationError, type Migration, type MigrationSource } from './migrate.ts';
-export { openStore, type Reader, type Store, type Transactor } from './store.ts';
+export { openLedStore, openStore, type Reader, type Store, type Transactor } from './store.ts';

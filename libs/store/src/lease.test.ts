@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
@@ -10,7 +10,7 @@ let file: string;
 const children: ChildProcess[] = [];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-lease-'));
-  file = join(folder, 'test.lease.db');
+  file = join(folder, 'test.lease');
 });
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
@@ -67,7 +67,38 @@ it('stops waiting when told to', async () => {
   lease?.release();
 });
 
-it('refuses to start the count again when the token cannot be read', () => {
-  writeFileSync(`${file}.token`, 'garbage');
-  expect(() => tryAcquireLease({ file })).toThrow('fencing token');
+it('goes on above the floor, and above claims that nobody wrote whole', () => {
+  writeFileSync(`${file}-7.json`, '');
+  const lease = tryAcquireLease({ file });
+  expect(lease?.fencingToken).toBe(8);
+  lease?.release();
+  const higher = tryAcquireLease({ file, floor: 20 });
+  expect(higher?.fencingToken).toBe(21);
+  higher?.release();
 });
+
+it('goes on above the token of a data folder without claims, and starts no count again when that cannot be read', () => {
+  writeFileSync(`${file}.db.token`, 'garbage');
+  expect(() => tryAcquireLease({ file })).toThrow('fencing token');
+  writeFileSync(`${file}.db.token`, '41\n');
+  const lease = tryAcquireLease({ file });
+  expect(lease?.fencingToken).toBe(42);
+  lease?.release();
+});
+
+it('is lost when a newer claim is there or its own is gone, and says so once', () => {
+  for (const overtake of [() => writeFileSync(`${file}-99.json`, ''), () => readdirSync(folder).forEach(remove)]) {
+    const lease = tryAcquireLease({ file });
+    let told = 0;
+    lease?.lost.addEventListener('abort', () => (told += 1));
+    expect(lease?.held()).toBe(true);
+    overtake();
+    expect([lease?.held(), lease?.held(), told]).toEqual([false, false, 1]);
+    expect(lease?.lost.reason).toMatchObject({ kind: 'superseded' });
+    lease?.release();
+  }
+});
+
+function remove(name: string): void {
+  rmSync(join(folder, name));
+}

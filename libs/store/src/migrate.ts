@@ -50,10 +50,13 @@ export async function migrate<DB>(
   clock: () => number = Date.now,
 ): Promise<void> {
   const db = (store as MigratableStore<DB>).database as unknown as Kysely<MigrationTables>;
-  await sql`create table if not exists schema_migration (
-    source text not null, number integer not null, name text not null, sha256 text not null, applied_at text not null,
-    primary key (source, number)
-  ) strict`.execute(db);
+  // In a transaction like every write, so that a leader that was replaced does not even do this.
+  await db.transaction().execute(tx =>
+    sql`create table if not exists schema_migration (
+      source text not null, number integer not null, name text not null, sha256 text not null, applied_at text not null,
+      primary key (source, number)
+    ) strict`.execute(tx),
+  );
   for (const { source, migrations } of sources) {
     const applied = await db
       .selectFrom('schema_migration')

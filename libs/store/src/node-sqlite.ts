@@ -11,6 +11,8 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { StoreError, storeError } from './errors.ts';
+import { selectFence, superseded } from './fence.ts';
+import type { Lease } from './lease.ts';
 
 const maxCachedStatements = 256;
 const retryMs = 10;
@@ -19,12 +21,12 @@ const busyLimitMs = 5_000;
 /**
  * Kysely over node:sqlite: one connection, handed out in the order it was asked for. `begin immediate`, because a deferred transaction
  * that reads first and writes later meets SQLITE_BUSY whatever the timeout. WAL with synchronous=full: what a caller was told is
- * committed must survive a power cut, not only a kill.
+ * committed must survive a power cut, not only a kill. With a lease, every transaction asks first whether its holder still leads.
  */
-export function nodeSqliteDialect(file: string): Dialect {
+export function nodeSqliteDialect(file: string, lease?: Lease): Dialect {
   return {
     createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new NodeSqliteDriver(file),
+    createDriver: () => new NodeSqliteDriver(file, lease),
     createIntrospector: db => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
@@ -32,12 +34,14 @@ export function nodeSqliteDialect(file: string): Dialect {
 
 class NodeSqliteDriver implements Driver {
   readonly #file: string;
+  readonly #lease: Lease | undefined;
   #connection: Connection | undefined;
   #tail: Promise<undefined> = Promise.resolve(undefined);
   #free: (() => void) | undefined;
 
-  constructor(file: string) {
+  constructor(file: string, lease: Lease | undefined) {
     this.#file = file;
+    this.#lease = lease;
   }
 
   async init(): Promise<void> {
@@ -65,12 +69,24 @@ class NodeSqliteDriver implements Driver {
     for (let waitedMs = 0; ; waitedMs += retryMs) {
       try {
         this.#run('begin immediate');
-        this.#connection?.enterTransaction();
-        return;
+        break;
       } catch (error) {
         if (!(error instanceof StoreError) || error.kind !== 'busy' || waitedMs >= busyLimitMs) throw error;
       }
       await setTimeout(retryMs);
+    }
+    this.#requireLead();
+    this.#connection?.enterTransaction();
+  }
+
+  /** With the write lock in hand the row cannot change any more: who leads now leads at the commit. */
+  #requireLead(): void {
+    if (this.#lease === undefined) return;
+    try {
+      requireLead(this.#lease, this.#connection?.fencingToken());
+    } catch (error) {
+      this.#run('rollback');
+      throw storeError(error, 'The store could not be asked who leads it');
     }
   }
 
@@ -107,10 +123,17 @@ class NodeSqliteDriver implements Driver {
 class Connection implements DatabaseConnection {
   readonly db: DatabaseSync;
   readonly #statements = new Map<string, { statement: StatementSync; reads: boolean }>();
+  #fence: StatementSync | undefined;
   #inTransaction = false;
 
   constructor(db: DatabaseSync) {
     this.db = db;
+  }
+
+  /** Of the newest leader that took this store over. */
+  fencingToken(): number {
+    this.#fence ??= this.db.prepare(selectFence);
+    return Number(this.#fence.get()?.['fencing_token']);
   }
 
   enterTransaction(): void {
@@ -158,6 +181,13 @@ class Connection implements DatabaseConnection {
     this.#statements.set(text, made);
     return made;
   }
+}
+
+function requireLead(lease: Lease, token: number | undefined): void {
+  if (token === lease.fencingToken) return;
+  const reason = superseded(lease, `token ${String(token)} has taken it over`);
+  lease.lose(reason);
+  throw reason;
 }
 
 /** node:sqlite reads a leading object as named parameters and stores NULL without a word: only plain values pass. */

@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Kysely } from 'kysely';
 import { sqliteDialect, type StoreDialect } from './dialect.ts';
+import { type FenceOptions, raiseFence } from './fence.ts';
+import type { Lease } from './lease.ts';
 import { nodeSqliteDialect } from './node-sqlite.ts';
 
 /** Can select and nothing else. What one `read` sees is one state of the store. */
@@ -29,7 +31,16 @@ export interface MigratableStore<DB> extends Store<DB> {
   readonly database: Kysely<DB>;
 }
 
-/** @throws StoreError `cannot-open`, `corrupt` … at the first use. */
+/**
+ * Takes the store over for the lease's holder: waits for whoever has it locked (`FenceOptions`), then answers a store whose every
+ * transaction throws StoreError `superseded`, and ends the lease, once a newer leader has taken it over. Reads go on.
+ */
+export async function openLedStore<DB>(options: FenceOptions): Promise<Store<DB>> {
+  await raiseFence(options);
+  return new SqliteStore<DB>(options.file, options.lease);
+}
+
+/** A store that only this process has: no leader is asked for. @throws StoreError `cannot-open`, `corrupt` … at the first use. */
 export function openStore<DB>(options: { readonly file: string }): Store<DB> {
   return new SqliteStore<DB>(options.file);
 }
@@ -41,8 +52,8 @@ class SqliteStore<DB> implements MigratableStore<DB> {
   readonly #listeners = new Set<() => void>();
   readonly #working = new AsyncLocalStorage<Work>();
 
-  constructor(file: string) {
-    this.database = new Kysely<DB>({ dialect: nodeSqliteDialect(file) });
+  constructor(file: string, lease?: Lease) {
+    this.database = new Kysely<DB>({ dialect: nodeSqliteDialect(file, lease) });
   }
 
   read<T>(work: (db: Reader<DB>) => Promise<T>): Promise<T> {
