@@ -2,9 +2,9 @@ import { readStartConfig } from './config.ts';
 import { untilAskedToEnd } from './end.ts';
 import { start } from './start.ts';
 
-/** `npm start`: until Ctrl-C, or until the sample estate ends by itself. */
+/** `npm start` and, with `--cluster`, `npm run start:cluster`: until Ctrl-C, or until the sample estate ends by itself. */
 async function main(): Promise<void> {
-  const config = readStartConfig(process.argv.slice(2));
+  const config = readStartConfig(process.argv.slice(2), process.env);
   const asked = untilAskedToEnd({ env: process.env });
   const starting = start(config, line => console.error(line));
   starting.catch(() => undefined);

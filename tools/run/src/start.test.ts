@@ -28,7 +28,16 @@ describe('readStartConfig', () => {
       estate: 'none',
       port: 0,
       dataFolder: folder,
+      shape: 'one-process',
+      brokers: undefined,
     });
+    expect(readStartConfig(['--cluster'], { KAFKA_BROKERS: 'a.example:9092, [::1]:9093' })).toMatchObject({
+      shape: 'cluster',
+      brokers: 'a.example:9092,[::1]:9093',
+    });
+    expect(() => readStartConfig(['--cluster'], { KAFKA_BROKERS: 'a:9092,b' })).toThrow('"b" is none');
+    // Of no interest to who does not use it.
+    expect(readStartConfig([], { KAFKA_BROKERS: 'nonsense' })).toMatchObject({ brokers: undefined });
     expect(() => readStartConfig(['--port', '65536'])).toThrow('--port is a number from 0 to 65535, not "65536".');
     expect(() => readStartConfig(['--estate', 'real'])).toThrow('--estate is demo or none');
     expect(() => readStartConfig(['--prot', '1'])).toThrow('--prot');
@@ -48,7 +57,7 @@ describe('curlLine', () => {
 });
 
 describe('greetingOf', () => {
-  const config = { dataFolder: 'here', estate: 'demo', port: undefined } as const;
+  const config = readStartConfig(['--data', 'here']);
 
   it('gives the address, the token, three commands and how to stop', () => {
     const ready = { url: 'http://h/graphql', token: 'secret', sample: { groupId: 'g', standbyId: 's' } };

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import { programs, type StartConfig } from './config.ts';
+import type { StartConfig } from './config.ts';
 import { curlLine } from './curl.ts';
+import { startHoldfast } from './holdfast.ts';
 import { type LogFiles, openLogFiles } from './log-files.ts';
 import { renderExit, type RunningProcess, startProcess } from './process.ts';
-import { supervise } from './supervised.ts';
+import { programs } from './programs.ts';
 
 export type Started = {
   /** What to tell the person who started it. */
@@ -16,7 +17,7 @@ export type Started = {
 
 /** What `npm start` does: the estate, Holdfast, and the estate put under its protection; what it finds in the data folder it goes on with. */
 export async function start(config: StartConfig, say: (line: string) => void): Promise<Started> {
-  const { dataFolder, estate, port } = config;
+  const { dataFolder, estate } = config;
   const logs = openLogFiles(dataFolder);
   const log = (line: string): void => logs.write(line);
   const running: { stop(): Promise<unknown> }[] = [];
@@ -36,15 +37,13 @@ export async function start(config: StartConfig, say: (line: string) => void): P
       failed.catch(() => undefined);
     }
     say('Starting Holdfast …');
-    const holdfast = await startHoldfast(dataFolder, port, log);
-    const { url, token } = announced(holdfast);
-    // Where it answers has been told to people, so it answers there again.
-    const startAgain = (): Promise<RunningProcess> => startHoldfast(dataFolder, Number(new URL(url).port), log);
     const tell = (line: string): void => {
       say(line);
       log(line);
     };
-    running.push(supervise(holdfast, { startAgain, say: tell }));
+    const holdfast = await startHoldfast(config, { say: tell, log });
+    running.push(holdfast);
+    const { url, token } = holdfast;
     let sample: Sample | undefined;
     if (estate === 'demo') {
       say('Registering the sample group and its standby …');
@@ -55,22 +54,6 @@ export async function start(config: StartConfig, say: (line: string) => void): P
     await stop();
     throw error;
   }
-}
-
-function startHoldfast(dataFolder: string, port: number | undefined, log: LogFiles['write']): Promise<RunningProcess> {
-  return startProcess({
-    name: 'all-in-one',
-    main: programs.allInOne,
-    args: ['--data', dataFolder, ...(port === undefined ? [] : ['--port', String(port)])],
-    readyUrl: ({ url }) => new URL('/readyz', String(url)).href,
-    log,
-  });
-}
-
-function announced({ announcement }: RunningProcess): { url: string; token: string | undefined } {
-  const { url, token } = announcement;
-  if (typeof url !== 'string') throw new Error('all-in-one announced no address.');
-  return { url, token: typeof token === 'string' ? token : undefined };
 }
 
 /** Over the gateway, by a process of its own that ends when it is done; what is registered already stays. */
