@@ -22,7 +22,7 @@ export type EventStamp = {
 
 export const eventContentType = 'application/cloudevents+json; charset=utf-8';
 
-const envelope = z.object({
+export const eventEnvelope = z.object({
   specversion: z.literal('1.0'),
   id: z.string().min(1),
   source: z.string().min(1),
@@ -36,7 +36,7 @@ const envelope = z.object({
   traceparent: z.string().optional(),
 });
 /** A CloudEvents 1.0 context, extensions partitionkey, sequence and traceparent included. */
-export type EventEnvelope = z.infer<typeof envelope>;
+export type EventEnvelope = z.infer<typeof eventEnvelope>;
 export type RenderedEvent = EventEnvelope & { readonly data: unknown };
 
 export type ParsedEvent<Payload> =
@@ -77,7 +77,7 @@ export function renderEvent<Payload>(
 
 /** Unknown fields are dropped, so that a publisher may add some. An event that cannot be read is a value, not an exception. */
 export function parseEvent<Payload>(contract: EventDefinition<Payload>, value: unknown): ParsedEvent<Payload> {
-  const context = envelope.safeParse(value);
+  const context = eventEnvelope.safeParse(value);
   if (!context.success) return { ok: false, problem: `not a CloudEvent of ours: ${context.error.message}` };
   if (context.data.type !== contract.type)
     return { ok: false, problem: `the type is ${context.data.type}, not ${contract.type}` };

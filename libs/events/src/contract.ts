@@ -1,10 +1,14 @@
 import { z } from 'zod';
 
+export type Audience = 'public' | 'internal' | 'dead-letter';
+
 /** One event type: its name, its topic, what it carries and by what it is kept in order. */
 export type EventContract<Payload = unknown> = {
   /** `io.holdfast.<service>.<noun>.<pastTense>.v<n>` */
   readonly type: string;
   readonly topic: string;
+  /** `public`: integration jobs get it. `internal` events carry addresses and credential references, `dead-letter` may quote one. */
+  readonly audience: Audience;
   readonly schema: z.ZodType<Payload>;
   /** The partition key: group id, or instance id for an instance in no group. Events of one key stay in order. */
   readonly key: (payload: Payload) => string;
@@ -17,16 +21,16 @@ export type PayloadOf<Contract> = Contract extends EventContract<infer Payload> 
 export function contract<Shape extends z.ZodType>(definition: {
   service: 'inventory' | 'backup' | 'shipping' | 'restore';
   name: `${string}.${string}.v${number}`;
-  /** Internal events carry addresses and credential references; integration jobs do not get their topic. */
-  audience?: 'internal';
+  audience?: Audience;
   schema: Shape;
   key: (payload: z.infer<Shape>) => string;
   subject: (payload: z.infer<Shape>) => string;
 }): EventContract<z.infer<Shape>> {
-  const { service, name, audience, schema, key, subject } = definition;
+  const { service, name, audience = 'public', schema, key, subject } = definition;
   return {
     type: `io.holdfast.${service}.${name}`,
-    topic: audience === 'internal' ? 'holdfast.internal.v1' : `holdfast.${service}.v1`,
+    topic: `holdfast.${audience === 'public' ? service : audience}.v1`,
+    audience,
     schema: schema as unknown as z.ZodType<z.infer<Shape>>,
     key,
     subject,

@@ -11,6 +11,7 @@ export {
   type RenderedEvent,
 } from './codec.ts';
 export type { EventContract, PayloadOf } from './contract.ts';
+export { parkedByBackup, parkedByInventory, parkedByRestore, parkedByShipping } from './dead-letter.ts';
 export { groupObserved, instanceAddressed, jobsObserved, loginsObserved, sqlInstanceRegistered } from './inventory.ts';
 export { executionChanged, standbyClaimed, standbyReleased } from './restore.ts';
 export { fileCopied, standbyChanged, standbyState, standbyYielded, streamMoved } from './shipping.ts';

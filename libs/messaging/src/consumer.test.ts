@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Migration, StoreError, type Transactor } from '@holdfast/store';
 import { temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
-import type { Bus } from './bus.ts';
+import type { Batch, Bus, SubscribeOptions } from './bus.ts';
 import { type Consumer, createConsumer } from './consumer.ts';
 import { createEmbeddedBus } from './embedded.ts';
+import type { ParkedEvent } from './parked.ts';
 import { on, type Reaction } from './reaction.ts';
+import { createRelay } from './relay.ts';
 import { messagingMigrations, type MessagingTables } from './tables.ts';
 import { type Counted, countedOn, plainCodec, testPublisher, type TestPublisher, until } from './testing/counted.ts';
 
@@ -133,7 +135,7 @@ describe('a consumer', () => {
     expect(letter).toMatchObject({ topic: 't', key: 'a', attempts: 3 });
     expect(letter?.reason).toBe('Error: cannot; because Error: the deeper reason');
     expect(JSON.parse(letter?.body ?? '')).toMatchObject({ data: { key: 'a', n: 1 } });
-    expect(await consumer.stats()).toEqual({ lag: 0, deadLetters: 1 });
+    expect(await consumer.stats()).toMatchObject({ lag: 0, deadLetters: 1, appliedTotal: 2, failing: 0 });
     const { ok, detail } = await consumer.check();
     expect({ ok, detail }).toMatchObject({ ok: false, detail: expect.stringContaining('the deeper reason') });
   });
@@ -153,7 +155,7 @@ describe('a consumer', () => {
     await publisher.publish({ key: 'a', n: 0 });
     await until(async () => !(await consumer.check()).ok);
     expect((await consumer.check()).detail).toMatch(/^test\.thing\.counted\.v1 \S+ failed 1 times: Error: no luck$/);
-    expect(await consumer.stats()).toEqual({ lag: 1, deadLetters: 0 });
+    expect(await consumer.stats()).toMatchObject({ lag: 1, deadLetters: 0, failing: 1 });
   });
 
   it('parks nothing while its store fails: the event waits', async () => {
@@ -186,6 +188,35 @@ describe('a consumer', () => {
     await caughtUp(consumer);
     expect(await seen()).toEqual([]);
     expect(await consumer.check()).toEqual({ ok: true, detail: 'ok' });
+  });
+
+  it('does once, whatever is rebuilt, what is no projection; what was parked is done by the rebuild', async () => {
+    const done: string[] = [];
+    let isBroken = true;
+    const consumer = await start([
+      on(
+        countedOn('t'),
+        async (tx: Transactor<Tables>, payload) => {
+          if (payload.n === 2 && isBroken) throw new Error('broken');
+          done.push(`a${payload.n}`);
+          await record(tx, payload);
+        },
+        record,
+      ),
+    ]);
+    await publisher.publish(...inOrder(4));
+    await until(async () => (await consumer.deadLetters()).length === 1 && (await seen()).length === 3, seen);
+    done.length = 0;
+    isBroken = false;
+    for (const expected of [['a2'], []]) {
+      await consumer.rebuild(async tx => {
+        await tx.deleteFrom('effect').execute();
+      });
+      await caughtUp(consumer);
+      expect(await seen()).toEqual(['a0', 'a1', 'a2', 'a3']);
+      expect(done.splice(0)).toEqual(expected);
+    }
+    expect(await consumer.deadLetters()).toEqual([]);
   });
 
   it('rebuilds a projection from the first event', async () => {
@@ -249,6 +280,140 @@ describe('a consumer', () => {
     await publisher.publish({ key: 'a', n: 0 });
     await until(async () => (await consumer.stats()).deadLetters === 1);
     expect(await consumer.deadLetters()).toMatchObject([{ attempts: 3, reason: 'Error: at once' }]);
+  });
+
+  it('names events of a newer version until it knows them and was rebuilt, and goes on meanwhile', async () => {
+    const newer = countedOn('t', 'test.thing.counted.v2');
+    const consumer = await start([on(countedOn('t'), record)]);
+    const { outbox, temporary: source } = publisher;
+    for (const n of [0, 1]) await source.store.transaction(tx => outbox.append(tx, newer, { key: 'a', n }));
+    await publisher.publish({ key: 'a', n: 2 });
+    await until(async () => (await seen()).length === 1);
+    expect(await consumer.check()).toMatchObject({
+      ok: false,
+      detail: expect.stringMatching(
+        /^2 of test\.thing\.counted\.v2 were passed over, first \S+: a newer version: upgrade/,
+      ),
+    });
+    await consumer.stop();
+    const upgraded = await start([on(countedOn('t'), record), on(newer, record)]);
+    expect((await upgraded.check()).detail).toContain('it is known now: rebuild this consumer');
+    await upgraded.rebuild(async tx => {
+      await tx.deleteFrom('effect').execute();
+    });
+    await until(async () => (await seen()).length === 3);
+    expect(await upgraded.check()).toEqual({ ok: true, detail: 'ok' });
+  });
+
+  it('takes the events around one that fails, each once and in order', async () => {
+    const attempts = new Map<number, number>();
+    const consumer = await start([
+      on(countedOn('t'), async (tx: Transactor<Tables>, payload) => {
+        attempts.set(payload.n, (attempts.get(payload.n) ?? 0) + 1);
+        await record(tx, payload);
+        if (payload.n === 5) throw new Error('cannot');
+      }),
+    ]);
+    await publisher.temporary.store.transaction(async tx => {
+      for (const event of inOrder(10)) await publisher.outbox.append(tx, countedOn('t'), event);
+    });
+    await caughtUp(consumer);
+    expect(await seen()).toEqual([0, 1, 2, 3, 4, 6, 7, 8, 9].map(n => `a${n}`));
+    expect(attempts.get(5)).toBe(3);
+    expect(await consumer.stats()).toMatchObject({ appliedTotal: 9, deadLetters: 1 });
+  });
+
+  it('tells others what it parked, cut to a size that fits, and never tells a dead letter of a dead letter', async () => {
+    const any = { safeParse: (data: unknown) => ({ success: true as const, data: data as never }) };
+    const contract = {
+      type: 'test.event.parked.v1',
+      topic: 'dead',
+      schema: any,
+      key: ({ key }: ParkedEvent) => key,
+      subject: ({ eventId }: ParkedEvent) => eventId,
+    };
+    const deadLetters = { outbox: publisher.outbox, contract };
+    const wild = { ...countedOn('t'), schema: any };
+    const consumer = createConsumer<Tables>({
+      store: temporary.store,
+      bus,
+      name: 'test.parking',
+      codec: plainCodec,
+      subscriptions: [on(countedOn('t'), record), on(countedOn('dead', 'test.event.parked.v1'), record)],
+      clock: () => Date.parse('2026-11-21T00:00:00Z'),
+      deadLetters,
+    });
+    consumers.push(consumer);
+    const own = createRelay({ store: temporary.store, bus, service: 'own', publishes: [contract], clock: Date.now });
+    await own.start();
+    await consumer.start();
+    const { outbox, temporary: source } = publisher;
+    const bodies = ['short', '\u0001'.repeat(150_000), 'é'.repeat(200_000)];
+    for (const body of bodies)
+      await source.store.transaction(tx => outbox.append(tx, wild, { key: 'a', body } as never));
+    // Three events, and the three dead letters, which this consumer cannot read either.
+    await until(async () => (await consumer.stats()).deadLetters === 6);
+    const told = await temporary.store.read(db => db.selectFrom('outbox').selectAll().orderBy('seq').execute());
+    expect(told.map(({ topic }) => topic)).toEqual(['dead', 'dead', 'dead']);
+    const parked = told.map(({ body }) => (JSON.parse(body) as { data: ParkedEvent }).data);
+    expect(parked[0]).toMatchObject({
+      consumer: 'test.parking',
+      topic: 't',
+      key: 'a',
+      reason: 'no Counted',
+      attempts: 1,
+      parkedAt: '2026-11-21T00:00:00.000Z',
+      bodyCut: false,
+    });
+    expect(JSON.parse(parked[0]?.body ?? '')).toMatchObject({ data: { body: 'short' } });
+    expect(parked.map(({ bodyCut }) => bodyCut)).toEqual([false, true, true]);
+    expect(parked[2]?.bodyBytes).toBeGreaterThan(400_000);
+    expect(Buffer.byteLength(parked[2]?.body ?? '')).toBeLessThanOrEqual(262_144);
+    expect(parked[2]?.body).not.toContain('\ufffd');
+    for (const { body } of told) expect(Buffer.byteLength(body)).toBeLessThan(600_000);
+    await own.stop();
+  });
+
+  it('refuses a batch of somebody who was overtaken, and one that would leave a gap', async () => {
+    let deliver: SubscribeOptions['deliver'] | undefined;
+    const hearing: Bus = {
+      ...bus,
+      subscribe: async options => {
+        ({ deliver } = options);
+        return { lag: async () => 0, problem: () => undefined, stop: async () => undefined };
+      },
+    };
+    const consumer = createConsumer<Tables>({
+      store: temporary.store,
+      bus: hearing,
+      name: 'test.fighting',
+      codec: plainCodec,
+      subscriptions: [on(countedOn('t'), record)],
+      clock: Date.now,
+    });
+    consumers.push(consumer);
+    await consumer.start();
+    const batch = (follows: string | undefined, ...ns: number[]): Batch => ({
+      topic: 't',
+      partition: '0@x',
+      follows,
+      records: ns.map(n => {
+        const id = `id-${n}`;
+        const event = { id, type: 'test.thing.counted.v1', partitionkey: 'a', data: { key: 'a', n } };
+        return { key: 'a', eventId: id, offset: String(n), value: JSON.stringify(event) };
+      }),
+    });
+    const { signal } = new AbortController();
+    const give = (given: Batch) => deliver!(given, signal);
+    await give(batch(undefined, 0, 1));
+    await give(batch('1', 2, 3));
+    await expect(give(batch(undefined, 0, 1))).rejects.toThrow('these events follow the start, the store is at 3');
+    await expect(give(batch('1', 2, 3, 4))).rejects.toThrow('these events follow 1, the store is at 3');
+    await expect(give(batch('5', 6))).rejects.toThrow('these events follow 5, the store is at 3');
+    // Two at once: one of them is taken.
+    const both = await Promise.allSettled([give(batch('3', 4)), give(batch('3', 4, 5))]);
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(await seen()).toEqual(['a0', 'a1', 'a2', 'a3', 'a4']);
   });
 
   it('refuses two subscriptions to one type', () => {

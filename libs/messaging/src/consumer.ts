@@ -1,10 +1,12 @@
 import type { Store, Transactor } from '@holdfast/store';
-import type { Bus, Subscription } from './bus.ts';
+import type { Batch, Bus, Subscription } from './bus.ts';
 import { Delivery, type Failing, type Retry } from './delivery.ts';
 import type { EventCodec } from './event.ts';
-import { createInbox, type DeadLetter } from './inbox.ts';
+import { createInbox, type DeadLetter, type NewerVersion } from './inbox.ts';
+import type { DeadLetterOutbox } from './parked.ts';
 import type { Reaction } from './reaction.ts';
 import type { MessagingTables } from './tables.ts';
+import { type EventTracing, traceIdsOnly } from './trace.ts';
 
 export type ConsumerOptions<DB extends MessagingTables> = {
   readonly store: Store<DB>;
@@ -16,12 +18,30 @@ export type ConsumerOptions<DB extends MessagingTables> = {
   readonly clock: () => number;
   /** How often and at what distance an `apply` that throws is repeated; 8 attempts over some 13 s when left out. */
   readonly retry?: Retry;
+  /** Where parked events are told to others, with the contract of this service; left out: they are in the store only. */
+  readonly deadLetters?: DeadLetterOutbox;
+  /** Where spans are recorded; left out: ids alone travel. */
+  readonly tracing?: EventTracing | undefined;
 };
 
 export type ConsumerStats = {
-  /** Events on the bus whose effect is not committed yet; those of unknown types count until they are passed over. */
-  readonly lag: number;
+  /**
+   * Events on the bus whose effect is not committed yet; those of unknown types count until they are passed over. Undefined while the bus
+   * does not answer.
+   */
+  readonly lag: number | undefined;
+  /** The totals count since the start of the process. */
+  readonly appliedTotal: number;
+  /** Recognised by the inbox. */
+  readonly duplicatesTotal: number;
+  /** Of unknown types and of newer versions. */
+  readonly passedOverTotal: number;
+  /** Of versions that this service does not know: passed over, of all times until a rebuild. */
+  readonly newerVersions: number;
+  /** Parked, until a rebuild. */
   readonly deadLetters: number;
+  /** Events that are being repeated just now. */
+  readonly failing: number;
 };
 
 /** A part of the service's lifecycle and one of its health checks. */
@@ -38,8 +58,9 @@ export type Consumer<DB> = {
 };
 
 /**
- * Invariant: inbox, effect and position are committed together, one event after the other, so that killed anywhere it resumes with the
- * first event whose effect is not there. An event that cannot be applied is repeated, then parked as a dead letter and shown as a failed
+ * Invariant: inbox, effects and position are committed together, event after event, and only while the position is the one that the events
+ * follow, so that killed anywhere it resumes with the first event whose effect is not there, and of two that fight over a partition one is
+ * refused. An event that cannot be applied is repeated, then parked as a dead letter and shown as a failed
  * check; the later ones of its key then follow, in order. While the store itself fails nothing is parked: the event waits.
  * @throws at creation when two subscriptions want the same type.
  */
@@ -48,15 +69,18 @@ export function createConsumer<DB extends MessagingTables>(options: ConsumerOpti
   const { retry = { attempts: 8, firstMs: 100, capMs: 5_000 } } = options;
   const topics = [...new Set(subscriptions.map(({ topic }) => topic))];
   const inbox = createInbox(store, name, clock);
-  const delivery = new Delivery({ store, inbox, codec, reactions: byType(subscriptions), retry });
+  const reactions = byType(subscriptions);
+  const { deadLetters, tracing = traceIdsOnly } = options;
+  const handling = { consumer: name, store, inbox, codec, reactions, retry, clock, deadLetters, tracing };
+  const delivery = new Delivery(handling);
   let stopping = new AbortController();
   let subscription: Subscription | undefined;
   let rebuilding: Promise<void> = Promise.resolve();
 
   const subscribe = async (): Promise<void> => {
     stopping = new AbortController();
-    const { signal } = stopping;
-    const deliver = (batch: Parameters<typeof delivery.deliver>[0]) => delivery.deliver(batch, signal);
+    const own = stopping.signal;
+    const deliver = (batch: Batch, signal: AbortSignal) => delivery.deliver(batch, AbortSignal.any([own, signal]));
     subscription = await bus.subscribe({ group: name, topics, position: inbox.position, deliver });
   };
   const unsubscribe = async (): Promise<void> => {
@@ -89,13 +113,22 @@ export function createConsumer<DB extends MessagingTables>(options: ConsumerOpti
       await unsubscribe();
     },
     check: async () => {
-      const problem = problemOf(delivery.failing(), await inbox.deadLetters(), subscription);
+      const passed = (await inbox.newerVersions()).map(newer => describeNewer(newer, reactions.has(newer.type)));
+      const problem = problemOf(delivery.failing(), await inbox.deadLetters(), passed, subscription);
       return problem === undefined ? { ok: true, detail: 'ok' } : { ok: false, detail: problem };
     },
-    stats: async () => ({
-      lag: (await subscription?.lag()) ?? 0,
-      deadLetters: (await inbox.deadLetters()).length,
-    }),
+    stats: async () => {
+      const { applied, duplicates, passedOver } = delivery.counts();
+      return {
+        lag: subscription === undefined ? 0 : await subscription.lag(),
+        appliedTotal: applied,
+        duplicatesTotal: duplicates,
+        passedOverTotal: passedOver,
+        newerVersions: (await inbox.newerVersions()).reduce((sum, { events }) => sum + events, 0),
+        deadLetters: (await inbox.deadLetters()).length,
+        failing: delivery.failing().length,
+      };
+    },
     deadLetters: inbox.deadLetters,
     rebuild: clear => {
       const rebuild = rebuilding.then(() => rebuildNow(clear));
@@ -114,9 +147,15 @@ function byType<DB>(subscriptions: readonly Reaction<DB>[]): Map<string, Reactio
   return reactions;
 }
 
+function describeNewer({ type, events, firstEventId }: NewerVersion, known: boolean): string {
+  const cure = known ? 'it is known now: rebuild this consumer' : 'a newer version: upgrade this service, then rebuild';
+  return `${events} of ${type} were passed over, first ${firstEventId}: ${cure}`;
+}
+
 function problemOf(
   failing: readonly Failing[],
   parked: readonly DeadLetter[],
+  newer: readonly string[],
   subscription: Subscription | undefined,
 ): string | undefined {
   const [now] = failing;
@@ -125,6 +164,7 @@ function problemOf(
     subscription === undefined ? 'not started' : subscription.problem(),
     now && `${now.type} ${now.eventId} failed ${now.attempts} times: ${now.reason}`,
     first && `${parked.length} could not be applied, first ${first.eventId} at ${first.failedAt}: ${first.reason}`,
+    ...newer,
   ].filter(problem => problem !== undefined);
   return problems.length === 0 ? undefined : problems.join(' · ');
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import type { Batch } from './bus.ts';
 import { createEmbeddedBus } from './embedded.ts';
 import { busContract } from './testing.ts';
 import { testPublisher, until } from './testing/counted.ts';
@@ -12,17 +13,17 @@ describe('the embedded bus', () => {
   const subscriber = () => {
     const offsets: string[] = [];
     const partitions = new Set<string>();
-    const positions = new Map<string, string>();
+    const positions = new Map<string, { offset: string; eventId: string }>();
     return {
       offsets,
       partitions,
       options: {
         position: async (_topic: string, partition: string) => positions.get(partition),
-        deliver: async ({ partition, records }: { partition: string; records: readonly { offset: string }[] }) => {
+        deliver: async ({ partition, records }: Batch) => {
           partitions.add(partition);
-          for (const { offset } of records) {
+          for (const { offset, eventId } of records) {
             offsets.push(offset);
-            positions.set(partition, offset);
+            positions.set(partition, { offset, eventId });
           }
         },
       },

@@ -1,5 +1,5 @@
 import { type BackOff, backOffMs, pause, reasonOf } from './back-off.ts';
-import type { Bus, BusRecord, Producer, SubscribeOptions, Subscription } from './bus.ts';
+import type { Bus, BusRecord, LogPlace, Producer, SubscribeOptions, Subscription } from './bus.ts';
 import { Wake } from './wake.ts';
 
 export type EmbeddedBusOptions = {
@@ -21,6 +21,8 @@ export function createEmbeddedBus({
   const producers = new Map<string, Producer>();
   const subscribers = new Map<string, Subscriber>();
   let closed = false;
+  let lostLogs = 0;
+  const startedAt = new Date().toISOString();
 
   const refuseWhenClosed = (): void => {
     if (closed) throw new Error('The embedded bus is closed.');
@@ -34,18 +36,31 @@ export function createEmbeddedBus({
       for (const subscriber of subscribers.values()) subscriber.follow(producer);
     },
     /** The records are in the log already, that is where they come from: the acknowledgement only needs somebody who can find them. */
-    async publish(topic: string, _records: readonly BusRecord[]) {
+    async publish(topic: string, _records: readonly BusRecord[]): Promise<readonly LogPlace[]> {
       refuseWhenClosed();
       if (![...producers.values()].some(({ topics }) => topics.includes(topic)))
         throw new Error(`No service registered ${topic}: list its contract among those the service publishes.`);
       for (const subscriber of subscribers.values()) subscriber.wake(topic);
+      return [];
     },
+    /** There is no log but the outbox. */
+    lost: async () => undefined,
+    epoch: () => 0,
+    onEpoch: () => () => undefined,
+    check: () => ({ ok: !closed, detail: closed ? 'closed' : 'ok' }),
+    stats: () => ({
+      connectedSince: startedAt,
+      attempts: 0,
+      reconnectsTotal: 0,
+      lostLogsTotal: lostLogs,
+      heldBytes: 0,
+    }),
     async subscribe(options) {
       refuseWhenClosed();
       const { group } = options;
       if (subscribers.has(group))
         throw new Error(`${group} is subscribed already; the embedded bus does not share a group among members.`);
-      const subscriber = new Subscriber(options, batchSize, backOff);
+      const subscriber = new Subscriber(options, batchSize, backOff, () => (lostLogs += 1));
       subscribers.set(group, subscriber);
       for (const producer of producers.values()) subscriber.follow(producer);
       return {
@@ -72,7 +87,10 @@ class Subscriber {
   readonly #partitions = new Map<string, PartitionReader>();
   readonly #stopping = new AbortController();
 
-  constructor(options: SubscribeOptions, batchSize: number, backOff: BackOff) {
+  readonly #lost: () => void;
+
+  constructor(options: SubscribeOptions, batchSize: number, backOff: BackOff, lost: () => void) {
+    this.#lost = lost;
     this.#options = options;
     this.#batchSize = batchSize;
     this.#backOff = backOff;
@@ -84,11 +102,15 @@ class Subscriber {
       const name = JSON.stringify([topic, producer.name]);
       const before = this.#partitions.get(name);
       if (before !== undefined) {
-        before.source = producer;
-        before.wake();
+        before.follow(producer);
         continue;
       }
-      const reader = new PartitionReader(producer, topic, this.#options, this.#batchSize, this.#stopping.signal);
+      const reader = new PartitionReader(
+        producer,
+        topic,
+        { ...this.#options, batchSize: this.#batchSize, lost: this.#lost },
+        this.#stopping.signal,
+      );
       this.#partitions.set(name, reader);
       reader.start(this.#backOff);
     }
@@ -113,22 +135,25 @@ class Subscriber {
   }
 }
 
+type ReaderOptions = SubscribeOptions & { readonly batchSize: number; readonly lost: () => void };
+
 /** One topic of one producer's log, for one subscriber. */
 class PartitionReader {
   readonly topic: string;
-  source: Producer;
   problem: string | undefined;
-  readonly #options: SubscribeOptions;
-  readonly #batchSize: number;
+  #source: Producer;
+  readonly #options: ReaderOptions;
   readonly #stopping: AbortSignal;
   readonly #wake = new Wake();
   #running: Promise<void> = Promise.resolve();
 
-  constructor(source: Producer, topic: string, options: SubscribeOptions, batchSize: number, stopping: AbortSignal) {
-    this.source = source;
+  /** The log that was compared with the stored position. */
+  #checked: string | undefined;
+
+  constructor(source: Producer, topic: string, options: ReaderOptions, stopping: AbortSignal) {
+    this.#source = source;
     this.topic = topic;
     this.#options = options;
-    this.#batchSize = batchSize;
     this.#stopping = stopping;
     stopping.addEventListener('abort', () => this.#wake.ring(), { once: true });
   }
@@ -141,13 +166,19 @@ class PartitionReader {
     this.#wake.ring();
   }
 
+  follow(source: Producer): void {
+    this.#source = source;
+    this.#checked = undefined;
+    this.wake();
+  }
+
   ended(): Promise<void> {
     return this.#running;
   }
 
   async lag(): Promise<number> {
     const { after } = await this.#position();
-    return this.source.log.count(this.topic, after);
+    return this.#source.log.count(this.topic, after);
   }
 
   async #run(backOff: BackOff): Promise<void> {
@@ -166,20 +197,26 @@ class PartitionReader {
   }
 
   async #deliverNext(): Promise<boolean> {
-    const { partition, after } = await this.#position();
-    const records = await this.source.log.read(this.topic, after, this.#batchSize);
+    const { partition, after, follows } = await this.#position();
+    const records = await this.#source.log.read(this.topic, after, this.#options.batchSize);
     if (records.length === 0 || this.#stopping.aborted) return false;
-    await this.#options.deliver({ topic: this.topic, partition, records });
+    await this.#options.deliver({ topic: this.topic, partition, follows, records }, this.#stopping);
     return true;
   }
 
   /** Asked of the subscriber's store each time: only there is it known what was committed. */
-  async #position(): Promise<{ partition: string; after: string }> {
-    const { name, log } = this.source;
+  async #position(): Promise<{ partition: string; after: string; follows: string | undefined }> {
+    const { name, log } = this.#source;
     const partition = `${name}@${await log.identity()}`;
-    const stored = (await this.#options.position(this.topic, partition)) ?? '0';
-    // Beyond the end: the producer's store was restored from a backup. Its events come again; the inbox knows those it has seen.
-    const after = BigInt(stored) > BigInt(await log.head()) ? '0' : stored;
-    return { partition, after };
+    const stored = await this.#options.position(this.topic, partition);
+    if (stored === undefined) return { partition, after: '0', follows: undefined };
+    const { offset: follows, eventId } = stored;
+    // The producer's store was restored from a backup: its events come again, the inbox knows those it has seen.
+    let lost = BigInt(follows) > BigInt(await log.head());
+    if (!lost && eventId !== undefined && this.#checked !== partition)
+      lost = (await log.eventIdAt(follows)) !== eventId;
+    if (lost) this.#options.lost();
+    else this.#checked = partition;
+    return { partition, after: lost ? '0' : follows, follows };
   }
 }

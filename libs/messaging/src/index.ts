@@ -1,10 +1,13 @@
-export type { Batch, Bus, BusRecord, DeliveredRecord, Producer, SubscribeOptions, Subscription } from './bus.ts';
-export { createConsumer, type Consumer } from './consumer.ts';
+export type { Batch, Bus, BusRecord, Producer } from './bus.ts';
+export { createConsumer, type Consumer, type ConsumerStats } from './consumer.ts';
 export { createEmbeddedBus } from './embedded.ts';
 export type { Envelope, EventCodec, EventShape } from './event.ts';
 export type { DeadLetter } from './inbox.ts';
+export { createKafkaBus } from './kafka/bus.ts';
+export type { BusLog, KafkaBusOptions } from './kafka/options.ts';
 export { liveFeed, type Versioned } from './live-feed.ts';
-export { createOutbox, eventLogOf, type Outbox } from './outbox.ts';
-export { createRelay, type Relay } from './relay.ts';
+export { createOutbox, eventLogOf, EventTooLargeError, type Outbox } from './outbox.ts';
+export type { DeadLetterOutbox, ParkedEvent } from './parked.ts';
+export { createRelay, type Relay, type RelayStats } from './relay.ts';
 export { on, type Reaction } from './reaction.ts';
 export { messagingMigrations, type MessagingTables } from './tables.ts';

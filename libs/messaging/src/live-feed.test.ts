@@ -84,6 +84,16 @@ describe('a live feed', () => {
     expect(await states.next()).toEqual({ done: true, value: undefined });
   });
 
+  it('ends with the signal, also one that was given before', async () => {
+    const leaving = new AbortController();
+    const feed = () => liveFeed(temporary.store, load, { signal: leaving.signal });
+    const waiting = feed().next();
+    leaving.abort();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    await save(1);
+    expect(await feed().next()).toEqual({ done: true, value: undefined });
+  });
+
   it('tells the reader what went wrong, and ends', async () => {
     const states = liveFeed(temporary.store, () => Promise.reject(new Error('no such column')));
     await expect(states.next()).rejects.toThrow('no such column');

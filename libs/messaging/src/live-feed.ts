@@ -6,6 +6,8 @@ export type Versioned<State> = { readonly version: number; readonly state: State
 export type LiveFeedOptions = {
   /** What the subscriber has seen already; left out: it is given the current state. */
   readonly afterVersion?: number | undefined;
+  /** Ends the feed when it ends, or has ended already. */
+  readonly signal?: AbortSignal | undefined;
 };
 
 /**
@@ -16,7 +18,7 @@ export type LiveFeedOptions = {
 export function liveFeed<DB, State>(
   store: Store<DB>,
   load: (db: Reader<DB>) => Promise<Versioned<State> | undefined>,
-  { afterVersion = -1 }: LiveFeedOptions = {},
+  { afterVersion = -1, signal }: LiveFeedOptions = {},
 ): AsyncIterableIterator<State, undefined> {
   const wake = new Wake();
   let seen = afterVersion;
@@ -25,8 +27,11 @@ export function liveFeed<DB, State>(
   const end = (): void => {
     ended = true;
     stopListening();
+    signal?.removeEventListener('abort', end);
     wake.ring();
   };
+  signal?.addEventListener('abort', end, { once: true });
+  if (signal?.aborted === true) end();
 
   const nextState = async (): Promise<IteratorResult<State, undefined>> => {
     while (!ended) {

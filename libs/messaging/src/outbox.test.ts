@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
-import { createOutbox, eventLogOf } from './outbox.ts';
+import { createOutbox, EventTooLargeError, eventLogOf } from './outbox.ts';
 import { messagingMigrations, type MessagingTables } from './tables.ts';
 import { countedOn, plainCodec } from './testing/counted.ts';
 
@@ -77,5 +77,18 @@ describe('append', () => {
     });
     await expect(broken).rejects.toThrow('no Counted');
     expect(await bodies('t')).toEqual([]);
+  });
+
+  it('refuses an event that no bus would take, and takes the largest one', async () => {
+    const large = (bytes: number) => ({ key: 'a', n: 1, body: 'x'.repeat(bytes) });
+    const tooLarge = temporary.store.transaction(async tx => {
+      await outbox.append(tx, countedOn('t'), { key: 'a', n: 0 });
+      await outbox.append(tx, countedOn('t'), large(1_048_576));
+    });
+    await expect(tooLarge).rejects.toBeInstanceOf(EventTooLargeError);
+    await expect(tooLarge).rejects.toThrow(/test\.thing\.counted\.v1 has 1048\d+ bytes, an event may have 1048576/);
+    expect(await bodies('t')).toEqual([]);
+    await temporary.store.transaction(tx => outbox.append(tx, countedOn('t'), large(1_048_000)));
+    expect(await bodies('t')).toHaveLength(1);
   });
 });

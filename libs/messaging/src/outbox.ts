@@ -2,11 +2,13 @@ import type { Store, Transactor } from '@holdfast/store';
 import type { DeliveredRecord, EventLog } from './bus.ts';
 import type { EventCodec, EventShape } from './event.ts';
 import { inOwnTables, type MessagingTables, ownTables } from './tables.ts';
+import { type EventTracing, traceIdsOnly } from './trace.ts';
 
 export type Outbox = {
   /**
    * Adds the event to the service's log, inside the transaction that changes the state: both happen or neither.
-   * @throws when the payload breaks its contract; the transaction is then undone.
+   * `trace`: the one it belongs to; that of what is under way when left out, else a new one.
+   * @throws when the payload breaks its contract, EventTooLargeError when no bus would take the event; the transaction is then undone.
    */
   append<DB extends MessagingTables, Payload>(
     tx: Transactor<DB>,
@@ -23,54 +25,84 @@ export type OutboxOptions = {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly newId: () => string;
+  /** Where spans are recorded; left out: ids alone travel. */
+  readonly tracing?: EventTracing | undefined;
 };
 
 const sequenceDigits = 12;
+/** Of key and body. A Kafka topic of ours takes twice as much, so that no relay is ever stopped by an event that got this far. */
+const eventLimitBytes = 1_048_576;
 
-export function createOutbox({ service, codec, clock, newId }: OutboxOptions): Outbox {
+export class EventTooLargeError extends Error {
+  override readonly name = 'EventTooLargeError';
+  readonly type: string;
+  readonly bytes: number;
+  readonly limitBytes = eventLimitBytes;
+  constructor(type: string, bytes: number) {
+    super(`${type} has ${bytes} bytes, an event may have ${eventLimitBytes}: publish a part of it or a reference.`);
+    this.type = type;
+    this.bytes = bytes;
+  }
+}
+
+export function createOutbox(options: OutboxOptions): Outbox {
+  const { tracing = traceIdsOnly } = options;
   return {
-    async append(transactor, contract, payload, trace) {
-      const tx = inOwnTables(transactor);
-      const { topic, type } = contract;
-      const key = contract.key(payload);
-      // First of all: from here to the commit nobody else appends, so that both sequences are free of gaps and doubles.
-      await tx
-        .updateTable('outbox_head')
-        .set(eb => ({ seq: eb('seq', '+', 1) }))
-        .where('id', '=', 1)
-        .execute();
-      const { seq } = await tx.selectFrom('outbox_head').select('seq').where('id', '=', 1).executeTakeFirstOrThrow();
-      const { last } = await tx
-        .selectFrom('outbox')
-        .select(eb => eb.fn.max<number | null>('key_sequence').as('last'))
-        .where('topic', '=', topic)
-        .where('message_key', '=', key)
-        .executeTakeFirstOrThrow();
-      const keySequence = (last ?? 0) + 1;
-      const id = newId();
-      const time = new Date(clock()).toISOString();
-      const event = codec.render(contract, payload, {
-        id,
-        time,
-        source: `/holdfast/${service}`,
-        sequence: String(keySequence).padStart(sequenceDigits, '0'),
-        traceparent: trace?.traceparent,
-      });
-      await tx
-        .insertInto('outbox')
-        .values({
-          seq,
-          topic,
-          type,
-          message_key: key,
-          key_sequence: keySequence,
-          event_id: id,
-          body: JSON.stringify(event),
-          created_at: time,
-        })
-        .execute();
-    },
+    append: (tx, contract, payload, trace) =>
+      tracing.append(contract.type, trace?.traceparent, traceparent =>
+        insert(inOwnTables(tx), options, contract, payload, traceparent),
+      ),
   };
+}
+
+async function insert<Payload>(
+  tx: Transactor<MessagingTables>,
+  { service, codec, clock, newId }: OutboxOptions,
+  contract: EventShape<Payload>,
+  payload: Payload,
+  traceparent: string,
+): Promise<void> {
+  const { topic, type } = contract;
+  const key = contract.key(payload);
+  // First of all: from here to the commit nobody else appends, so that both sequences are free of gaps and doubles.
+  await tx
+    .updateTable('outbox_head')
+    .set(eb => ({ seq: eb('seq', '+', 1) }))
+    .where('id', '=', 1)
+    .execute();
+  const { seq } = await tx.selectFrom('outbox_head').select('seq').where('id', '=', 1).executeTakeFirstOrThrow();
+  const { last } = await tx
+    .selectFrom('outbox')
+    .select(eb => eb.fn.max<number | null>('key_sequence').as('last'))
+    .where('topic', '=', topic)
+    .where('message_key', '=', key)
+    .executeTakeFirstOrThrow();
+  const keySequence = (last ?? 0) + 1;
+  const id = newId();
+  const time = new Date(clock()).toISOString();
+  const event = codec.render(contract, payload, {
+    id,
+    time,
+    source: `/holdfast/${service}`,
+    sequence: String(keySequence).padStart(sequenceDigits, '0'),
+    traceparent,
+  });
+  const body = JSON.stringify(event);
+  const bytes = Buffer.byteLength(body) + Buffer.byteLength(key);
+  if (bytes > eventLimitBytes) throw new EventTooLargeError(type, bytes);
+  await tx
+    .insertInto('outbox')
+    .values({
+      seq,
+      topic,
+      type,
+      message_key: key,
+      key_sequence: keySequence,
+      event_id: id,
+      body,
+      created_at: time,
+    })
+    .execute();
 }
 
 /** The outbox as the log that it is. */
@@ -80,6 +112,15 @@ export function eventLogOf<DB extends MessagingTables>(store: Store<DB>): EventL
   return {
     identity: async () => (await headRow()).log_id,
     head: async () => String((await headRow()).seq),
+    eventIdAt: offset =>
+      own.read(async db => {
+        const row = await db
+          .selectFrom('outbox')
+          .select('event_id')
+          .where('seq', '=', Number(offset))
+          .executeTakeFirst();
+        return row?.event_id;
+      }),
     read: (topic, after, limit) =>
       own.read(async db => {
         const query = db

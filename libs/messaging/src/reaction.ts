@@ -9,14 +9,23 @@ export type Reaction<DB> = {
     codec: EventCodec,
     value: unknown,
   ) =>
-    | { readonly ok: true; readonly apply: (tx: Transactor<DB>) => Promise<void> }
+    | ({ readonly ok: true; readonly envelope: Envelope } & Effects<DB>)
     | { readonly ok: false; readonly problem: string };
 };
 
-/** `apply` records, it does no work outside the store (design.md §1.3): it may run again after a failure or a kill. */
+type Effect<DB> = (tx: Transactor<DB>) => Promise<void>;
+/** `repeat`: in place of `apply` when a rebuild reads an event again that was applied; undefined: `apply`. */
+export type Effects<DB> = { readonly apply: Effect<DB>; readonly repeat: Effect<DB> | undefined };
+type EffectOf<DB, Payload> = (tx: Transactor<DB>, payload: Payload, envelope: Envelope) => Promise<void>;
+
+/**
+ * `apply` records, it does no work outside the store (design.md §1.3): it may run again after a failure or a kill. Where it changes more
+ * than projections (state of the service's own, events that follow), a rebuild must not do that again: then `repeat` is what is left.
+ */
 export function on<DB, Payload>(
   contract: EventShape<Payload>,
-  apply: (tx: Transactor<DB>, payload: Payload, envelope: Envelope) => Promise<void>,
+  apply: EffectOf<DB, Payload>,
+  repeat?: EffectOf<DB, NoInfer<Payload>>,
 ): Reaction<DB> {
   const { topic, type } = contract;
   return {
@@ -24,7 +33,10 @@ export function on<DB, Payload>(
     type,
     parse: (codec, value) => {
       const parsed = codec.parse(contract, value);
-      return parsed.ok ? { ok: true, apply: async tx => apply(tx, parsed.payload, parsed.envelope) } : parsed;
+      if (!parsed.ok) return parsed;
+      const { payload, envelope } = parsed;
+      const effect = (work: EffectOf<DB, Payload>) => async (tx: Transactor<DB>) => work(tx, payload, envelope);
+      return { ok: true, envelope, apply: effect(apply), repeat: repeat && effect(repeat) };
     },
   };
 }

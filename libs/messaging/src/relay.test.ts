@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { openStore } from '@holdfast/store';
 import { temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
-import type { Bus, BusRecord } from './bus.ts';
+import type { Bus, BusRecord, LogPlace } from './bus.ts';
 import { createOutbox } from './outbox.ts';
 import { createRelay, type Relay } from './relay.ts';
 import { messagingMigrations, type MessagingTables } from './tables.ts';
@@ -27,7 +27,15 @@ const append = (n: number, topic = 't', store = temporary.store) =>
 function scriptedBus(name = 'scripted') {
   const sends: { topic: string; ns: number[] }[] = [];
   let inFlight = 0;
-  const state = { mostInFlight: 0, registered: 0, onSend: async (): Promise<void> => undefined };
+  const state = {
+    mostInFlight: 0,
+    registered: 0,
+    epoch: 0,
+    reached: (): void => undefined,
+    onSend: async (): Promise<void> => undefined,
+    places: (_topic: string, _records: readonly BusRecord[]): LogPlace[] => [],
+    lost: (_topic: string, _places: readonly LogPlace[]): string | undefined => undefined,
+  };
   const bus: Bus = {
     name,
     async register() {
@@ -41,20 +49,26 @@ function scriptedBus(name = 'scripted') {
         await new Promise(setImmediate);
         await state.onSend();
         sends.push({ topic, ns: records.map(({ value }) => (JSON.parse(value) as { data: Counted }).data.n) });
+        return state.places(topic, records);
       } finally {
         inFlight -= 1;
       }
     },
+    lost: async (topic, places) => state.lost(topic, places),
+    epoch: () => state.epoch,
+    onEpoch: listener => {
+      state.reached = listener;
+      return () => undefined;
+    },
+    check: () => ({ ok: true, detail: 'ok' }),
+    stats: () => ({ connectedSince: undefined, attempts: 0, reconnectsTotal: 0, lostLogsTotal: 0, heldBytes: 0 }),
     subscribe: () => Promise.reject(new Error('not of this test')),
     close: async () => undefined,
   };
   return { bus, sends, state, sent: () => sends.flatMap(({ ns }) => ns) };
 }
 
-function start(
-  bus: Bus,
-  options: { pollMs?: number; drainLimitMs?: number; clock?: () => number } = {},
-): Promise<void> {
+function start(bus: Bus, options: Partial<Parameters<typeof createRelay>[0]> = {}): Promise<void> {
   relay = createRelay({
     store: temporary.store,
     bus,
@@ -70,13 +84,19 @@ function start(
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
 describe('the relay', () => {
-  it('sends oldest first, one send at a time, topic by topic, and wakes on commit', async () => {
+  it('sends the oldest of each topic first, one send at a time, and wakes on commit', async () => {
     const { bus, sent, sends, state } = scriptedBus();
     await start(bus);
     await until(() => state.registered === 1);
     await Promise.all(numbers(300).map(n => append(n, n % 3 === 0 ? 'u' : 't')));
     await until(() => sent().length === 300);
-    expect(sent()).toEqual(numbers(300));
+    for (const [topic, rest] of [
+      ['u', 0],
+      ['t', 1],
+    ] as const)
+      expect(sends.filter(send => send.topic === topic).flatMap(({ ns }) => ns)).toEqual(
+        numbers(300).filter(n => Math.min(n % 3, 1) === rest),
+      );
     expect(state.mostInFlight).toBe(1);
     expect(sends.every(({ topic, ns }) => ns.every(n => (n % 3 === 0) === (topic === 'u')))).toBe(true);
   });
@@ -151,5 +171,112 @@ describe('the relay', () => {
     );
     await start(bus, { clock: () => Date.parse(at) + 90_000 });
     expect(await relay?.stats()).toMatchObject({ depth: 1, oldestAgeSeconds: 90 });
+  });
+
+  it('sends everything again, oldest first, to a bus that lost its log, and says so until it is through', async () => {
+    const { bus, sent, state } = scriptedBus();
+    state.places = (_topic, records) => [
+      { partition: '0@x', firstOffset: '0', offset: '7', eventId: records.at(-1)?.eventId ?? '' },
+    ];
+    await Promise.all(numbers(120).map(n => append(n)));
+    await start(bus, { pollMs: 5 });
+    await until(async () => (await relay?.stats())?.depth === 0);
+    const asked: (readonly LogPlace[])[] = [];
+    const { promise, resolve: open } = Promise.withResolvers<undefined>();
+    state.lost = (topic, places) => {
+      if (topic !== 't') return undefined;
+      asked.push(places);
+      return asked.length === 1 ? 't/0@x: it ends at 0, 7 was acknowledged' : undefined;
+    };
+    state.onSend = () => promise.then(() => undefined);
+    bus.register = async () => undefined;
+    state.epoch = 1;
+    await append(120);
+    await until(() => relay?.check().ok === false);
+    expect(relay?.check().detail).toMatch(/^the log was lost \(t\/0@x: it ends at 0.*the 120 events .* are sent again/);
+    expect(asked).toMatchObject([[{ partition: '0@x', firstOffset: '0', offset: '7', eventId: expect.any(String) }]]);
+    open(undefined);
+    await until(async () => (await relay?.stats())?.depth === 0 && relay?.check().ok === true);
+    expect(sent()).toEqual([...numbers(120), ...numbers(121)]);
+    expect(await relay?.stats()).toMatchObject({ resentTotal: 120, sentTotal: 241, problem: undefined });
+  });
+
+  it('does not wait for its turn when the bus is reached again', async () => {
+    const { bus, sent, state } = scriptedBus();
+    state.onSend = () => Promise.reject(new Error('away'));
+    await append(0);
+    await start(bus, { backOff: { firstMs: 60_000, capMs: 60_000 } });
+    await until(() => relay?.check().ok === false);
+    state.onSend = async () => undefined;
+    state.epoch = 1;
+    state.reached();
+    await until(() => sent().length === 1);
+  });
+
+  it('goes on sending again after a restart in the middle of it', async () => {
+    const first = scriptedBus();
+    await Promise.all(numbers(150).map(n => append(n)));
+    await start(first.bus);
+    await until(async () => (await relay?.stats())?.depth === 0);
+    await relay?.stop();
+    const lossy = scriptedBus();
+    lossy.state.lost = () => 'gone';
+    lossy.state.onSend = async () => {
+      if (lossy.sends.length > 0) throw new Error('away again');
+    };
+    // The first page gets through.
+    await start(lossy.bus, { drainLimitMs: 10 });
+    await until(() => lossy.sends.length === 1);
+    await relay?.stop();
+    const third = scriptedBus();
+    await start(third.bus);
+    await until(async () => (await relay?.stats())?.depth === 0);
+    expect([...lossy.sent(), ...third.sent()]).toEqual(numbers(150));
+    expect(await relay?.stats()).toMatchObject({ resentTotal: 150 });
+  });
+
+  it('stops at its checkpoints: what was published and not marked is sent again', async () => {
+    const places: string[] = [];
+    const { promise: never } = Promise.withResolvers<undefined>();
+    const { bus, sent } = scriptedBus();
+    await append(0);
+    relay = createRelay({
+      store: temporary.store,
+      bus,
+      service: 's',
+      publishes: [countedOn('t')],
+      clock: Date.now,
+      drainLimitMs: 1,
+      checkpoint: place => {
+        places.push(place);
+        return place === 'published' ? never : undefined;
+      },
+    });
+    await relay.start();
+    await until(() => places.length === 2);
+    await relay.stop();
+    expect(places).toEqual(['publishing', 'published']);
+    await start(bus);
+    await until(() => sent().length === 2);
+    expect(sent()).toEqual([0, 0]);
+  });
+
+  it('tells depth and order by sequence, also when the clock goes backwards', async () => {
+    const { bus, sent, state } = scriptedBus();
+    let now = Date.parse('2026-11-21T12:00:00Z');
+    const backwards = createOutbox({
+      service: 's',
+      codec: plainCodec,
+      clock: () => (now -= 60_000),
+      newId: randomUUID,
+    });
+    for (const n of numbers(5))
+      await temporary.store.transaction(tx => backwards.append(tx, countedOn('t'), { key: 'k', n }));
+    state.onSend = () => Promise.reject(new Error('no'));
+    await start(bus, { clock: () => now - 3_600_000 });
+    expect(await relay?.stats()).toMatchObject({ depth: 5, oldestAgeSeconds: 0 });
+    state.onSend = async () => undefined;
+    await until(() => sent().length === 5);
+    expect(sent()).toEqual(numbers(5));
   });
 });

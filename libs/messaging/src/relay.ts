@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Store } from '@holdfast/store';
 import { type BackOff, backOffMs, pause, reasonOf } from './back-off.ts';
-import type { Bus, BusRecord } from './bus.ts';
+import type { Bus } from './bus.ts';
 import { eventLogOf } from './outbox.ts';
-import { type MessagingTables, ownTables } from './tables.ts';
+import { type SentLog, sentLogOf } from './sent-log.ts';
+import type { MessagingTables } from './tables.ts';
 import { Wake } from './wake.ts';
 
 export type RelayOptions<DB extends MessagingTables> = {
@@ -19,6 +20,8 @@ export type RelayOptions<DB extends MessagingTables> = {
   readonly backOff?: BackOff;
   /** How long `stop` goes on sending what is unsent; 5,000 when left out. */
   readonly drainLimitMs?: number;
+  /** Called around each send: before it, after its acknowledgement, after the position was moved. Where tests stop or kill. */
+  readonly checkpoint?: (place: 'publishing' | 'published' | 'marked') => void | Promise<void>;
 };
 
 export type RelayStats = {
@@ -26,7 +29,11 @@ export type RelayStats = {
   readonly depth: number;
   /** 0 when there are none. */
   readonly oldestAgeSeconds: number;
-  /** Why the last send failed; undefined when it did not. */
+  /** Acknowledged since the start of the process, repeats included. */
+  readonly sentTotal: number;
+  /** Of all times: sent again because the bus had lost its log. */
+  readonly resentTotal: number;
+  /** Why the last send failed, or that everything is sent again; undefined when all is well. */
   readonly problem: string | undefined;
 };
 
@@ -40,125 +47,137 @@ export type Relay = {
   readonly stats: () => Promise<RelayStats>;
 };
 
-const batchSize = 100;
-type Row = { seq: number; topic: string } & BusRecord;
-
 /**
  * Carries the outbox to the bus, oldest first. Invariant: ONE send is in flight, and the position moves only after its acknowledgement;
  * with two, kafkajs loses acknowledged messages and order (kafka.md §4). Resumes from the stored position: what was sent but not yet
- * marked is sent again. Needs the service's lease: two relays on one store would break the order.
+ * marked is sent again. The outbox is never pruned, so it is the cure of a bus that lost its log: whenever the bus was reached anew the
+ * last acknowledged records are looked for, and when they are not there everything is sent again from the first event.
+ * Needs the service's lease: two relays on one store would break the order.
  */
 export function createRelay<DB extends MessagingTables>(options: RelayOptions<DB>): Relay {
-  const { service, bus, clock, drainLimitMs = 5_000 } = options;
-  const outbox = sentPositionOf(options);
-  const wake = new Wake();
-  const stopping = new AbortController();
-  const abandoned = new AbortController();
-  let problem: string | undefined;
+  const { clock, drainLimitMs = 5_000 } = options;
+  const sentLog = sentLogOf(options);
+  const relaying = new Relaying(options, sentLog);
   let running: Promise<void> | undefined;
   let stopListening = (): void => undefined;
-
-  const run = async (): Promise<void> => {
-    const { pollMs = 1_000, backOff = { firstMs: 100, capMs: 5_000 } } = options;
-    let registered = false;
-    for (let failures = 0; ;) {
-      try {
-        if (!registered)
-          await bus.register({ name: service, topics: topicsOf(options), log: eventLogOf(options.store) });
-        registered = true;
-        const rows = await outbox.unsent();
-        for (const run of runsOfOneTopic(rows)) {
-          await bus.publish(run.topic, run.records);
-          if (abandoned.signal.aborted) return;
-          await outbox.markSent(run.lastSeq);
-          // An embedded bus and store never leave the microtasks: a long backlog would let nothing else in the process happen.
-          await setImmediate();
-        }
-        failures = 0;
-        problem = undefined;
-        if (rows.length > 0) continue;
-        if (stopping.signal.aborted) return;
-        await wake.next(pollMs);
-      } catch (error) {
-        problem = reasonOf(error);
-        if (stopping.signal.aborted) return;
-        failures += 1;
-        await pause(backOffMs(backOff, failures), stopping.signal);
-      }
-    }
-  };
 
   return {
     name: 'event relay',
     async start() {
       if (running !== undefined) throw new Error('This relay was started before; create a new one.');
-      stopListening = options.store.afterCommit(() => wake.ring());
-      running = run();
+      const listening = [
+        options.store.afterCommit(() => relaying.wake.ring()),
+        options.bus.onEpoch(() => relaying.tryNow()),
+      ];
+      stopListening = () => listening.forEach(stop => stop());
+      running = relaying.run();
     },
     async stop() {
-      stopping.abort();
-      wake.ring();
+      relaying.stopping.abort();
+      relaying.wake.ring();
       const limit = new AbortController();
       await Promise.race([running ?? Promise.resolve(), pause(drainLimitMs, limit.signal)]);
       limit.abort();
       // A send that answers after this finds the store closed: its position stays, it is sent again after the next start.
-      abandoned.abort();
+      relaying.abandoned.abort();
       stopListening();
     },
-    check: () => (problem === undefined ? { ok: true, detail: 'ok' } : { ok: false, detail: problem }),
-    stats: async () => ({ ...(await outbox.backlog(clock())), problem }),
+    check: () => {
+      const problem = relaying.problem ?? relaying.resending;
+      return problem === undefined ? { ok: true, detail: 'ok' } : { ok: false, detail: problem };
+    },
+    stats: async () => {
+      const { resending: _, ...backlog } = await sentLog.backlog(clock());
+      return { ...backlog, sentTotal: relaying.sentTotal, problem: relaying.problem ?? relaying.resending };
+    },
   };
 }
 
-function topicsOf({ publishes }: { readonly publishes: readonly { readonly topic: string }[] }): string[] {
-  return [...new Set(publishes.map(({ topic }) => topic))];
-}
+class Relaying<DB extends MessagingTables> {
+  readonly wake = new Wake();
+  readonly stopping = new AbortController();
+  readonly abandoned = new AbortController();
+  problem: string | undefined;
+  /** Says so for as long as everything is sent again. */
+  resending: string | undefined;
+  sentTotal = 0;
+  readonly #options: RelayOptions<DB>;
+  readonly #sentLog: SentLog;
+  #epoch: number | undefined;
+  #waiting = new AbortController();
 
-function runsOfOneTopic(rows: readonly Row[]): { topic: string; lastSeq: number; records: BusRecord[] }[] {
-  const runs: { topic: string; lastSeq: number; records: BusRecord[] }[] = [];
-  for (const { seq, topic, key, eventId, value } of rows) {
-    let last = runs.at(-1);
-    if (last?.topic !== topic) runs.push((last = { topic, lastSeq: seq, records: [] }));
-    last.lastSeq = seq;
-    last.records.push({ key, eventId, value });
+  constructor(options: RelayOptions<DB>, sentLog: SentLog) {
+    this.#options = options;
+    this.#sentLog = sentLog;
   }
-  return runs;
-}
 
-function sentPositionOf<DB extends MessagingTables>({ store, bus, clock }: RelayOptions<DB>) {
-  const own = ownTables(store);
-  // A position belongs to one bus: another one has to be given the whole log.
-  const position = (db: Parameters<Parameters<typeof own.read>[0]>[0]) =>
-    db.selectFrom('relay_position').select('seq').where('bus', '=', bus.name).executeTakeFirst();
-  return {
-    unsent: () =>
-      own.read(async (db): Promise<Row[]> => {
-        const sent = (await position(db))?.seq ?? 0;
-        const query = db
-          .selectFrom('outbox')
-          .select(['seq', 'topic', 'message_key as key', 'event_id as eventId', 'body as value'])
-          .where('seq', '>', sent)
-          .orderBy('seq');
-        return db.dialect.page(query, batchSize).execute();
-      }),
-    markSent: (seq: number) =>
-      own.transaction(tx =>
-        tx.dialect
-          .upsert(
-            tx.insertInto('relay_position').values({ bus: bus.name, seq, sent_at: new Date(clock()).toISOString() }),
-            { key: ['bus'], columns: ['seq', 'sent_at'] },
-          )
-          .execute(),
-      ),
-    backlog: (now: number) =>
-      own.read(async db => {
-        const sent = (await position(db))?.seq ?? 0;
-        const { depth, oldest } = await db
-          .selectFrom('outbox')
-          .select(eb => [eb.fn.countAll<number>().as('depth'), eb.fn.min<string | null>('created_at').as('oldest')])
-          .where('seq', '>', sent)
-          .executeTakeFirstOrThrow();
-        return { depth, oldestAgeSeconds: oldest === null ? 0 : Math.max(0, now - Date.parse(oldest)) / 1_000 };
-      }),
-  };
+  async run(): Promise<void> {
+    const { pollMs = 1_000, backOff = { firstMs: 100, capMs: 5_000 } } = this.#options;
+    for (let failures = 0; ;) {
+      try {
+        await this.#verify();
+        const sent = await this.#sendNext();
+        if (this.abandoned.signal.aborted) return;
+        failures = 0;
+        this.problem = undefined;
+        if (sent > 0) continue;
+        if (this.stopping.signal.aborted) return;
+        await this.wake.next(pollMs);
+      } catch (error) {
+        this.problem = reasonOf(error);
+        if (this.stopping.signal.aborted) return;
+        failures += 1;
+        this.#waiting = new AbortController();
+        await pause(backOffMs(backOff, failures), AbortSignal.any([this.stopping.signal, this.#waiting.signal]));
+      }
+    }
+  }
+
+  /** The bus was reached: neither a pause nor the poll is waited for. */
+  tryNow(): void {
+    this.#waiting.abort();
+    this.wake.ring();
+  }
+
+  /** Nothing is sent on a log that may have lost what came before it. */
+  async #verify(): Promise<void> {
+    const { bus, service, store, publishes } = this.#options;
+    const epoch = bus.epoch();
+    if (this.#epoch === epoch) return;
+    const topics = [...new Set(publishes.map(({ topic }) => topic))];
+    await bus.register({ name: service, topics, log: eventLogOf(store) });
+    const places = await this.#sentLog.places();
+    let lost: string | undefined;
+    for (const topic of topics) lost ??= await bus.lost(topic, places.get(topic) ?? []);
+    if (lost !== undefined) await this.#sentLog.startOver();
+    const { resending } = await this.#sentLog.backlog(this.#options.clock());
+    this.resending =
+      resending === 0
+        ? undefined
+        : `the log was lost (${lost ?? 'found before the restart'}): the ${resending} events of the outbox are sent again`;
+    // Of before we looked: a change meanwhile is looked at by the next round.
+    this.#epoch = epoch;
+  }
+
+  /** One page of the outbox, topic by topic; how many events it had. */
+  async #sendNext(): Promise<number> {
+    const { bus, checkpoint } = this.#options;
+    const page = await this.#sentLog.unsent();
+    if (page.length === 0) return 0;
+    await checkpoint?.('publishing');
+    const acknowledged = [];
+    // Order is per key of one topic; a page of mixed topics is still one send for each.
+    for (const [topic, records] of Map.groupBy(page, row => row.topic))
+      acknowledged.push({ topic, places: await bus.publish(topic, records) });
+    await checkpoint?.('published');
+    if (this.abandoned.signal.aborted) return 0;
+    const last = page.at(-1)?.seq ?? 0;
+    const stillResending = await this.#sentLog.markSent(last, page.length, acknowledged);
+    if (!stillResending) this.resending = undefined;
+    this.sentTotal += page.length;
+    await checkpoint?.('marked');
+    // An embedded bus and store never leave the microtasks: a long backlog would let nothing else in the process happen.
+    await setImmediate();
+    return page.length;
+  }
 }

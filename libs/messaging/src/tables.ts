@@ -13,9 +13,24 @@ export type MessagingTables = {
     body: string;
     created_at: string;
   };
-  relay_position: { bus: string; seq: number; sent_at: string };
+  relay_position: { bus: string; seq: number; sent_at: string; resend_until: number; resent_total: number };
+  relay_place: {
+    bus: string;
+    topic: string;
+    partition_name: string;
+    first_offset: string;
+    record_offset: string;
+    event_id: string;
+  };
   inbox: { consumer: string; event_id: string; received_at: string };
-  consumer_position: { consumer: string; topic: string; partition_name: string; record_offset: string };
+  consumer_position: {
+    consumer: string;
+    topic: string;
+    partition_name: string;
+    record_offset: string;
+    event_id: string | null;
+  };
+  newer_version: { consumer: string; type: string; events: number; first_event_id: string; first_at: string };
   dead_letter: {
     consumer: string;
     topic: string;

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import type { Batch, Bus, Subscription } from './bus.ts';
-import { type Counted, testPublisher, type TestPublisher, until } from './testing/counted.ts';
+import { temporaryStore } from '@holdfast/store/testing';
+import type { Batch, Bus, StoredPosition, Subscription } from './bus.ts';
+import { createConsumer } from './consumer.ts';
+import { eventLogOf } from './outbox.ts';
+import { on } from './reaction.ts';
+import { messagingMigrations, type MessagingTables } from './tables.ts';
+import { type Counted, countedOn, plainCodec, testPublisher, type TestPublisher, until } from './testing/counted.ts';
 
 /** The rules of the port (bus.ts), for every bus that stands behind it. */
 export function busContract(name: string, makeBus: () => Promise<Bus>): void {
@@ -38,6 +43,7 @@ export function busContract(name: string, makeBus: () => Promise<Bus>): void {
           () => memory.seen.length,
         );
         expect(memory.disorder()).toEqual([]);
+        expect(memory.unfollowed).toEqual([]);
       }
     });
 
@@ -85,6 +91,7 @@ export function busContract(name: string, makeBus: () => Promise<Bus>): void {
         () => subscription.problem(),
       );
       expect(memory.disorder()).toEqual([]);
+      expect(memory.unfollowed).toEqual([]);
       await until(() => subscription.problem() === undefined);
     });
 
@@ -95,6 +102,50 @@ export function busContract(name: string, makeBus: () => Promise<Bus>): void {
       const memory = memoryOf('999999');
       await bus.subscribe({ group: topic, topics: [topic], ...memory.options });
       await until(() => memory.distinct().size === 6);
+      expect(memory.disorder()).toEqual([]);
+      expect(memory.unfollowed).toEqual([]);
+    });
+
+    it('says that it is well, that nothing acknowledged is lost, and takes nothing more once it is closed', async () => {
+      const { publish, relay } = await publisher();
+      await publish(...events(3));
+      await until(async () => (await relay.stats()).depth === 0);
+      await until(() => bus.check().ok, bus.check);
+      expect(await bus.lost(topic, [])).toBeUndefined();
+      expect(bus.stats()).toMatchObject({ attempts: 0, lostLogsTotal: 0, heldBytes: 0 });
+      expect(relay.check()).toEqual({ ok: true, detail: 'ok' });
+      expect(await relay.stats()).toMatchObject({ sentTotal: 3, resentTotal: 0 });
+      await relay.stop();
+      await bus.close();
+      await expect(bus.publish(topic, [])).rejects.toThrow('closed');
+    });
+
+    it('carries an event into the effect of a consumer once, and everything again at a rebuild', async () => {
+      const { publish, relay, temporary: source } = await publisher();
+      const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+      removals.push(() => temporary.remove());
+      const applied: string[] = [];
+      const consumer = createConsumer<MessagingTables>({
+        store: temporary.store,
+        bus,
+        name: `${topic}.consumer`,
+        codec: plainCodec,
+        subscriptions: [on(countedOn(topic), async (_tx, { key, n }) => void applied.push(`${key}${n}`))],
+        clock: Date.now,
+      });
+      await consumer.start();
+      await publish(...events(20));
+      await until(() => applied.length === 20, consumer.check);
+      // As a relay does that was killed between the acknowledgement and its mark.
+      await relay.stop();
+      await bus.lost(topic, []);
+      await bus.publish(topic, await eventLogOf(source.store).read(topic, '0', 20));
+      await until(async () => (await consumer.stats()).lag === 0, consumer.check);
+      expect(new Set(applied).size).toBe(20);
+      expect(applied).toHaveLength(20);
+      await consumer.rebuild(async () => undefined);
+      await until(() => applied.length === 40, consumer.check);
+      await consumer.stop();
     });
 
     it('says how far behind a subscriber is, and delivers nothing after stop', async () => {
@@ -104,7 +155,9 @@ export function busContract(name: string, makeBus: () => Promise<Bus>): void {
       const subscription: Subscription = await bus.subscribe({ group: topic, topics: [topic], ...memory.options });
       await publish(...events(5));
       await until(async () => (await relay.stats()).depth === 0 && (await subscription.lag()) === 5);
+      await until(() => memory.delivering() > 0);
       const stopped = subscription.stop();
+      await until(() => memory.aborted() > 0);
       release();
       await stopped;
       const seen = memory.seen.length;
@@ -118,11 +171,20 @@ export function busContract(name: string, makeBus: () => Promise<Bus>): void {
 /** A subscriber's store in memory. */
 function memoryOf(unknownPosition?: string) {
   const seen: (Counted & { partition: string })[] = [];
-  const positions = new Map<string, string>();
+  const positions = new Map<string, StoredPosition>();
+  const unfollowed: Batch[] = [];
   let refusals = 0;
+  let aborted = 0;
+  let delivering = 0;
   let held: Promise<undefined> = Promise.resolve(undefined);
   return {
     seen,
+    /** Deliveries that were told to give up. */
+    aborted: () => aborted,
+    /** Deliveries that have begun. */
+    delivering: () => delivering,
+    /** Batches that did not follow the stored position. */
+    unfollowed,
     distinct: () => new Set(seen.map(({ partition, key, n }) => JSON.stringify([partition, key, n]))),
     /** First deliveries of a key that did not come one after the other. */
     disorder: () => {
@@ -143,14 +205,20 @@ function memoryOf(unknownPosition?: string) {
       return () => resolve(undefined);
     },
     options: {
-      position: async (topic: string, partition: string) => positions.get(`${topic} ${partition}`) ?? unknownPosition,
-      deliver: async ({ topic, partition, records }: Batch) => {
+      position: async (topic: string, partition: string) =>
+        positions.get(`${topic} ${partition}`) ??
+        (unknownPosition === undefined ? undefined : { offset: unknownPosition, eventId: 'unknown' }),
+      deliver: async (batch: Batch, signal: AbortSignal) => {
+        delivering += 1;
+        signal.addEventListener('abort', () => (aborted += 1), { once: true });
         await held;
+        const { topic, partition, follows, records } = batch;
+        if (follows !== (positions.get(`${topic} ${partition}`)?.offset ?? unknownPosition)) unfollowed.push(batch);
         // Half of the batch gets through before the subscriber fails, as after a kill.
         const through = refusals > 0 ? records.slice(0, Math.floor(records.length / 2)) : records;
-        for (const { value, offset } of through) {
+        for (const { value, offset, eventId } of through) {
           seen.push({ ...(JSON.parse(value) as { data: Counted }).data, partition });
-          positions.set(`${topic} ${partition}`, offset);
+          positions.set(`${topic} ${partition}`, { offset, eventId });
         }
         if (refusals > 0) {
           refusals -= 1;

@@ -52,7 +52,7 @@ export async function until(
 ): Promise<void> {
   const limit = Date.now() + limitMs;
   while (!(await condition())) {
-    if (Date.now() > limit) throw new Error(`Waited ${limitMs} ms: ${JSON.stringify(describeState())}`);
+    if (Date.now() > limit) throw new Error(`Waited ${limitMs} ms: ${JSON.stringify(await describeState())}`);
     await setTimeout(5);
   }
 }
@@ -65,9 +65,14 @@ export type TestPublisher = {
   readonly remove: () => Promise<void>;
 };
 
-/** A publishing service: its store, outbox and running relay. */
-export async function testPublisher(bus: Bus, topic: string, service = 'publisher'): Promise<TestPublisher> {
-  const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+/** A publishing service: its store (its own, or one given), outbox and running relay. */
+export async function testPublisher(
+  bus: Bus,
+  topic: string,
+  service = 'publisher',
+  given?: TemporaryStore<MessagingTables>,
+): Promise<TestPublisher> {
+  const temporary = given ?? (await temporaryStore<MessagingTables>([await messagingMigrations()]));
   const { store } = temporary;
   const outbox = createOutbox({ service, codec: plainCodec, clock: Date.now, newId: randomUUID });
   const relay = createRelay({ store, bus, service, publishes: [{ topic }], clock: Date.now });
@@ -81,7 +86,7 @@ export async function testPublisher(bus: Bus, topic: string, service = 'publishe
     },
     remove: async () => {
       await relay.stop();
-      await temporary.remove();
+      if (given === undefined) await temporary.remove();
     },
   };
 }
