@@ -8,19 +8,20 @@ import { restoreSchema } from '@holdfast/restore/service';
 import { readConfig } from '@holdfast/service';
 import { shippingSchema } from '@holdfast/shipping/service';
 import { z } from 'zod';
-import { keyFiles } from './keys.ts';
+import { keyFiles } from './prepare/keys.ts';
 
 export type AllInOneConfig = ReturnType<typeof readAllInOneConfig>;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * `--data DIR` (`.holdfast` of this repository when left out) and `--port P` (of the gateway), then the sections of the five services as
+ * `--data DIR` (`.holdfast` of this repository when left out), `--port P` (of the gateway) and `--rebuild SERVICE`, then the sections of the five services as
  * they are configured elsewhere, with the data folder's state and keys for defaults. The gateway's `subgraphs` is no setting here: they
  * are the four of this process. Without `gateway.auth` the process is its own identity provider.
  */
 export function readAllInOneConfig(args: readonly string[], env: Environment) {
-  const { values } = parseArgs({ args: [...args], options: { data: { type: 'string' }, port: { type: 'string' } } });
+  const options = { data: { type: 'string' }, port: { type: 'string' }, rebuild: { type: 'string' } } as const;
+  const { values } = parseArgs({ args: [...args], options });
   const dataFolder = resolve(values.data ?? fileURLToPath(new URL('../../../.holdfast/', import.meta.url)));
   const yamlFile = env['HOLDFAST_CONFIG'];
   const sources = { env: gatewayPort(env, values.port), ...(yamlFile === undefined ? {} : { yamlFile }) };
@@ -35,12 +36,21 @@ export function readAllInOneConfig(args: readonly string[], env: Environment) {
   return {
     dataFolder,
     env,
+    rebuild: rebuilt(values.rebuild),
     inventory: readConfig({ section: 'inventory', schema: inventorySchema.extend(service), ...sources }),
     backup: readConfig({ section: 'backup', schema: backupSchema.extend(service), ...sources }),
     shipping: readConfig({ section: 'shipping', schema: shippingSchema.extend(service), ...sources }),
     restore: readConfig({ section: 'restore', schema: restoreSchema.extend(service), ...sources }),
     gateway: readConfig({ section: 'gateway', schema: gateway, ...sources }),
   };
+}
+
+export type RebuiltService = 'inventory' | 'backup' | 'shipping' | 'restore';
+
+function rebuilt(name: string | undefined): RebuiltService | undefined {
+  if (name === undefined || name === 'inventory' || name === 'backup' || name === 'shipping' || name === 'restore')
+    return name;
+  throw new Error(`--rebuild: "${name}" is no service; inventory, backup, shipping and restore are.`);
 }
 
 /** The option says it last. */

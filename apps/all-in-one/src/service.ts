@@ -6,33 +6,30 @@ import { createInventory } from '@holdfast/inventory/service';
 import { createEmbeddedBus } from '@holdfast/messaging';
 import { createRestore } from '@holdfast/restore/service';
 import { createLifecycle, createLogger, type Logger, type Part, type Service } from '@holdfast/service';
-import type { HostOverrides } from '@holdfast/service/host';
 import { createShipping } from '@holdfast/shipping/service';
 import { type Lease, tryAcquireLease } from '@holdfast/store';
 import type { AllInOneConfig } from './config.ts';
-import { audience, ensureKeys, issuer, issueToken, keyFiles } from './keys.ts';
+import { audience, ensureKeys, issuer, issueToken, keyFiles } from './prepare/keys.ts';
 import { removeRunFile, runFile, writeRunFile } from './run-file.ts';
 
-export type AllInOne = Service & {
-  /** For the person at this machine; undefined when `gateway.auth` names another identity provider. */
-  token(): Promise<string | undefined>;
-};
-
-/** Gateway, the four services and their bus in one process, on one data folder. */
-export function createAllInOne(config: AllInOneConfig, overrides: Pick<HostOverrides, 'hook'> = {}): AllInOne {
+/**
+ * Gateway, the four services and their bus in one process, on one data folder. Its token is for the person at this machine; there is none
+ * when `gateway.auth` names another identity provider.
+ */
+export function createAllInOne(config: AllInOneConfig): Service {
   // Standard output is for the announcement.
   const destination = { write: (text: string): boolean => process.stderr.write(text) };
   const loggerOf = (service: string): Logger => createLogger({ service, level: 'info', destination });
   const { dataFolder, env } = config;
   const bus = createEmbeddedBus();
-  const shared = (service: string) => ({ ...overrides, bus, env, logger: loggerOf(service) });
+  const shared = (service: string) => ({ bus, env, logger: loggerOf(service) });
   const subgraphs = [
     createInventory(config.inventory, shared('inventory')),
     createBackup(config.backup, shared('backup')),
     createShipping(config.shipping, shared('shipping')),
     createRestore(config.restore, shared('restore')),
   ];
-  const urls: Record<string, string> = {};
+  const urls: Record<string, string[]> = {};
   let lease: Lease | undefined;
   let gateway: Service | undefined;
   let gatewayUrl = '';
@@ -56,7 +53,7 @@ export function createAllInOne(config: AllInOneConfig, overrides: Pick<HostOverr
     ...subgraphs.map(service => ({
       name: service.name,
       async start() {
-        urls[service.name] = (await service.start()).url;
+        urls[service.name] = [(await service.start()).url];
       },
       stop: () => service.stop(),
     })),
@@ -72,23 +69,23 @@ export function createAllInOne(config: AllInOneConfig, overrides: Pick<HostOverr
   const lifecycle = createLifecycle(parts, { logger: loggerOf('all-in-one'), stopLimitMs: 15_000 });
   return {
     name: 'all-in-one',
+    // One that was replaced cannot be started again alone.
+    ended: AbortSignal.any(subgraphs.flatMap(({ ended }) => ended ?? [])),
     async start() {
       await lifecycle.start();
-      return { url: gatewayUrl };
+      const token = config.gateway.auth === undefined ? await issueToken(keyFiles(dataFolder), Date.now()) : undefined;
+      return { url: gatewayUrl, ...(token !== undefined && { token }) };
     },
     async stop() {
       const { hung, failed } = await lifecycle.stop();
       if (hung.length > 0 || failed.length > 0)
         throw new Error(`did not stop: ${[...hung, ...failed.map(({ part }) => part)].join(', ')}`);
     },
-    async token() {
-      return config.gateway.auth === undefined ? issueToken(keyFiles(dataFolder), Date.now()) : undefined;
-    },
   };
 }
 
 /** Two on one folder would each hold half of it: the second one is told at once. */
-async function takeFolder(dataFolder: string): Promise<Lease> {
+export async function takeFolder(dataFolder: string): Promise<Lease> {
   await mkdir(join(dataFolder, 'state'), { recursive: true });
   const lease = tryAcquireLease({ file: join(dataFolder, 'state', 'all-in-one.lease.db') });
   if (lease !== undefined) return lease;

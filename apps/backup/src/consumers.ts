@@ -1,5 +1,6 @@
 import { executionChanged, groupObserved, instanceAddressed, standbyClaimed, standbyReleased } from '@holdfast/events';
 import { on, type Reaction } from '@holdfast/messaging';
+import type { Projections } from '@holdfast/service/host';
 import { beginHold, endHold, noteExecution } from '@holdfast/service/source-hold';
 import { saveAddress, saveGroup } from './estate/estate-store.ts';
 import type { BackupTables } from './tables.ts';
@@ -11,3 +12,10 @@ export const reactions: readonly Reaction<BackupTables>[] = [
   on(standbyClaimed, beginHold),
   on(standbyReleased, endHold),
 ];
+
+/** What the reactions keep, by the key of each table: nothing else writes there, so a rebuild empties it and reads it all again. */
+export const projections = {
+  known_group: ['group_id'],
+  known_address: ['instance_id'],
+  source_hold: ['execution_id'],
+} satisfies Projections<BackupTables>;

@@ -1,5 +1,7 @@
-import { runMain } from '@holdfast/service';
+import { runOrRebuild } from '@holdfast/service/host';
 import { environment, readBackupConfig } from './config.ts';
 import { createBackup } from './service.ts';
 
-await runMain(() => createBackup(readBackupConfig(), { env: environment }));
+await runOrRebuild(process.argv.slice(2), overrides =>
+  createBackup(readBackupConfig(), { env: environment, ...overrides }),
+);

@@ -50,9 +50,7 @@ export const resolvers: Resolvers = {
         const id = parsed<GroupId>(groupId, 'groupId');
         if (!(await isKnown(id, context)))
           throw apiError('NOT_FOUND', `There is no group ${groupId} that you may see.`, { fix: 'Check the id.' });
-        const feed = pointFeed(context.store, id, placeAfter(after ?? null));
-        context.signal.addEventListener('abort', () => void feed.return?.(), { once: true });
-        return feed;
+        return pointFeed(context, id, placeAfter(after ?? null));
       },
       resolve: (changed: ChangedPoint, _args: unknown, context: BackupContext) => {
         // One operation for all its events: what was loaded for the one before is old.
@@ -139,7 +137,7 @@ export const resolvers: Resolvers = {
 };
 
 /** Every point in the order in which it became different, then what comes; a subscriber that is busy finds the last state of each. */
-function pointFeed(store: BackupContext['store'], groupId: GroupId, after: number) {
+function pointFeed({ store, signal }: BackupContext, groupId: GroupId, after: number) {
   let at = after;
   return liveFeed(
     store,
@@ -149,7 +147,7 @@ function pointFeed(store: BackupContext['store'], groupId: GroupId, after: numbe
       at = next.changed;
       return { version: next.changed, state: next };
     },
-    { afterVersion: after },
+    { afterVersion: after, signal },
   );
 }
 

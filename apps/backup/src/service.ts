@@ -1,9 +1,9 @@
-import { eventCodec, recoveryPointJudged, setQualified } from '@holdfast/events';
+import { eventCodec, recoveryPointJudged, setQualified, parkedByBackup } from '@holdfast/events';
 import type { Service } from '@holdfast/service';
 import { createSubgraphHost, type HostOverrides, runs } from '@holdfast/service/host';
 import { setRunner } from './backup-set/backup-set-runner.ts';
 import { type BackupConfig, schemaText } from './config.ts';
-import { reactions } from './consumers.ts';
+import { projections, reactions } from './consumers.ts';
 import { type BackupContext, backupContext } from './context.ts';
 import { resolvers } from './resolvers.ts';
 import type { BackupTables } from './tables.ts';
@@ -21,9 +21,11 @@ export function createBackup(config: BackupConfig, overrides: HostOverrides = {}
     migrations: new URL('../migrations/', import.meta.url),
     codec: eventCodec,
     publishes: [setQualified, recoveryPointJudged],
+    parks: parkedByBackup,
     resolvers,
     context: (operation, dependencies) => backupContext(operation, dependencies, observeEveryMs),
     reactions: () => reactions,
+    projections,
     runners: dependencies => [
       runs(setRunner({ ...dependencies, observeEveryMs }), { intervalMs: Math.min(observeEveryMs, 5_000) }),
     ],

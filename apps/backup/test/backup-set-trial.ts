@@ -8,10 +8,10 @@ import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { eventCodec } from '@holdfast/events';
+import { eventCodec, recoveryPointJudged, setQualified } from '@holdfast/events';
 import { createOutbox } from '@holdfast/messaging';
 import { createLogger, newId } from '@holdfast/service';
-import type { InjuryTrial } from '@holdfast/service/injury';
+import { carriedOnce, carryEvents, type InjuryTrial } from '@holdfast/service/trial';
 import { startRunner } from '@holdfast/service/runner';
 import type { TestServer } from '@holdfast/sqlserver/testing';
 import { migrate, openStore, type Store } from '@holdfast/store';
@@ -51,6 +51,8 @@ const servers = new Map<string, TestServer>();
 let template: Promise<Omit<World, 'user' | 'password'>> | undefined;
 
 export const trial: InjuryTrial<World> = {
+  runners: ['set-runner', 'relay'],
+
   prepare: async () => {
     template ??= makeTemplate();
     const { folder: made, group, address } = await template;
@@ -61,9 +63,9 @@ export const trial: InjuryTrial<World> = {
     return { folder, group, address: { ...address, address: addressOf(server) }, ...server.credentials };
   },
 
-  start: async (world, { hook }) => {
+  start: async (world, { hook, holds }) => {
     const clock = clockOf(world);
-    const store = await openWorldStore(world);
+    const store = holds(await openWorldStore(world));
     // What the consumer records of inventory's events, as often as they come.
     await store.transaction(async tx => {
       await saveGroup(tx, world.group);
@@ -71,11 +73,13 @@ export const trial: InjuryTrial<World> = {
     });
     const outbox = createOutbox({ service: 'backup', codec: eventCodec, clock, newId: () => newId(clock) });
     const secrets = { SOURCE_USER: world.user, SOURCE_PASSWORD: world.password };
+    const publishes = [setQualified, recoveryPointJudged];
+    const relay = await carryEvents({ store, service: 'backup', publishes, folder: world.folder, hook });
     const loop = startRunner(setRunner({ store, outbox, clock, env: secrets, observeEveryMs }), {
       clock,
       logger: createLogger({ service: 'backup', level: 'silent' }),
       intervalMs: 20,
-      backOffMs: { first: 5, longest: 50 },
+      backOffMs: { first: 1, longest: 5 },
       wakeOn: listener => store.afterCommit(listener),
       hook,
     });
@@ -89,11 +93,13 @@ export const trial: InjuryTrial<World> = {
           else await begin(hour + 1, world);
         }
         await loop.idle();
+        await relay.settled(signal);
       },
       idle: () => loop.idle(),
       failing: () => [...loop.failing().values()],
       stop: async () => {
         await loop.stop();
+        await relay.stop();
         await store.close();
       },
     };
@@ -102,6 +108,7 @@ export const trial: InjuryTrial<World> = {
   endState: async world => {
     const store = await openWorldStore(world);
     try {
+      await carriedOnce(store, world.folder);
       return await ledgerEnd(store);
     } finally {
       await store.close();

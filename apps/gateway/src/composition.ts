@@ -44,6 +44,11 @@ export function locateSubgraphs(supergraphSdl: string, urls: Readonly<Record<str
   return print(visitSubgraphs(supergraphSdl, name => urls[name]));
 }
 
+/** The runtime wants one address in the supergraph; which replica is asked is decided for each request (replicas.ts). */
+export function firstOfEach(addresses: Readonly<Record<string, readonly string[]>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(addresses).flatMap(([name, [first]]) => (first ? [[name, first]] : [])));
+}
+
 /** Visits the `join__Graph` entries; a string answer becomes the entry's url. */
 function visitSubgraphs(supergraphSdl: string, urlOf: (name: string) => string | undefined): DocumentNode {
   return visit<DocumentNode>(parse(supergraphSdl, { noLocation: true }), {

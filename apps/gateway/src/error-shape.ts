@@ -24,7 +24,16 @@ export function errorShape(logger: Logger): GatewayPlugin {
     if (Array.isArray(result)) return result.map(entry => shapeAny(entry, traceId));
     if (!isResultStream(result)) return shape(result as ExecutionResult, traceId);
     const failed = (thrown: unknown): ExecutionResult => shape({ errors: [asGraphQLError(thrown)] }, traceId);
-    return mapStream(result, each => shape(each, traceId), failed);
+    return mapStream(result, each => shapeEvent(each, traceId), failed);
+  };
+  const shapeEvent = (result: ExecutionResult, traceId: string | undefined): ExecutionResult => {
+    // A subscription's one field is never null, which the Rust planner does not see to.
+    const { data, errors } = result;
+    const isEmpty = errors !== undefined && data && Object.values(data).every(value => value === null);
+    const shown = shape(isEmpty === true ? { ...result, data: null } : result, traceId);
+    // The Rust planner gathers the errors of all events of a subscription in one array: each event would bring those before it again.
+    if (shown.errors !== errors) (errors as GraphQLError[] | undefined)?.splice(0);
+    return shown;
   };
   return {
     // WebSocket operations pass only the first of these two, requests that fail before they are operations only the second.

@@ -4,6 +4,7 @@ export type GatewayMetrics = {
   readonly registry: Registry;
   readonly observeRequest: (status: number, seconds: number) => void;
   readonly countUnavailable: (service: string) => void;
+  readonly countInterrupted: (service: string) => void;
 };
 
 export function createMetrics(): GatewayMetrics {
@@ -21,9 +22,16 @@ export function createMetrics(): GatewayMetrics {
     labelNames: ['service'],
     registers: [registry],
   });
+  const interrupted = new Counter({
+    name: 'holdfast_gateway_subscription_interruptions_total',
+    help: 'Live subscriptions that lost the replica behind them, whether they could be resumed or not',
+    labelNames: ['service'],
+    registers: [registry],
+  });
   return {
     registry,
     observeRequest: (status, seconds) => requests.observe({ status }, seconds),
     countUnavailable: service => unavailable.inc({ service }),
+    countInterrupted: service => interrupted.inc({ service }),
   };
 }

@@ -5,30 +5,39 @@ import {
   type GatewayPlugin,
   type GatewayRuntime,
 } from '@graphql-hive/gateway-runtime';
-import httpTransport from '@graphql-mesh/transport-http';
 import type { Logger } from '@holdfast/service';
+import { operationTitle } from '@holdfast/service/operation-title';
+import { currentSpan, type Tracing } from '@holdfast/service/tracing';
 import { useRequestDeadline } from '@whatwg-node/server';
-import { type ExecutionResult, GraphQLError } from 'graphql';
-import { callerSignature } from './caller-signature.ts';
+import { type ExecutionArgs, getOperationAST, GraphQLError } from 'graphql';
+import { callerSignature, clientExtensions } from './caller-signature.ts';
 import type { AlarmClock } from './alarm-clock.ts';
 import type { GatewayConfig } from './config.ts';
 import { errorShape } from './error-shape.ts';
 import { batchLimit, operationLimits } from './limits.ts';
 import type { Planner } from './planner.ts';
+import type { Replicas } from './replicas.ts';
+import { resumePointsOf } from './resume-points.ts';
+import { serverSentEvents } from './server-sent-events.ts';
 import { operationContext } from './session.ts';
-import { isWorthRetrying, subgraphErrors } from './subgraph-errors.ts';
-import { socketTransport } from './subgraph-socket.ts';
+import { subgraphErrors } from './subgraph-errors.ts';
+import { replicaTransport } from './subgraph-transport.ts';
 import type { SubscriptionEnd } from './subscription-end.ts';
 
 export type RuntimeParts = {
   /** With the subgraphs' addresses in it. */
   readonly supergraphSdl: string;
+  readonly replicas: Replicas;
   readonly planner: Planner;
   readonly signingKey: Uint8Array;
   readonly clock: AlarmClock;
   readonly logger: Logger;
+  readonly tracing: Tracing;
   readonly subscriptions: SubscriptionEnd;
+  readonly lifeSignEveryMs: number;
   readonly onUnavailable: (service: string) => void;
+  /** A live subscription lost the replica behind it. */
+  readonly onInterrupted: (service: string) => void;
 };
 
 export type Runtime = GatewayRuntime<Record<string, unknown>>;
@@ -50,33 +59,29 @@ export async function startRuntime(config: GatewayConfig, parts: RuntimeParts): 
 }
 
 function runtimeConfig(config: GatewayConfig, parts: RuntimeParts): GatewayConfigSupergraph {
-  const { clock, logger, planner, signingKey, subscriptions } = parts;
-  const { upstreamTimeoutMs } = config.limits;
+  const { clock, logger, planner, replicas, signingKey, subscriptions } = parts;
+  const { upstreamTimeoutMs, resumeWithinMs } = config.limits;
+  const points = resumePointsOf(parts.supergraphSdl);
   return {
     supergraph: parts.supergraphSdl,
     ...(planner.handler === undefined ? {} : { unifiedGraphHandler: planner.handler }),
     // Given here because a transport that is not found is reported by no one until requests fail.
-    transports: { http: httpTransport, ws: socketTransport } as unknown as NonNullable<
-      GatewayConfigSupergraph['transports']
-    >,
-    transportEntries: {
-      // Two callers' requests are never one: their signatures differ, and one's leaving must not cut the other's.
-      // The timeout is the transport's, not the runtime's `upstreamTimeout`: that one is started anew by every retry, and
-      // its error is retried whatever `shouldRetry` says.
-      '*.http': {
-        options: { subscriptions: { kind: 'ws' }, deduplicateInflightRequests: false, timeout: upstreamTimeoutMs },
-      },
-    },
+    transports: {
+      http: replicaTransport({
+        replicas,
+        points,
+        sign: callerSignature(signingKey, clock),
+        tracing: parts.tracing,
+        upstreamTimeoutMs,
+        resumeWithinMs,
+        lifeSignEveryMs: parts.lifeSignEveryMs,
+        onInterrupted: parts.onInterrupted,
+      }),
+    } as unknown as NonNullable<GatewayConfigSupergraph['transports']>,
     genericAuth: protectAll(clock),
-    // A mutation whose answer was lost may have been done (pitfall 2).
-    upstreamRetry: ({ executionRequest }) => ({
-      maxRetries: (executionRequest.operationType as string | undefined) === 'query' ? 2 : 0,
-      retryDelay: 100,
-      shouldRetry: ({ executionResult }) => {
-        const { errors } = executionResult as ExecutionResult;
-        return errors?.some(isWorthRetrying) ?? false;
-      },
-    }),
+    // The JavaScript planner would keep what other subgraphs add to a type for as long as a subscription runs: only its first event would
+    // bring it new.
+    __experimental__batchDelegateOptions: { cache: false } as object,
     ...(config.introspection ? {} : { disableIntrospection: {} }),
     csrfPrevention: {},
     batching: { limit: batchLimit },
@@ -90,13 +95,24 @@ function runtimeConfig(config: GatewayConfig, parts: RuntimeParts): GatewayConfi
     plugins: () => [
       ...operationLimits(config.limits),
       requestDeadline(2 * upstreamTimeoutMs),
-      callerSignature(signingKey, clock),
+      clientExtensions,
+      nameSpans,
       subgraphErrors(logger, parts.onUnavailable),
       subscriptions.plugin,
       errorShape(logger),
+      serverSentEvents(points),
     ],
   };
 }
+
+/** What an operation asks for is known only after its document was read. */
+const nameSpans: GatewayPlugin = {
+  onExecute({ args }) {
+    const { document, operationName } = args as ExecutionArgs;
+    const operation = getOperationAST(document, operationName);
+    if (operation) currentSpan().updateName(operationTitle(operation));
+  },
+};
 
 /** No field without a caller; `@skipAuth` opens nothing, `@requiresScopes` (scopes are roles) narrows (pitfalls 1, 17). */
 function protectAll(clock: AlarmClock): NonNullable<GatewayConfigSupergraph['genericAuth']> {

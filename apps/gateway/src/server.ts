@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { currentTrace, receivedTrace, runTraced, traceIdOf, type Tracing } from '@holdfast/service/tracing';
 import type { Authenticate } from './authentication.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Readiness } from './health.ts';
@@ -13,6 +13,7 @@ export type ServerParts = {
   readonly authenticate: Authenticate;
   readonly readiness: () => Promise<Readiness>;
   readonly metrics: GatewayMetrics;
+  readonly tracing: Tracing;
   readonly landingPage: boolean;
   /** What is told to run before the wait for open answers, so that streams do not hold it up. */
   readonly endStreams: () => Promise<void>;
@@ -34,7 +35,7 @@ export async function startServer({ host, port }: GatewayConfig['http'], parts: 
     open.add(response);
     response.once('close', () => open.delete(response));
     if (stopping) response.setHeader('connection', 'close');
-    const traceId = traceIdOf(request);
+    const traceId = requestIdOf(request);
     answer(request, response, traceId, parts).catch((error: unknown) => {
       parts.onError(error, traceId);
       if (!response.headersSent) refuse(response, 500, 'INTERNAL_SERVER_ERROR', 'Unexpected error.', false, traceId);
@@ -110,15 +111,24 @@ async function answer(
     refuse(response, status, code, message, retryable, traceId);
     return;
   }
-  await parts.runtime(request, response, { traceId, session: outcome.session });
+  const { session } = outcome;
+  const parent = request.headers['traceparent'] as string;
+  await runTraced(parts.tracing, 'operation', { parent }, async () => {
+    await parts.runtime(request, response, { traceId, session, traceparent: currentTrace() });
+  });
 }
 
-/** A caller's own request id is kept when it is harmless in logs; subgraphs get it under the same name. */
-function traceIdOf(request: IncomingMessage): string {
+/**
+ * A caller's own request id is kept when it is harmless in logs, else it is the id of the trace; subgraphs get it under the same name. A
+ * caller's trace is gone on with.
+ */
+function requestIdOf(request: IncomingMessage): string {
+  const traceparent = receivedTrace(request.headers['traceparent']);
   const given = request.headers['x-request-id'];
-  const traceId = typeof given === 'string' && /^[\w-]{8,64}$/.test(given) ? given : randomUUID();
-  request.headers['x-request-id'] = traceId;
-  return traceId;
+  const requestId = typeof given === 'string' && /^[\w-]{8,64}$/.test(given) ? given : traceIdOf(traceparent);
+  request.headers['traceparent'] = traceparent;
+  request.headers['x-request-id'] = requestId;
+  return requestId;
 }
 
 function refuse(

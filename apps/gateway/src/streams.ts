@@ -100,7 +100,7 @@ export function endableStream(
   };
 }
 
-function iteratorOf(
+export function iteratorOf(
   iterator: Required<Pick<AsyncIterator<ExecutionResult, undefined>, 'next' | 'return'>>,
 ): ResultStream {
   return Object.assign(iterator, {

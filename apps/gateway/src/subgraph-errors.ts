@@ -1,34 +1,17 @@
 import type { GatewayPlugin } from '@graphql-hive/gateway-runtime';
 import { type Logger, safeMessage } from '@holdfast/service';
 import { isErrorCode } from '@holdfast/service/errors';
-import { type ExecutionResult, GraphQLError } from 'graphql';
+import { type DocumentNode, type ExecutionResult, GraphQLError, Kind } from 'graphql';
 import { operationContext } from './session.ts';
+import { keyOf } from './resume-points.ts';
+import { SubscriptionLost } from './resuming-stream.ts';
 import { isResultStream, mapStream } from './streams.ts';
+import { isUnanswered } from './subgraph-answers.ts';
 
-// How the runtime's executors mark what they made up themselves; their `extensions.request` holds address and body.
-const transportCodes = ['SUBREQUEST_HTTP_ERROR', 'RESPONSE_VALIDATION_FAILED', 'GATEWAY_TIMEOUT', 'TIMEOUT_ERROR'];
 // A subgraph that finds our query wrong is a fault of ours, and its words describe its insides.
 const internalCodes = ['INTERNAL_SERVER_ERROR', 'GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED'];
 
-/** Whether a subgraph gave no usable answer at all: refused, cut, timed out, or an HTTP status of 500 and above. */
-export function isUnanswered(error: unknown): boolean {
-  if (!(error instanceof Error) || !('extensions' in error)) return true;
-  // Not every error here is graphql-js's own: its optional parts may be missing altogether.
-  const { extensions, originalError } = error as Partial<GraphQLError>;
-  if (transportCodes.includes(String(extensions?.['code']))) return true;
-  return originalError !== undefined && !('extensions' in originalError);
-}
-
-/** A subgraph that used up the whole time once is not asked to do so again. */
-export function isWorthRetrying(error: GraphQLError): boolean {
-  // By the text of AbortSignal.timeout: the error's own class does not survive the executor's wrapping everywhere.
-  return isUnanswered(error) && !error.message.endsWith('due to timeout');
-}
-
-/**
- * Gives every failure of a subgraph one shape (gateway.md §4 pitfalls 3 and 16). Must come after the retry plugin:
- * the last plugin to wrap the executor is the outermost, and it has to see what that one throws.
- */
+/** Gives every failure of a subgraph one shape (gateway.md §4 pitfalls 3 and 16). */
 export function subgraphErrors(logger: Logger, onUnavailable: (service: string) => void): GatewayPlugin {
   return {
     onSubgraphExecute(hook) {
@@ -37,7 +20,7 @@ export function subgraphErrors(logger: Logger, onUnavailable: (service: string) 
       const unavailable = (cause: unknown): GraphQLError => {
         onUnavailable(subgraphName);
         logger.warn({ service: subgraphName, traceId, cause: safeMessage(cause) }, 'a subgraph did not answer');
-        return unavailableError(subgraphName, traceId);
+        return unavailableError(subgraphName, traceId, cause instanceof SubscriptionLost ? cause.fix : undefined);
       };
       const clean = (result: ExecutionResult): ExecutionResult => {
         const { data, errors } = result;
@@ -54,7 +37,13 @@ export function subgraphErrors(logger: Logger, onUnavailable: (service: string) 
       const guarded = async (request: typeof executionRequest): Promise<unknown> => {
         try {
           const result: unknown = await executor(request);
-          return isResultStream(result) ? mapStream(result, clean, failed) : clean(result as ExecutionResult);
+          if (!isResultStream(result)) return clean(result as ExecutionResult);
+          const event = (each: ExecutionResult): ExecutionResult => withoutState(each, request.document);
+          return mapStream(
+            result,
+            each => event(clean(each)),
+            cause => event(failed(cause)),
+          );
         } catch (error) {
           return failed(error);
         }
@@ -64,9 +53,18 @@ export function subgraphErrors(logger: Logger, onUnavailable: (service: string) 
   };
 }
 
-function unavailableError(service: string, traceId: string | undefined): GraphQLError {
+/** Says of an event that has no state that its field is null: without it the Rust planner shows the state of the event before once more. */
+function withoutState(result: ExecutionResult, document: DocumentNode): ExecutionResult {
+  if (result.data !== undefined && result.data !== null) return result;
+  const [operation] = document.definitions;
+  const [field] = operation?.kind === Kind.OPERATION_DEFINITION ? operation.selectionSet.selections : [];
+  return field?.kind === Kind.FIELD ? { ...result, data: { [keyOf(field)]: null } } : result;
+}
+
+function unavailableError(service: string, traceId: string | undefined, fix: string | undefined): GraphQLError {
+  const code = 'SUBGRAPH_UNAVAILABLE';
   return new GraphQLError(`The service "${service}" did not answer.`, {
-    extensions: { code: 'SUBGRAPH_UNAVAILABLE', service, retryable: true, traceId },
+    extensions: { code, service, retryable: true, traceId, ...(fix === undefined ? {} : { fix }) },
   });
 }
 

@@ -31,12 +31,14 @@ export function subscriptionEnd(clock: AlarmClock): SubscriptionEnd {
   return {
     plugin,
     async endAll() {
-      const last = lastResult('SHUTTING_DOWN', 'The gateway is stopping; subscribe again.', true);
+      const fix = 'Subscribe again after the last version you have seen.';
+      const last = lastResult('SHUTTING_DOWN', 'The gateway is stopping.', true, fix);
       await Promise.all([...running].map(end => end(last)));
     },
   };
 }
 
-function lastResult(code: string, message: string, retryable: boolean): ExecutionResult {
-  return { errors: [new GraphQLError(message, { extensions: { code, retryable } })] };
+function lastResult(code: string, message: string, retryable: boolean, fix?: string): ExecutionResult {
+  const extensions = { code, retryable, ...(fix === undefined ? {} : { fix }) };
+  return { errors: [new GraphQLError(message, { extensions })] };
 }

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { createLogger } from '@holdfast/service';
-import { createGateway } from '../src/service.ts';
+import { createLogger, readConfig } from '@holdfast/service';
+import { createGateway, gatewaySchema } from '../src/service.ts';
 import { gatewayConfig, startEstate, until } from './estate.ts';
 import { signingKey } from './identity.ts';
 import { openSocket } from './socket-client.ts';
@@ -115,4 +115,27 @@ describe('a start', () => {
     const config = gatewayConfig({ inventory: urls.inventory });
     await expect(createGateway(config, { signingKey, logger }).start()).rejects.toThrow('backup');
   });
+});
+
+describe('addresses of subgraphs', () => {
+  const read = (address: string) => {
+    const env = {
+      HOLDFAST_GATEWAY__SUBGRAPHS__SHIPPING: address,
+      HOLDFAST_GATEWAY__AUTH: '{ issuer: i, audience: a, publicKeyFile: f }',
+      HOLDFAST_GATEWAY__SIGNING_KEY: 'env:K',
+    };
+    return readConfig({ section: 'gateway', schema: gatewaySchema, env }).subgraphs['shipping'];
+  };
+
+  it('are one or several, with commas between in the environment', () => {
+    expect(read('http://a/graphql')).toEqual(['http://a/graphql']);
+    expect(read('http://a/graphql, https://b:8/graphql')).toEqual(['http://a/graphql', 'https://b:8/graphql']);
+  });
+
+  it.each(['', 'http://a/graphql,', 'http://a/graphql,ftp://b/graphql', '[]'])(
+    'are refused when one is none: "%s"',
+    address => {
+      expect(() => read(address)).toThrow('subgraphs.shipping');
+    },
+  );
 });

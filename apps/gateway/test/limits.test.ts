@@ -4,7 +4,9 @@ import { openSocket } from './socket-client.ts';
 
 let estate: Estate;
 beforeAll(async () => {
-  estate = await startEstate({ config: { limits: { maxDepth: 4, maxTokens: 60, upstreamTimeoutMs: 2_000 } } });
+  estate = await startEstate({
+    config: { limits: { maxDepth: 4, maxTokens: 60, upstreamTimeoutMs: 2_000, resumeWithinMs: 5_000 } },
+  });
 });
 afterAll(() => estate.stop());
 

@@ -13,13 +13,21 @@ export type Subscription = { readonly received: Received[]; readonly finished: P
 export function openSocket(
   url: string,
   authorization?: string,
-): { subscribe(query: string, extensions?: object): Subscription; close(): Promise<void> } {
+): {
+  subscribe(query: string, extensions?: object): Subscription;
+  /** Reads nothing more, as a client does that hangs. */
+  pause(): void;
+  resume(): void;
+  close(): Promise<void>;
+} {
+  let socket: WebSocket | undefined;
   const client = createClient({
     url: url.replace(/^http/, 'ws'),
     webSocketImpl: WebSocket,
     retryAttempts: 0,
     lazy: false,
     onNonLazyError: () => undefined,
+    on: { opened: opened => (socket = opened as WebSocket) },
     ...(authorization === undefined ? {} : { connectionParams: { authorization } }),
   });
   return {
@@ -41,6 +49,8 @@ export function openSocket(
       });
       return { received, finished, stop: () => stop() };
     },
+    pause: () => socket?.pause(),
+    resume: () => socket?.resume(),
     close: async () => client.dispose(),
   };
 }

@@ -1,44 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Estate, startEstate, until } from './estate.ts';
+import { serverSent } from './server-sent.ts';
 import { openSocket } from './socket-client.ts';
 
 const query = 'subscription { ticks { n group { id plan } } }';
-
-type ServerSent = {
-  readonly results: { data?: unknown; errors?: { extensions: object }[] }[];
-  readonly finished: Promise<void>;
-  leave(): void;
-};
-
-/** A subscription over SSE, the way a browser without WebSocket reads it. */
-async function serverSent(estate: Estate, authorization: string): Promise<ServerSent> {
-  const leaving = new AbortController();
-  const headers = { 'content-type': 'application/json', accept: 'text/event-stream', authorization };
-  const response = await fetch(estate.url, {
-    method: 'POST',
-    headers,
-    body: JSON.stringify({ query }),
-    signal: leaving.signal,
-  });
-  expect(response.status).toBe(200);
-  const results: ServerSent['results'] = [];
-  const read = async (): Promise<void> => {
-    let text = '';
-    for await (const chunk of response.body ?? []) {
-      text += Buffer.from(chunk).toString();
-      const events = text.split('\n\n');
-      text = events.pop() ?? '';
-      for (const event of events) {
-        const data = /^data: (.+)$/m.exec(event)?.[1];
-        if (data !== undefined) results.push(JSON.parse(data) as ServerSent['results'][number]);
-      }
-    }
-  };
-  const finished = read().catch((error: unknown) => {
-    if (!leaving.signal.aborted) throw error;
-  });
-  return { results, finished, leave: () => leaving.abort() };
-}
 
 describe.each([
   ['rust', {}],
@@ -75,11 +40,11 @@ describe.each([
   });
 
   it('carries events over SSE', async () => {
-    const stream = await serverSent(estate, await estate.token());
+    const stream = await serverSent(estate.url, await estate.token(), { query });
     await until('subscribed', () => estate.ticker.open === 1);
     estate.ticker.push(7);
-    await until('an event', () => stream.results.length === 1);
-    expect(stream.results).toEqual([{ data: { ticks: { n: 7, group: { id: 'g1', plan: 'plan of g1' } } } }]);
+    await until('an event', () => stream.events.length === 1);
+    expect(stream.events).toEqual([{ data: { data: { ticks: { n: 7, group: { id: 'g1', plan: 'plan of g1' } } } } }]);
     stream.leave();
     await until('unsubscribed at the subgraph', () => estate.ticker.open === 0);
     await stream.finished;
@@ -105,14 +70,14 @@ describe.each([
     const authorization = await estate.token({ expiresInSeconds: 60 });
     const socket = openSocket(estate.url, authorization);
     const overSocket = socket.subscribe(query);
-    const overStream = await serverSent(estate, authorization);
+    const overStream = await serverSent(estate.url, authorization, { query });
     await until('both subscribed', () => estate.ticker.open === 2);
     estate.clock.advance(66_000);
     const expected = { errors: [{ message: 'The token has expired.', extensions: { code: 'UNAUTHENTICATED' } }] };
     const { received } = await overSocket.finished;
     await overStream.finished;
     expect(received).toMatchObject([expected]);
-    expect(overStream.results).toMatchObject([expected]);
+    expect(overStream.events).toMatchObject([{ data: expected }]);
     await until('unsubscribed at the subgraph', () => estate.ticker.open === 0);
     const after = await socket.subscribe('{ me }').finished;
     expect(after.received).toMatchObject([{ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] }]);

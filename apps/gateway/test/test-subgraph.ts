@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import { type Caller, verifyCaller } from '@holdfast/service';
-import { graphql, GraphQLError, type GraphQLSchema, parse } from 'graphql';
+import { readAtSocketPace } from '@holdfast/service/read-receipts';
+import { type ExecutionResult, graphql, GraphQLError, type GraphQLSchema, parse } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import type { AlarmClock } from '../src/alarm-clock.ts';
@@ -21,7 +22,13 @@ export type TestSubgraph = {
     readonly extensions: Record<string, unknown>;
   }[];
   readonly requestIds: (string | undefined)[];
+  /** Of each request, over both transports. */
+  readonly traceparents: (string | undefined)[];
   fault: Fault;
+  /** False: it answers nothing but 503, as a replica does that waits for the lead. */
+  leads: boolean;
+  /** From now on nothing that arrives over its WebSockets is read, as if the process stood still. */
+  freeze(): void;
   /** Lets hanging requests go on. */
   release(): void;
   stop(): Promise<void>;
@@ -33,6 +40,7 @@ export async function startTestSubgraph(
   typeDefs: string,
   resolvers: object,
   clock: AlarmClock,
+  { port = 0, leads = true }: { readonly port?: number; readonly leads?: boolean } = {},
 ): Promise<TestSubgraph> {
   const schema = buildSubgraphSchema([{ typeDefs: parse(typeDefs), resolvers: resolvers as never }]);
   const hanging = new Set<() => void>();
@@ -40,13 +48,18 @@ export async function startTestSubgraph(
   const server = createServer((request, response) => {
     void answer(request, response, schema, subgraph, hanging, verify);
   });
-  const webSocketServer = new WebSocketServer({ server, path: '/graphql' });
+  const webSocketServer = new WebSocketServer({
+    server,
+    path: '/graphql',
+    verifyClient: (_info: unknown, answer: (isFine: boolean, status?: number) => void) => answer(subgraph.leads, 503),
+  });
   useServer(
     {
       schema,
       context: (_context, _id, payload) => verify(payload as Params),
-      onSubscribe(_context, _id, payload) {
+      onSubscribe({ extra }, _id, payload) {
         const params = payload as Params;
+        subgraph.traceparents.push(extra.request.headers['traceparent'] as string | undefined);
         subgraph.seen.push({ transport: 'ws', query: params.query, extensions: params.extensions ?? {} });
         try {
           verify(params);
@@ -55,15 +68,24 @@ export async function startTestSubgraph(
           return [error as GraphQLError];
         }
       },
+      onOperation: ({ extra }, _id, _payload, _args, result) =>
+        Symbol.asyncIterator in result
+          ? readAtSocketPace(result as AsyncIterator<ExecutionResult, undefined>, extra.socket)
+          : undefined,
     },
     webSocketServer,
   );
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve));
   const subgraph: TestSubgraph = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
     seen: [],
     requestIds: [],
+    traceparents: [],
     fault: undefined,
+    leads,
+    freeze() {
+      for (const socket of webSocketServer.clients) socket.pause();
+    },
     release() {
       for (const go of hanging) go();
       hanging.clear();
@@ -93,12 +115,20 @@ async function answer(
   hanging: Set<() => void>,
   verify: (params: Params) => SubgraphContext,
 ): Promise<void> {
-  if (request.url === '/livez') return void response.writeHead(200).end('{}');
+  if (request.url === '/readyz') {
+    const body = JSON.stringify({ checks: [{ name: 'leader', ok: subgraph.leads }] });
+    return void response.writeHead(subgraph.leads ? 200 : 503).end(body);
+  }
   let text = '';
   for await (const chunk of request) text += String(chunk);
   const params = JSON.parse(text) as Params;
   subgraph.seen.push({ transport: 'http', query: params.query, extensions: params.extensions ?? {} });
   subgraph.requestIds.push(request.headers['x-request-id'] as string | undefined);
+  subgraph.traceparents.push(request.headers['traceparent'] as string | undefined);
+  if (!subgraph.leads) {
+    const errors = [{ message: 'waits', extensions: { code: 'NOT_LEADER', retryable: true } }];
+    return void response.writeHead(503, { 'content-type': 'application/json' }).end(JSON.stringify({ errors }));
+  }
   if (subgraph.fault === 'hang') await new Promise<void>(resolve => hanging.add(resolve));
   if (subgraph.fault === 'half an answer')
     return void response.writeHead(200, { 'content-type': 'application/json' }).write('{"data":');

@@ -1,5 +1,7 @@
-import { runMain } from '@holdfast/service';
+import { runOrRebuild } from '@holdfast/service/host';
 import { environment, readInventoryConfig } from './config.ts';
 import { createInventory } from './service.ts';
 
-await runMain(() => createInventory(readInventoryConfig(), { env: environment }));
+await runOrRebuild(process.argv.slice(2), overrides =>
+  createInventory(readInventoryConfig(), { env: environment, ...overrides }),
+);

@@ -5,11 +5,12 @@ import {
   jobsObserved,
   loginsObserved,
   sqlInstanceRegistered,
+  parkedByInventory,
 } from '@holdfast/events';
 import type { Service } from '@holdfast/service';
 import { createSubgraphHost, type HostDependencies, type HostOverrides, runs } from '@holdfast/service/host';
 import { type InventoryConfig, schemaText } from './config.ts';
-import { reactions } from './consumers.ts';
+import { projections, reactions } from './consumers.ts';
 import type { InventoryDependencies } from './group/group-commands.ts';
 import { newsRunner } from './group/news-runner.ts';
 import { observationRunner } from './group/observation-runner.ts';
@@ -35,9 +36,11 @@ export function createInventory(config: InventoryConfig, overrides: HostOverride
     migrations: new URL('../migrations/', import.meta.url),
     codec: eventCodec,
     publishes: [groupObserved, sqlInstanceRegistered, instanceAddressed, loginsObserved, jobsObserved],
+    parks: parkedByInventory,
     resolvers,
     context: (operation, dependencies) => inventoryContext(operation, own(dependencies)),
     reactions: () => reactions,
+    projections,
     runners: dependencies => [
       runs(observationRunner(own(dependencies)), { intervalMs }),
       runs(instanceRunner(own(dependencies)), { intervalMs }),

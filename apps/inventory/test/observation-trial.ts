@@ -9,8 +9,15 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import {
+  groupObserved,
+  instanceAddressed,
+  jobsObserved,
+  loginsObserved,
+  sqlInstanceRegistered,
+} from '@holdfast/events';
 import { createLogger } from '@holdfast/service';
-import type { InjuryTrial } from '@holdfast/service/injury';
+import { carriedOnce, carryEvents, type InjuryTrial } from '@holdfast/service/trial';
 import { type RunnerLoopOptions, startRunner } from '@holdfast/service/runner';
 import { beginHold } from '@holdfast/service/source-hold';
 import type { TestServer } from '@holdfast/sqlserver/testing';
@@ -56,6 +63,8 @@ const servers = new Map<string, readonly TestServer[]>();
 let template: Promise<string> | undefined;
 
 export const trial: InjuryTrial<World> = {
+  runners: ['observation', 'instance', 'news', 'relay'],
+
   prepare: async () => {
     template ??= makeTemplate();
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-observation-'));
@@ -66,13 +75,13 @@ export const trial: InjuryTrial<World> = {
     return { folder, first, second };
   },
 
-  start: async (world, { hook, fencingToken }) => {
+  start: async (world, { hook, fencingToken, holds }) => {
     const { first, second } = world;
     const clock = () => {
       const hour = hourOf(world);
       return Date.now() + (hour - 1) * hourMs + (hour >= late.hour ? late.byMs : 0);
     };
-    const store = await openInventoryStore(storeFile(world));
+    const store = holds(await openInventoryStore(storeFile(world)));
     const secrets = {
       SQL_USER: first.credentials.user,
       SQL_PASSWORD: first.credentials.password,
@@ -81,11 +90,13 @@ export const trial: InjuryTrial<World> = {
     };
     const dependencies = inventoryDependencies(store, { clock, env: secrets, fencingToken, observeEveryMs });
     await register(dependencies, world);
+    const publishes = [groupObserved, sqlInstanceRegistered, instanceAddressed, loginsObserved, jobsObserved];
+    const relay = await carryEvents({ store, service: 'inventory', publishes, folder: world.folder, hook });
     const options: RunnerLoopOptions = {
       clock,
       logger: createLogger({ service: 'inventory', level: 'silent' }),
       intervalMs: 20,
-      backOffMs: { first: 5, longest: 50 },
+      backOffMs: { first: 1, longest: 5 },
       wakeOn: listener => store.afterCommit(listener),
       hook,
     };
@@ -127,11 +138,13 @@ export const trial: InjuryTrial<World> = {
           } else await pause(5);
         }
         await idle();
+        await relay.settled(signal);
       },
       idle,
       failing: () => loops.flatMap(loop => [...loop.failing().values()]),
       stop: async () => {
         await Promise.all(loops.map(loop => loop.stop()));
+        await relay.stop();
         await store.close();
       },
     };
@@ -140,6 +153,7 @@ export const trial: InjuryTrial<World> = {
   endState: async world => {
     const store = await openInventoryStore(storeFile(world));
     try {
+      await carriedOnce(store, world.folder);
       return await inventoryEnd(store);
     } finally {
       await store.close();

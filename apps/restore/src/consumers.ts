@@ -11,6 +11,7 @@ import {
   streamMoved,
 } from '@holdfast/events';
 import { on, type Reaction } from '@holdfast/messaging';
+import type { Projections } from '@holdfast/service/host';
 import {
   saveAddress,
   saveCopy,
@@ -38,3 +39,17 @@ export const reactions: readonly Reaction<RestoreTables>[] = [
   on(streamMoved, saveStream),
   on(standbyYielded, saveYield),
 ];
+
+/** What the reactions keep, by the key of each table: nothing else writes there, so a rebuild empties it and reads it all again. */
+export const projections = {
+  group_view: ['group_id'],
+  address_view: ['instance_id'],
+  login_view: ['instance_id'],
+  job_view: ['instance_id'],
+  set_view: ['set_id'],
+  point_view: ['recovery_point_id'],
+  standby_view: ['standby_id'],
+  copy_view: ['standby_id', 'file_id'],
+  stream_view: ['stream_id'],
+  standby_yield: ['execution_id'],
+} satisfies Projections<RestoreTables>;

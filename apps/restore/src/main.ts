@@ -1,5 +1,7 @@
-import { runMain } from '@holdfast/service';
+import { runOrRebuild } from '@holdfast/service/host';
 import { environment, readRestoreConfig } from './config.ts';
 import { createRestore } from './service.ts';
 
-await runMain(() => createRestore(readRestoreConfig(), { env: environment }));
+await runOrRebuild(process.argv.slice(2), overrides =>
+  createRestore(readRestoreConfig(), { env: environment, ...overrides }),
+);

@@ -81,9 +81,7 @@ export const resolvers: Resolvers = {
           const state = await findExecution(db, wanted);
           return state && { version: state.version, state };
         };
-        const feed = liveFeed(context.store, load, { afterVersion: afterVersion ?? undefined });
-        context.signal.addEventListener('abort', () => void feed.return?.(), { once: true });
-        return feed;
+        return liveFeed(context.store, load, { afterVersion: afterVersion ?? undefined, signal: context.signal });
       },
       resolve: (execution: ExecutionView) => execution,
     },

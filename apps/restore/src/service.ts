@@ -1,8 +1,8 @@
-import { eventCodec, executionChanged, standbyClaimed, standbyReleased } from '@holdfast/events';
+import { eventCodec, executionChanged, standbyClaimed, standbyReleased, parkedByRestore } from '@holdfast/events';
 import type { Service } from '@holdfast/service';
 import { createSubgraphHost, type HostDependencies, type HostOverrides, runs } from '@holdfast/service/host';
 import { type RestoreConfig, schemaText } from './config.ts';
-import { reactions } from './consumers.ts';
+import { projections, reactions } from './consumers.ts';
 import { executionCommands } from './execution/execution-commands.ts';
 import { executionRunner } from './execution/execution-runner.ts';
 import { instances } from './execution/instance-runner.ts';
@@ -24,6 +24,7 @@ export function createRestore(config: RestoreConfig, overrides: HostOverrides = 
     migrations: new URL('../migrations/', import.meta.url),
     codec: eventCodec,
     publishes: [executionChanged, standbyClaimed, standbyReleased],
+    parks: parkedByRestore,
     resolvers,
     context: (operation, dependencies) => {
       const { store, outbox, clock } = dependencies;
@@ -31,6 +32,7 @@ export function createRestore(config: RestoreConfig, overrides: HostOverrides = 
       return { ...operation, store, outbox, clock, markEveryMs, probe: id => instancesOf(dependencies).probe(id) };
     },
     reactions: () => reactions,
+    projections,
     runners: dependencies => {
       const { store, clock } = dependencies;
       const runner = executionRunner({

@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ExecutionId, InstanceId } from '@holdfast/domain';
+import { executionChanged, standbyClaimed, standbyReleased } from '@holdfast/events';
 import { createLogger } from '@holdfast/service';
-import type { InjuryTrial } from '@holdfast/service/injury';
+import { carriedOnce, carryEvents, type InjuryTrial } from '@holdfast/service/trial';
 import { startRunner } from '@holdfast/service/runner';
 import type { TestServer } from '@holdfast/sqlserver/testing';
 import { migrate, openStore, type Store } from '@holdfast/store';
@@ -71,6 +72,8 @@ export function executionTrial(
   let nextWorld: Promise<World> | undefined;
 
   const trial: InjuryTrial<World> = {
+    runners: ['execution', 'relay'],
+
     prepare: async () => {
       const world = await (nextWorld ?? makeWorld());
       // Made while this one is in use: starting a server takes longer than most of what is done with it.
@@ -80,8 +83,8 @@ export function executionTrial(
       return world;
     },
 
-    start: async ({ folder, executionId, standbys, sources }, { hook, fencingToken }) => {
-      const store = await openWorldStore(folder);
+    start: async ({ folder, executionId, standbys, sources }, { hook, fencingToken, holds }) => {
+      const store = holds(await openWorldStore(folder));
       const runner = executionRunner({
         parallelRestores: 4,
         store,
@@ -102,12 +105,14 @@ export function executionTrial(
           probeTimeoutMs: 2_000,
         }),
       });
+      const publishes = [executionChanged, standbyClaimed, standbyReleased];
+      const relay = await carryEvents({ store, service: 'restore', publishes, folder, hook });
       const others = thereAndBack ? changeMind(store, executionId) : confirmAll(store, executionId);
       const loop = startRunner(runner, {
         clock,
         logger: createLogger({ service: 'restore', level: 'silent' }),
         intervalMs: 20,
-        backOffMs: { first: 5, longest: 50 },
+        backOffMs: { first: 1, longest: 5 },
         wakeOn: listener => store.afterCommit(listener),
         hook: onceSent(() => changesOf(namesOf(shape, living), folder), hook),
       });
@@ -117,12 +122,14 @@ export function executionTrial(
             signal.throwIfAborted();
             await pause(5);
           }
+          await relay.settled(signal);
         },
         idle: () => loop.idle(),
         failing: () => [...loop.failing().values()],
         stop: async () => {
           await loop.stop();
           await others.stop();
+          await relay.stop();
           await store.close();
         },
       };
@@ -132,6 +139,7 @@ export function executionTrial(
       const store = await openWorldStore(world.folder);
       const execution = await executionOf(store, world.executionId);
       const events = await publishedEvents(store);
+      await carriedOnce(store, world.folder);
       await store.close();
       // Throws when something that must not be repeated was.
       const sent = await carriedOut(namesOf(shape, living), world.folder);
@@ -142,6 +150,12 @@ export function executionTrial(
         sources: await sourcesEnd(shape, living, world.sources),
         carriedOut: rotten ? 'nothing twice' : sent,
       };
+    },
+
+    // Several databases' statements are sent within one step; each takes effect once, whether that is noted or not.
+    progress: async ({ folder }) => {
+      const changes = await changesOf(namesOf(shape, living), folder);
+      return { statements: changes.filter(({ outcome }) => outcome === 'ok').length };
     },
 
     remove: async ({ folder }) => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CheckpointHook } from '@holdfast/service/runner';
+import { livingIncarnation } from '@holdfast/service/trial';
 import { removePrepared, trial } from './execution-trial.ts';
 
 type Place = {
@@ -39,7 +40,7 @@ describe('a leader that wakes up while its successor is at work', () => {
   let clean: unknown;
   beforeAll(async () => {
     const world = await trial.prepare();
-    const running = await trial.start(world, { hook: () => undefined, fencingToken: 1 });
+    const running = await trial.start(world, livingIncarnation({ hook: () => undefined, fencingToken: 1 }));
     await running.settled(AbortSignal.timeout(60_000));
     await running.stop();
     clean = await trial.endState(world);
@@ -53,9 +54,9 @@ describe('a leader that wakes up while its successor is at work', () => {
       const signal = AbortSignal.timeout(60_000);
       const world = await trial.prepare();
       const [old, next] = [freezeAt(first), freezeAt(second)];
-      const oldLeader = await trial.start(world, { hook: old.hook, fencingToken: 1 });
+      const oldLeader = await trial.start(world, livingIncarnation({ hook: old.hook, fencingToken: 1 }));
       await old.reached;
-      const newLeader = await trial.start(world, { hook: next.hook, fencingToken: 2 });
+      const newLeader = await trial.start(world, livingIncarnation({ hook: next.hook, fencingToken: 2 }));
       await next.reached;
       old.thaw();
       // It goes as far as it can, which is not to the end: that is the other one's.

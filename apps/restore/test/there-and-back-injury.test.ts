@@ -24,5 +24,5 @@ describeInjuries({
     unfence: [...statement, 'noted'],
     end: every,
   }).flatMap(([step, places]) => places.map(place => `execution/${step}/${place}`)),
-  sample: { repeat: 2, fail: 5, abandon: 2, kill: 2 },
+  sample: { abandon: 2, kill: 2 },
 });

@@ -20,6 +20,8 @@ function onChange(store: Store<RestoreTables>, act: () => Promise<unknown>) {
   let acting: Promise<unknown> = Promise.resolve();
   const look = () => {
     acting = acting.then(act);
+    // Read when it is stopped.
+    acting.catch(() => undefined);
   };
   const stopListening = store.afterCommit(look);
   look();

@@ -11,7 +11,7 @@ import type { CheckpointHook } from '@holdfast/service/runner';
 export function onceSent(changes: () => Promise<readonly Logged[]>, hook: CheckpointHook): CheckpointHook {
   const begun = async () => (await changes()).filter(({ outcome }) => outcome === 'started').length;
   let expected: Promise<number> | undefined;
-  return async name => {
+  return async (name, subject) => {
     if (name.endsWith('/begun')) {
       // Counted from the first one on: several are sent side by side.
       expected ??= begun();
@@ -22,7 +22,7 @@ export function onceSent(changes: () => Promise<readonly Logged[]>, hook: Checkp
       // Bounded, because on a connection that was ended meanwhile it never begins.
       for (const limit = Date.now() + 500; Date.now() < limit && (await begun()) < (await atLeast);) await pause(1);
     }
-    return hook(name);
+    return hook(name, subject);
   };
 }
 

@@ -15,5 +15,5 @@ describeInjuries({
     ),
     ...['looked', 'begun', 'sent', 'answered'].map(place => `execution/roll_back_units/${place}`),
   ],
-  sample: { repeat: 2, fail: 5, abandon: 3, kill: 3 },
+  sample: { abandon: 3, kill: 3 },
 });

@@ -1,5 +1,7 @@
-import { runMain } from '@holdfast/service';
+import { runOrRebuild } from '@holdfast/service/host';
 import { environment, readShippingConfig } from './config.ts';
 import { createShipping } from './service.ts';
 
-await runMain(() => createShipping(readShippingConfig(), { env: environment }));
+await runOrRebuild(process.argv.slice(2), overrides =>
+  createShipping(readShippingConfig(), { env: environment, ...overrides }),
+);

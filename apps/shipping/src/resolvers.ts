@@ -69,18 +69,14 @@ export const resolvers: Resolvers = {
             fix: 'Check the id.',
             field: 'id',
           });
-        const feed = liveFeed(
+        return liveFeed(
           context.dependencies.store,
           async db => {
             const standby = await findStandby(db, standbyId);
             return standby === undefined ? undefined : { version: standby.version, state: standby };
           },
-          { afterVersion: afterVersion ?? undefined },
+          { afterVersion: afterVersion ?? undefined, signal: context.signal },
         );
-        const end = () => void feed.return?.();
-        context.signal.addEventListener('abort', end, { once: true });
-        if (context.signal.aborted) end();
-        return feed;
       },
       // The feed gives the standby itself, not a root object that holds it.
       resolve: (standby: unknown, _args: unknown, context: ShippingContext) => {

@@ -1,8 +1,15 @@
-import { eventCodec, fileCopied, standbyChanged, standbyYielded, streamMoved } from '@holdfast/events';
+import {
+  eventCodec,
+  fileCopied,
+  standbyChanged,
+  standbyYielded,
+  streamMoved,
+  parkedByShipping,
+} from '@holdfast/events';
 import type { Service } from '@holdfast/service';
 import { createSubgraphHost, type HostDependencies, type HostOverrides, runs } from '@holdfast/service/host';
 import { schemaText, type ShippingConfig } from './config.ts';
-import { reactions } from './consumers.ts';
+import { projections, reactions } from './consumers.ts';
 import { shippingContext, type ShippingContext } from './context.ts';
 import { CopyMeter } from './copy/copy-meter.ts';
 import { copyRunner } from './copy/copy-runner.ts';
@@ -30,10 +37,12 @@ export function createShipping(config: ShippingConfig, overrides: HostOverrides 
     migrations: new URL('../migrations/', import.meta.url),
     codec: eventCodec,
     publishes: [standbyChanged, fileCopied, streamMoved, standbyYielded],
+    parks: parkedByShipping,
     resolvers,
     context: (operation, dependencies) =>
       shippingContext(operation, dependencies, { connections: connect(dependencies), meter, observeEveryMs }),
     reactions,
+    projections,
     runners: dependencies => {
       const shared = { ...dependencies, connections: connect(dependencies), gate, meter };
       return [

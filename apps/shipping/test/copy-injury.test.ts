@@ -16,5 +16,5 @@ describeInjuries({
     'copy/verify/acted',
     'copy/verify/recorded',
   ],
-  sample: { repeat: 3, fail: 6, abandon: 5, kill: 2 },
+  sample: { abandon: 5, kill: 2 },
 });

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { StandbyId } from '@holdfast/domain';
-import type { InjuryTrial } from '@holdfast/service/injury';
+import { fileCopied, standbyChanged } from '@holdfast/events';
+import { carriedOnce, carryEvents, type InjuryTrial } from '@holdfast/service/trial';
 import { startRunner } from '@holdfast/service/runner';
 import type { TestServer } from '@holdfast/sqlserver/testing';
 import { CopyMeter } from '../src/copy/copy-meter.ts';
@@ -45,6 +46,8 @@ const flushEveryBytes = 512;
 let shared: Promise<Shared> | undefined;
 
 export const trial: InjuryTrial<World> = {
+  runners: ['copy', 'relay'],
+
   prepare: async () => {
     shared ??= makeShared();
     const { folder: root, template, server } = await shared;
@@ -60,15 +63,17 @@ export const trial: InjuryTrial<World> = {
     return { folder, destination, backups, standbyId, files, ...server.credentials };
   },
 
-  start: async ({ folder, standbyId, files, user, password }, { hook, fencingToken }) => {
-    const store = await openWorldStore(folder);
+  start: async ({ folder, standbyId, files, user, password }, { hook, fencingToken, holds }) => {
+    const store = holds(await openWorldStore(folder));
     const dependencies = dependenciesOf(store);
     const env = { USER: user, PASSWORD: password };
     const connections = new StandbyConnections({ ...dependencies, env, fencingToken, parallelRestores: 4 });
     const gate = new StandbyGate();
     const meter = new CopyMeter(Date.now);
     const runner = copyRunner({ ...dependencies, fencingToken, connections, gate, flushEveryBytes, meter });
-    const loop = startRunner(runner, loopOptions(store, hook));
+    const publishes = [standbyChanged, fileCopied];
+    const relay = await carryEvents({ store, service: 'shipping', publishes, folder, hook });
+    const loop = startRunner(runner, { ...loopOptions(store, hook), backOffMs: { first: 1, longest: 5 } });
     return {
       settled: async signal => {
         for (;;) {
@@ -78,11 +83,13 @@ export const trial: InjuryTrial<World> = {
           await pause(5);
         }
         await loop.idle();
+        await relay.settled(signal);
       },
       idle: () => loop.idle(),
       failing: () => [...loop.failing().values()],
       stop: async () => {
         await loop.stop();
+        await relay.stop();
         await connections.close();
         await store.close();
       },
@@ -100,6 +107,7 @@ export const trial: InjuryTrial<World> = {
     const store = await openWorldStore(folder);
     const copies = await store.read(db => listCopies(db, [standbyId]));
     const events = await published(store);
+    await carriedOnce(store, folder);
     await store.close();
     return {
       there,

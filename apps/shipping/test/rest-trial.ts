@@ -4,14 +4,16 @@
  */
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { InjuryTrial } from '@holdfast/service/injury';
+import type { InjuryTrial } from '@holdfast/service/trial';
 import type { Store } from '@holdfast/store';
 import { saveSet } from '../src/estate/estate-store.ts';
 import type { ShippingTables } from '../src/tables.ts';
 import type { SetPayload } from './estate.ts';
 import {
   isSettled,
+  nameOfStream,
   prepareStream,
+  progressOfStream,
   readStored,
   removeStream,
   saveCopies,
@@ -25,10 +27,13 @@ import { sentByShipping } from './world.ts';
 const shippedBefore = 2;
 
 export const trial: InjuryTrial<StreamWorld> = {
+  runners: ['stream'],
   prepare: () => prepareStream(shippedBefore, { restAtMark: true }),
   start: (world, incarnation) => startStream(world, incarnation, isAtRest, store => startShipping(world, store)),
   endState: async world => ({ ...(await streamEnd(world)), went: await wayOf(world) }),
   remove: removeStream,
+  nameOf: nameOfStream,
+  progress: progressOfStream,
 };
 
 /** Every database stands one slot beyond the newest mark, and the standby says so. */
@@ -63,6 +68,8 @@ function startShipping(
     }
   };
   const running = run();
+  // Read when it is stopped.
+  running.catch(() => undefined);
   return {
     stop: async () => {
       stopping.abort();

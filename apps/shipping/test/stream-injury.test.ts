@@ -20,5 +20,5 @@ describeInjuries({
     'stream/reseed/sent',
     'stream/reseed/answered',
   ],
-  sample: { repeat: 2, fail: 7, abandon: 4, kill: 3 },
+  sample: { abandon: 4, kill: 3 },
 });

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { StandbyId, StreamId } from '@holdfast/domain';
-import type { InjuryTrial, Incarnation, Running } from '@holdfast/service/injury';
+import type { InjuryTrial, Incarnation, Progress, Running } from '@holdfast/service/trial';
 import { type RunnerDefinition, startRunner } from '@holdfast/service/runner';
 import { openServer } from '@holdfast/sqlserver';
 import type { TestServer } from '@holdfast/sqlserver/testing';
-import type { Store } from '@holdfast/store';
+import { openStore, type Store } from '@holdfast/store';
 import { saveCopy } from '../src/copy/copy-store.ts';
 import type { Copy } from '../src/copy/copy.ts';
 import { hashOf } from '../src/copy/transfer-runner.ts';
@@ -57,11 +57,14 @@ const servers = new Map<string, TestServer>();
 let template: Promise<Template> | undefined;
 
 export const trial: InjuryTrial<StreamWorld> = {
+  runners: ['stream'],
   prepare: () => prepareStream(logs),
   start: (world, incarnation) =>
     startStream(world, incarnation, isReseeded, store => startReseeder(world.standbyId, store)),
   endState: streamEnd,
   remove: removeStream,
+  nameOf: nameOfStream,
+  progress: progressOfStream,
 };
 
 /** `shipped`: this many log sets are at the standby already; the others are known to nobody yet. */
@@ -146,14 +149,15 @@ type AnyRunner = RunnerDefinition<
 /** The stream runner as the service runs it. `wrap` may look at what it does, not change it. */
 export async function startStream(
   world: StreamWorld,
-  { hook, fencingToken }: Incarnation,
+  { hook, fencingToken, holds }: Pick<Incarnation, 'hook' | 'fencingToken'> & Partial<Incarnation>,
   isDone: (stored: Stored, sets: readonly SetPayload[]) => boolean,
   beside: (store: Store<ShippingTables>, passes: () => number) => { stop(): Promise<void> } = () => ({
     stop: async () => undefined,
   }),
 ): Promise<Running> {
   const { folder, standbyId, sets } = world;
-  const store = await openWorldStore(folder);
+  const opened = await openWorldStore(folder);
+  const store = holds?.(opened) ?? opened;
   const dependencies = dependenciesOf(store);
   // Read when they are needed: a server that was started anew has another password.
   const env = {
@@ -170,7 +174,7 @@ export async function startStream(
   let passes = 0;
   const counted: AnyRunner = { ...runner, subjects: () => runner.subjects().finally(() => (passes += 1)) };
   const others = beside(store, () => passes);
-  const loop = startRunner(counted, loopOptions(store, whole(hook)));
+  const loop = startRunner(counted, { ...loopOptions(store, whole(hook)), backOffMs: { first: 1, longest: 5 } });
   return {
     settled: async signal => {
       while (!isDone(await readStored(store, standbyId), sets)) {
@@ -182,8 +186,8 @@ export async function startStream(
     idle: () => loop.idle(),
     failing: () => [...loop.failing().values()],
     stop: async () => {
-      await others.stop();
       await loop.stop();
+      await others.stop();
       await connections.close();
       await store.close();
     },
@@ -193,9 +197,9 @@ export async function startStream(
 /** A process that freezes does so with all of its subjects: who comes to a checkpoint meanwhile waits there too. */
 function whole(hook: Incarnation['hook']): Incarnation['hook'] {
   let last: Promise<unknown> = Promise.resolve();
-  return async name => {
+  return async (name, subject) => {
     const before = last;
-    const mine = before.then(() => hook(name));
+    const mine = before.then(() => hook(name, subject));
     // Who fails there fails alone.
     last = mine.catch(() => undefined);
     return mine;
@@ -232,6 +236,8 @@ function startReseeder(standbyId: StandbyId, store: Store<ShippingTables>): { st
     }
   };
   const running = run();
+  // Read when it is stopped.
+  running.catch(() => undefined);
   return {
     stop: async () => {
       stopping.abort();
@@ -331,6 +337,38 @@ function countFulls(fulls: Awaited<ReturnType<typeof sentByShipping>>, name: str
   const count = fulls.filter(({ text }) => text.includes(name)).length;
   if (count > most) throw new Error(`the full of ${name} was restored ${String(count)} times`);
   return count;
+}
+
+const databaseNames = new Map<string, string>();
+
+/** The standby as a whole, or one of its databases. */
+export async function nameOfStream({ folder }: StreamWorld, { subject }: { readonly subject: string }) {
+  const streamId = subject.split('/')[1];
+  if (streamId === undefined) return 'standby';
+  const known = databaseNames.get(streamId);
+  if (known !== undefined) return known;
+  const store = openStore<ShippingTables>({ file: join(folder, 'shipping.db') });
+  const stream = await store.read(db =>
+    db.selectFrom('stream').select('database_name').where('stream_id', '=', streamId).executeTakeFirstOrThrow(),
+  );
+  await store.close();
+  databaseNames.set(streamId, stream.database_name);
+  return stream.database_name;
+}
+
+/** What was carried out of a restoring step's kind; the others take effect by being recorded. */
+export async function progressOfStream(
+  world: StreamWorld,
+  { subject, step }: { readonly subject: string; readonly step: string },
+): Promise<Progress | undefined> {
+  if (!/^(restore|reseed)/.test(step)) return undefined;
+  const start = `RESTORE ${/full|reseed/.test(step) ? 'DATABASE' : 'LOG'} [${await nameOfStream(world, { subject })}] `;
+  const sent = await sentByShipping(join(world.folder, 'standby'));
+  const done = sent.filter(
+    ({ text, outcome }) =>
+      outcome === 'ok' && text.startsWith(start) && text.includes('STOPATMARK') === step.endsWith('_to_mark'),
+  );
+  return { steps: done.length };
 }
 
 export async function removeStream({ folder }: StreamWorld): Promise<void> {

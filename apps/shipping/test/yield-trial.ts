@@ -7,14 +7,16 @@ import { join } from 'node:path';
 import type { GroupId } from '@holdfast/domain';
 import { standbyYielded } from '@holdfast/events';
 import { discoveredId } from '@holdfast/service';
-import type { InjuryTrial } from '@holdfast/service/injury';
+import type { InjuryTrial } from '@holdfast/service/trial';
 import type { Store } from '@holdfast/store';
 import { saveSet } from '../src/estate/estate-store.ts';
 import { claimStandby, releaseStandby } from '../src/standby/standby-commands.ts';
 import type { ShippingTables } from '../src/tables.ts';
 import {
   isSettled,
+  nameOfStream,
   prepareStream,
+  progressOfStream,
   readStored,
   removeStream,
   saveCopies,
@@ -29,6 +31,7 @@ const [first, second] = ['first', 'second'].map(name => discoveredId('execution'
 const shippedBefore = 2;
 
 export const trial: InjuryTrial<StreamWorld> = {
+  runners: ['stream'],
   prepare: () => prepareStream(shippedBefore),
   start: (world, incarnation) =>
     startStream(world, incarnation, isOver, (store, passes) => startRestore(world, store, passes)),
@@ -48,6 +51,8 @@ export const trial: InjuryTrial<StreamWorld> = {
     };
   },
   remove: removeStream,
+  nameOf: nameOfStream,
+  progress: progressOfStream,
 };
 
 function isOver({ standby }: Stored): boolean {
@@ -106,6 +111,8 @@ function startRestore(
     }
   };
   const running = run();
+  // Read when it is stopped.
+  running.catch(() => undefined);
   return {
     stop: async () => {
       stopping.abort();

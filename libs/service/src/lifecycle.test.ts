@@ -163,6 +163,15 @@ describe('runMain', () => {
     expect(await closed).toEqual({ code: 1, out: 'startedError: x did not stop within 20 ms.\n' });
   });
 
+  it('stops and exits with 1 and the reason when the service ends by itself', async () => {
+    const ending = ordinary.replace(
+      "name: 'x',",
+      `name: 'x', ended: AbortSignal.abort(new Error('x was replaced by another leader')),`,
+    );
+    const { closed } = run(program(ending));
+    expect(await closed).toEqual({ code: 1, out: 'startedstoppedError: x was replaced by another leader\n' });
+  });
+
   it('refuses a HOLDFAST_PARENT_PID that is none', async () => {
     const { closed } = run(program(ordinary), { HOLDFAST_PARENT_PID: 'soon' });
     expect(await closed).toMatchObject({ code: 1, out: expect.stringContaining('HOLDFAST_PARENT_PID') });

@@ -1,8 +1,24 @@
+import { writeSync } from 'node:fs';
 import { type Logger } from './logger.ts';
 import { isError, safeMessage } from './safe-message.ts';
 
-/** What every app's `service.ts` exports: `createInventory(config, overrides): Service`. `url` is where it answers. */
-export type Service = { readonly name: string; start(): Promise<{ url: string }>; stop(): Promise<void> };
+/** Where a service answers; `token` when it gives out one to the person who started it. */
+export type Answering = { readonly url: string; readonly token?: string };
+
+/**
+ * What every app's `service.ts` exports: `createInventory(config, overrides): Service`. `listening` resolves when it can be asked for its
+ * health, which in a replica that waits is long before `start` does. `ended` is aborted when it cannot go on and begins to stop by itself,
+ * with an Error as reason that says why; `stop` is to be called all the same.
+ */
+export type Service = {
+  readonly name: string;
+  readonly listening?: Promise<Answering>;
+  readonly ended?: AbortSignal;
+  /** Resolves when there is nothing more to do: a process of one task then stops. */
+  readonly done?: Promise<unknown>;
+  start(): Promise<Answering>;
+  stop(): Promise<void>;
+};
 
 /** One thing that a service starts and stops. `stopLimitMs`: beyond it the part counts as hung and the next one is stopped. */
 export type Part = {
@@ -105,8 +121,8 @@ export type MainOptions = {
 };
 
 /**
- * The life of a process, for main.ts: starts, waits for SIGTERM, SIGINT or the parent's end, stops, sets the exit code (1 when starting
- * or stopping failed). The parent's end is seen by IPC where there is a channel and by `HOLDFAST_PARENT_PID`: after a kill -9 of the
+ * The life of a process, for main.ts: starts, announces on standard output where it answers, waits for SIGTERM, SIGINT, the parent's end or the service's own, stops, sets the exit code (1
+ * when starting or stopping failed or when the service ended by itself). The parent's end is seen by IPC where there is a channel and by `HOLDFAST_PARENT_PID`: after a kill -9 of the
  * parent no child may stay. The process is ended here only after the stop had its time: a forgotten timer must not keep it alive.
  */
 export async function runMain(create: () => Service | Promise<Service>, options: MainOptions = {}): Promise<void> {
@@ -137,14 +153,28 @@ async function runService(
   const start = service.start();
   // A signal during a long start does not wait for it; the start then fails because it was stopped, which is no news.
   start.catch(() => undefined);
-  const first = await Promise.race([start.then(() => 'started' as const), asked.then(() => 'asked' as const)]);
-  if (first === 'started') await asked;
+  // One line for whoever started the process: by `ready` it is told from the lines of the log.
+  void (service.listening ?? start).then(
+    answering => writeSync(1, `${JSON.stringify({ ready: true, ...answering, pid: process.pid })}\n`),
+    () => undefined,
+  );
+  const end = Promise.race([asked, endOf(service), ...(service.done === undefined ? [] : [service.done])]);
+  const first = await Promise.race([start.then(() => 'started' as const), end.then(() => 'ended' as const)]);
+  if (first === 'started') await end;
   const outcome = await stopPart(
     { name: service.name, start: () => undefined, stop: () => service.stop() },
     stopLimitMs,
   );
   if (outcome === 'hung') throw new Error(`${service.name} did not stop within ${stopLimitMs} ms.`);
   if (outcome !== 'stopped') throw new Error(`${service.name} did not stop cleanly: ${outcome.problem}`);
+  service.ended?.throwIfAborted();
+}
+
+function endOf({ ended }: Service): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  if (ended?.aborted === true) resolve(undefined);
+  ended?.addEventListener('abort', () => resolve(undefined), { once: true });
+  return promise;
 }
 
 function parentPid(text: string | undefined): number | undefined {

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
 import { safeMessage } from './safe-message.ts';
+import { currentTrace, opaque, runTraced, type Tracing, untraced } from './tracing.ts';
 
 /**
  * The one loop behind every runner: observe → decide → act → record, for each subject, until there is nothing to do. A runner takes no
@@ -21,6 +22,8 @@ export type RunnerDefinition<Subject, Observation, Decision, Outcome> = {
   step(decision: Decision): string;
   act(decision: Decision, step: StepContext): Promise<Outcome>;
   record(decision: Decision, outcome: Outcome): Promise<void>;
+  /** The traceparent stored with what started the work on a subject: its steps go on in that trace. Without one each pass is a trace. */
+  trace?(subject: Subject): Promise<string | undefined>;
   /** Tells the outside that a subject's step failed; the loop itself backs off and tries again. */
   failed?(subject: Subject, error: unknown): Promise<void>;
 };
@@ -32,10 +35,11 @@ export type StepContext = {
 };
 
 /**
- * Called at every checkpoint with `runner/step/place`; tests fail or kill there. Answering `repeat` at `acted` or `recorded` has the same
- * decision acted on, or the same outcome recorded, once more: what a runner must bear from a leader that did not know it was replaced.
+ * Called at every checkpoint with `runner/step/place` and the subject's key; tests fail or kill there. Answering `repeat` at `acted` or
+ * `recorded` has the same decision acted on, or the same outcome recorded, once more: what a runner must bear from a leader that did not
+ * know it was replaced.
  */
-export type CheckpointHook = (name: string) => CheckpointAnswer | Promise<CheckpointAnswer>;
+export type CheckpointHook = (name: string, subject?: string) => CheckpointAnswer | Promise<CheckpointAnswer>;
 
 // What most hooks answer is nothing at all.
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
@@ -43,14 +47,26 @@ export type CheckpointAnswer = void | 'repeat';
 
 const noCheckpoint: CheckpointHook = () => undefined;
 
+/** What becomes of each step: `observe` is one too. */
+export type StepMeter = (runner: string, step: string, outcome: 'ok' | 'failed', seconds: number) => void;
+
+export type PassOptions = {
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly hook?: CheckpointHook | undefined;
+  readonly tracing?: Tracing | undefined;
+  readonly meter?: StepMeter | undefined;
+};
+
 /** One pass of the loop for one subject; false when there was nothing to do. */
 export async function runOneStep<Subject, Observation, Decision, Outcome>(
   runner: RunnerDefinition<Subject, Observation, Decision, Outcome>,
   subject: Subject,
-  options: { readonly signal: AbortSignal; readonly clock: Clock; readonly hook?: CheckpointHook },
+  options: PassOptions,
 ): Promise<boolean> {
   const { signal, clock, hook = noCheckpoint } = options;
-  const at = async (step: string, place: string) => (await hook(`${runner.name}/${step}/${place}`)) === 'repeat';
+  const key = runner.key(subject);
+  const at = async (step: string, place: string) => (await hook(`${runner.name}/${step}/${place}`, key)) === 'repeat';
   const context = (step: string): StepContext => ({
     signal,
     checkpoint: async place => {
@@ -58,17 +74,52 @@ export async function runOneStep<Subject, Observation, Decision, Outcome>(
     },
   });
   signal.throwIfAborted();
-  const observation = await runner.observe(subject, context('observe'));
+  const spanned = <T>(step: string, cause: string | undefined, work: () => Promise<T>) =>
+    inStep({ runner: runner.name, step, key }, cause, options, work);
+  const { observation, ownTrace } = await spanned('observe', await runner.trace?.(subject), async () => ({
+    observation: await runner.observe(subject, context('observe')),
+    ownTrace: currentTrace(),
+  }));
   const decision = runner.decide(observation, clock());
   if (decision === undefined) return false;
   const step = runner.step(decision);
-  await at(step, 'decided');
-  signal.throwIfAborted();
-  let outcome = await runner.act(decision, context(step));
-  if (await at(step, 'acted')) outcome = await runner.act(decision, context(step));
-  await runner.record(decision, outcome);
-  if (await at(step, 'recorded')) await runner.record(decision, outcome);
+  // Asked again: what there is to do may have come up while it was looked.
+  const trace = await runner.trace?.(subject);
+  await spanned(step, trace ?? ownTrace, async () => {
+    await at(step, 'decided');
+    signal.throwIfAborted();
+    let outcome = await runner.act(decision, context(step));
+    if (await at(step, 'acted')) outcome = await runner.act(decision, context(step));
+    await runner.record(decision, outcome);
+    if (await at(step, 'recorded')) await runner.record(decision, outcome);
+  });
   return true;
+}
+
+type StepPlace = { readonly runner: string; readonly step: string; readonly key: string };
+
+async function inStep<T>(
+  { runner, step, key }: StepPlace,
+  parent: string | undefined,
+  { tracing = untraced, meter }: Pick<PassOptions, 'tracing' | 'meter'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const attributes = { 'holdfast.runner': runner, 'holdfast.step': step, 'holdfast.subject': opaque(key) };
+  const began = performance.now();
+  let outcome: 'ok' | 'failed' = 'failed';
+  try {
+    return await runTraced(tracing, `${runner}/${step}`, { parent, attributes }, async span => {
+      try {
+        const result = await work();
+        outcome = 'ok';
+        return result;
+      } finally {
+        span.setAttribute('holdfast.outcome', outcome);
+      }
+    });
+  } finally {
+    meter?.(runner, step, outcome, (performance.now() - began) / 1_000);
+  }
 }
 
 export type RunnerLoopOptions = {
@@ -81,6 +132,8 @@ export type RunnerLoopOptions = {
   /** Registers a listener for "something changed"; returns the way to stop listening. */
   readonly wakeOn?: (listener: () => void) => () => void;
   readonly hook?: CheckpointHook;
+  readonly tracing?: Tracing;
+  readonly meter?: StepMeter;
   /** First and longest pause of a failing subject. */
   readonly backOffMs?: { readonly first: number; readonly longest: number };
 };
@@ -194,12 +247,12 @@ class Loop<Subject, Observation, Decision, Outcome> implements RunnerLoop {
 
   async #workOn(subject: Subject, key: string): Promise<void> {
     const { signal } = this.#stopping;
-    const { clock, hook } = this.#options;
+    const { clock, hook, tracing, meter } = this.#options;
     try {
       do {
         this.#again.delete(key);
         // A step that never leaves the microtask queue must not starve the process.
-        while (await runOneStep(this.#runner, subject, { signal, clock, ...(hook ? { hook } : {}) })) await nextTurn();
+        while (await runOneStep(this.#runner, subject, { signal, clock, hook, tracing, meter })) await nextTurn();
       } while (this.#again.has(key));
       this.#failures.delete(key);
     } catch (error) {
@@ -221,10 +274,21 @@ class Loop<Subject, Observation, Decision, Outcome> implements RunnerLoop {
     if (before?.message !== message)
       logger.error({ ...where, cause: message }, 'a step failed; it will be tried again');
     try {
-      await this.#runner.failed?.(subject, error);
+      await this.#recordFailure(subject, key, error);
     } catch (recording) {
       logger.error({ ...where, cause: safeMessage(recording) }, 'the failure could not be recorded');
     }
+  }
+
+  /** What a failure ends is part of what its cause had started. */
+  async #recordFailure(subject: Subject, key: string, error: unknown): Promise<void> {
+    const { name } = this.#runner;
+    if (this.#runner.failed === undefined) return;
+    const { tracing } = this.#options;
+    const parent = await this.#runner.trace?.(subject);
+    await inStep({ runner: name, step: 'failed', key }, parent, { tracing }, async () =>
+      this.#runner.failed?.(subject, error),
+    );
   }
 
   /** Until woken, stopped, the interval is over or a failed subject is due. */

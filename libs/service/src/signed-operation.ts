@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { GraphQLError, Kind, parse } from 'graphql';
 import type { Clock } from './clock.ts';
 import { apiError } from './errors.ts';
@@ -45,11 +44,4 @@ function unauthenticated(message: string, traceId: string): GraphQLError {
 
 function isFields(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The trace id of a W3C `traceparent` header, else a new one. */
-export function traceIdOf(traceparent: string | readonly string[] | undefined): string {
-  const given =
-    typeof traceparent === 'string' ? /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(traceparent)?.[1] : undefined;
-  return given !== undefined && !/^0+$/.test(given) ? given : randomBytes(16).toString('hex');
 }

@@ -1,9 +1,11 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
+  getOperationAST,
   GraphQLError,
   parse,
   specifiedRules,
+  subscribe,
   validate,
   type ExecutionArgs,
   type ExecutionResult,
@@ -18,7 +20,10 @@ import type { ErrorCode } from './errors.ts';
 import type { Caller } from './identity.ts';
 import type { Logger } from './logger.ts';
 import type { OperationsUnderWay } from './operations-under-way.ts';
-import { admitOperation, traceIdOf, type SignatureGate } from './signed-operation.ts';
+import { operationTitle } from './operation-title.ts';
+import { readAtSocketPace } from './read-receipts.ts';
+import { admitOperation, type SignatureGate } from './signed-operation.ts';
+import { receivedTrace, runTraced, traceIdOf, type Tracing } from './tracing.ts';
 
 export type SocketOptions = {
   readonly server: Server;
@@ -28,36 +33,52 @@ export type SocketOptions = {
   readonly logger: Logger;
   readonly maxMessageBytes: number;
   readonly underWay: OperationsUnderWay;
+  readonly tracing: Tracing;
   readonly createContext: (operation: { caller: Caller; traceId: string; signal: AbortSignal }) => Promise<object>;
 };
 
 /** As graphql-ws types it, every field may be there and undefined. */
 type AnyResult = { readonly [Key in keyof ExecutionResult]: ExecutionResult[Key] | undefined };
 
-type Tracked = { readonly traceId: string; readonly operation: AbortController };
+type Tracked = { readonly traceparent: string; readonly traceId: string; readonly operation: AbortController };
 
 /** graphql-ws on the subgraph's own server and path. Every operation is checked as over HTTP; `stop` closes the sockets with 1001. */
 export function serveSockets(options: SocketOptions): { stop(limitMs: number): Promise<void> } {
-  const { server, path, logger, maxMessageBytes, underWay } = options;
+  const { server, path, logger, maxMessageBytes, underWay, tracing } = options;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes });
   // By payload, which graphql-ws hands to every hook unchanged: a client may use an operation's id again at once.
   const tracked = new WeakMap<SubscribePayload, Tracked>();
   const bySocket = new WeakMap<object, Set<AbortController>>();
+  const causes = new WeakMap<ExecutionArgs, string>();
 
   const served = useServer(
     {
       onSubscribe: async ({ extra }, _id, payload) => {
-        const entry = { traceId: traceIdOf(extra.request.headers['traceparent']), operation: underWay.begin() };
+        const traceparent = receivedTrace(extra.request.headers['traceparent']);
+        const entry = { traceparent, traceId: traceIdOf(traceparent), operation: underWay.begin() };
         tracked.set(payload, entry);
         bySocket.set(extra.socket, (bySocket.get(extra.socket) ?? new Set()).add(entry.operation));
         try {
-          return await admit(options, payload, entry);
+          const admitted = await admit(options, payload, entry);
+          if ('document' in admitted) causes.set(admitted, traceparent);
+          return admitted;
         } catch (error) {
           return [error instanceof GraphQLError ? error : unexpected(error)];
         }
       },
-      onOperation: (_context, _id, payload, _args, result) =>
-        isIterable(result) ? endable(result, () => end(tracked.get(payload))) : undefined,
+      // The span is that of its beginning: a subscription may last for days.
+      subscribe: async args => {
+        const operation = getOperationAST(args.document, args.operationName);
+        const title = operation ? operationTitle(operation) : 'subscription';
+        return runTraced(tracing, title, { parent: causes.get(args) }, async () => subscribe(args));
+      },
+      onOperation: ({ extra }, _id, payload, _args, result) =>
+        isIterable(result)
+          ? readAtSocketPace(
+              endable(result, () => end(tracked.get(payload))),
+              extra.socket,
+            )
+          : undefined,
       onNext: (_context, _id, payload, _args, result) => {
         const entry = tracked.get(payload);
         return entry === undefined ? undefined : rendered(result, entry.traceId, logger);

@@ -6,7 +6,13 @@ import WebSocket from 'ws';
 import { apiError } from './errors.ts';
 import { signCaller, type Caller } from './identity.ts';
 import { createLogger } from './logger.ts';
-import { startSubgraph, type OperationContext, type RunningSubgraph, type SubgraphOptions } from './subgraph-server.ts';
+import {
+  openSubgraphPort,
+  startSubgraph,
+  type OperationContext,
+  type RunningSubgraph,
+  type SubgraphOptions,
+} from './subgraph-server.ts';
 import { signedClient, type SignedClient } from './testing.ts';
 
 const key = Buffer.from('the key of the tests');
@@ -356,6 +362,39 @@ describe('a subgraph over graphql-ws', () => {
     );
     const [error] = (await once(socket, 'error')) as [Error];
     expect(error.message).toContain('404');
+  });
+});
+
+describe('a port that does not serve', () => {
+  const unavailable = {
+    status: 503,
+    errors: [
+      { extensions: expect.objectContaining({ code: 'SUBGRAPH_UNAVAILABLE', retryable: true, service: 'inventory' }) },
+    ],
+  };
+
+  it('has its health from the start, and refuses operations by name before it serves and after it was told to', async () => {
+    const { options, contexts } = fixture();
+    const port = await openSubgraphPort(options);
+    running.push(port);
+    const client = clientOf(port);
+    expect((await fetch(new URL('/readyz', port.url))).status).toBe(200);
+    expect(await client.query('{ me }')).toMatchObject(unavailable);
+    const [early] = (await once(new WebSocket(port.url.replace('http', 'ws')), 'error')) as [Error];
+    expect(early.message).toContain('503');
+
+    await port.serve(options);
+    expect(await client.query('{ me }')).toEqual({ status: 200, data: { me: 'ann' } });
+    const begun = client.subscribe('subscription { forever }');
+    expect((await begun.next()).value).toEqual({ data: { forever: 1 } });
+
+    port.refuse('replaced');
+    expect(await client.query('{ me }')).toMatchObject({ ...unavailable, errors: [{ message: 'replaced' }] });
+    await expect(client.subscribe('subscription { forever }').next()).rejects.toMatchObject([
+      { extensions: { code: 'SUBGRAPH_UNAVAILABLE' } },
+    ]);
+    expect(contexts).toHaveLength(2);
+    await begun.return();
   });
 });
 

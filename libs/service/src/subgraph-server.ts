@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import {
   ApolloServerPluginInlineTraceDisabled,
@@ -7,9 +8,10 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
 import { buildSubgraphSchema } from '@apollo/subgraph';
-import fastifyApollo from '@as-integrations/fastify';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { GraphQLError, type DocumentNode } from 'graphql';
+import { GraphQLError, type DocumentNode, type GraphQLSchema } from 'graphql';
+import { operationTitle } from './operation-title.ts';
 import type { Registry } from 'prom-client';
 import type { Clock } from './clock.ts';
 import { codeOf, masked, publicExtensions, renderError, unexpectedMessage } from './error-rendering.ts';
@@ -19,10 +21,12 @@ import type { Caller } from './identity.ts';
 import type { Logger } from './logger.ts';
 import { operationsUnderWay, type OperationsUnderWay } from './operations-under-way.ts';
 import { isError, safeMessage } from './safe-message.ts';
-import { admitOperation, traceIdOf, type SignatureGate } from './signed-operation.ts';
+import { admitOperation, type SignatureGate } from './signed-operation.ts';
 import { serveSockets } from './socket-operations.ts';
+import { currentSpan, receivedTrace, runTraced, traceIdOf, type Tracing, untraced } from './tracing.ts';
 
 const path = '/graphql';
+const defaultHost = '127.0.0.1';
 const maxRequestBytes = 1_048_576;
 const defaultDrainLimitMs = 10_000;
 /** Set on every request as it arrives, whatever the client sent: the one thing of a request that reaches Apollo Server's hooks. */
@@ -34,29 +38,46 @@ export type SubgraphResolvers = NonNullable<Exclude<SubgraphModule, DocumentNode
 /** What one operation knows of its request. `signal` ends when the client has gone, the operation is over or the server stops. */
 export type OperationContext = { readonly caller: Caller; readonly traceId: string; readonly signal: AbortSignal };
 
-export type SubgraphOptions<Context extends object> = {
+/** What is there before a service can answer: an open port with its health. */
+export type PortOptions = {
   /** As in the supergraph; part of every signature. */
   readonly name: string;
   readonly version?: string;
-  readonly typeDefs: DocumentNode;
-  readonly resolvers: SubgraphResolvers;
   /** 127.0.0.1 when left out. */
   readonly host?: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly signingKey: Uint8Array;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
+  /** Looked through at every request: more may be added later. */
   readonly checks: readonly HealthCheck[];
-  /** The resolvers' context: a plain object of its own for each operation, because Apollo Server hands a copy on. */
-  createContext(operation: OperationContext): Context | Promise<Context>;
   /** How long operations under way may take to finish at a stop; 10,000 when left out. */
   readonly drainLimitMs?: number;
+  /** Where the spans of operations go; left out: nowhere. */
+  readonly tracing?: Tracing;
 };
+
+/** What it answers with. */
+export type SchemaOptions<Context extends object> = {
+  readonly typeDefs: DocumentNode;
+  readonly resolvers: SubgraphResolvers;
+  readonly signingKey: Uint8Array;
+  /** The resolvers' context: a plain object of its own for each operation, because Apollo Server hands a copy on. */
+  createContext(operation: OperationContext): Context | Promise<Context>;
+};
+
+export type SubgraphOptions<Context extends object> = PortOptions & SchemaOptions<Context>;
 
 /** `url` is the GraphQL endpoint for HTTP and, with ws:, for graphql-ws. */
 export type RunningSubgraph = { readonly url: string; readonly port: number; stop(): Promise<void> };
+
+export type SubgraphPort = RunningSubgraph & {
+  /** From now on operations are answered; once. @throws Error when the schema is wrong. */
+  serve<Context extends object>(options: SchemaOptions<Context>): Promise<void>;
+  /** From now on no operation is begun: HTTP 503, `SUBGRAPH_UNAVAILABLE` with this message. Those under way go on. */
+  refuse(message: string): void;
+};
 
 /**
  * Serves one subgraph. No operation runs, `_service` and introspection included, unless the gateway signed it for this subgraph within
@@ -65,13 +86,127 @@ export type RunningSubgraph = { readonly url: string; readonly port: number; sto
 export async function startSubgraph<Context extends object>(
   options: SubgraphOptions<Context>,
 ): Promise<RunningSubgraph> {
-  const { name, typeDefs, resolvers, host = '127.0.0.1', port, signingKey, clock, logger } = options;
-  const schema = buildSubgraphSchema([{ typeDefs, resolvers }]);
-  const underWay = operationsUnderWay();
-  const gate: SignatureGate = { key: signingKey, subgraph: name, clock };
+  const port = await openSubgraphPort(options);
+  try {
+    await port.serve(options);
+  } catch (error) {
+    await port.stop();
+    throw error;
+  }
+  return port;
+}
 
-  const createContext = async (operation: OperationContext): Promise<Context> => options.createContext(operation);
-  const apollo = new ApolloServer<Context>({
+type HttpOperation = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+/** Opens the port with health alone: until `serve`, whoever asks for GraphQL is told that nobody answers here yet. */
+export async function openSubgraphPort(options: PortOptions): Promise<SubgraphPort> {
+  const port = new OpenPort(options);
+  await port.open();
+  return port;
+}
+
+class OpenPort implements SubgraphPort {
+  readonly #options: PortOptions;
+  readonly #underWay = operationsUnderWay();
+  readonly #app: FastifyInstance;
+  port = 0;
+  #refusal: string | undefined;
+  #answer: HttpOperation | undefined;
+  #stopServing = (): Promise<void> => Promise.resolve();
+  #stopSockets = (_limitMs: number): Promise<void> => Promise.resolve();
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: PortOptions) {
+    const { name, logger } = options;
+    this.#options = options;
+    this.#refusal = `${name} does not answer yet.`;
+    const app = fastify({ bodyLimit: maxRequestBytes, logger: false });
+    app.addHook('onRequest', async ({ headers }) => {
+      const traceparent = receivedTrace(headers['traceparent']);
+      headers['traceparent'] = traceparent;
+      headers[traceIdHeader] = traceIdOf(traceparent);
+    });
+    app.setErrorHandler((error, request, reply) =>
+      refuseRequest(error, String(request.headers[traceIdHeader]), reply, logger),
+    );
+    registerHealth(app, options);
+    // A GET cannot carry the signature.
+    app.post(path, async (request, reply) => {
+      if (this.#answer !== undefined && this.#refusal === undefined) return this.#answer(request, reply);
+      const { message, extensions } = this.#unavailable(String(request.headers[traceIdHeader]));
+      return reply.code(503).send({ errors: [{ message, extensions }] });
+    });
+    app.server.on('upgrade', refuseSocket);
+    this.#app = app;
+  }
+
+  get url(): string {
+    const { host = defaultHost } = this.#options;
+    return `http://${host.includes(':') ? `[${host}]` : host}:${this.port}${path}`;
+  }
+
+  async open(): Promise<void> {
+    const { name, host = defaultHost, port } = this.#options;
+    try {
+      await listen(this.#app, name, host, port);
+      this.port = (this.#app.server.address() as AddressInfo).port;
+    } catch (error) {
+      await this.#app.close();
+      throw error;
+    }
+  }
+
+  async serve<Context extends object>(options: SchemaOptions<Context>): Promise<void> {
+    const { name, clock, logger, tracing = untraced } = this.#options;
+    const { server } = this.#app;
+    const schema = buildSubgraphSchema([{ typeDefs: options.typeDefs, resolvers: options.resolvers }]);
+    const gate: SignatureGate = { key: options.signingKey, subgraph: name, clock };
+    const underWay = this.#underWay;
+    const createContext = async (operation: OperationContext): Promise<Context> => {
+      if (this.#refusal !== undefined) throw this.#unavailable(operation.traceId);
+      return options.createContext(operation);
+    };
+    const apollo = apolloServer<Context>(schema, logger);
+    await apollo.start();
+    this.#stopServing = () => apollo.stop();
+    const context = httpContext({ gate, logger, underWay, createContext });
+    const operations = fastifyApolloHandler(apollo, { context });
+    this.#answer = (request, reply) => {
+      const parent = receivedTrace(request.headers['traceparent']);
+      return runTraced(tracing, 'operation', { parent }, async () => operations.call(this.#app, request, reply));
+    };
+    server.off('upgrade', refuseSocket);
+    const maxMessageBytes = maxRequestBytes;
+    const parts = { gate, logger, maxMessageBytes, underWay, createContext, tracing };
+    const sockets = serveSockets({ server, path, schema, ...parts });
+    this.#stopSockets = limitMs => sockets.stop(limitMs);
+    this.#refusal = undefined;
+  }
+
+  refuse(message: string): void {
+    this.#refusal = message;
+  }
+
+  stop(): Promise<void> {
+    const { drainLimitMs = defaultDrainLimitMs } = this.#options;
+    this.#stopping ??= drain(this.#app, { stop: this.#stopSockets }, this.#underWay, drainLimitMs).then(() =>
+      this.#stopServing(),
+    );
+    return this.#stopping;
+  }
+
+  #unavailable(traceId: string): GraphQLError {
+    const { name } = this.#options;
+    return apiError('SUBGRAPH_UNAVAILABLE', this.#refusal ?? `${name} does not answer.`, { service: name, traceId });
+  }
+}
+
+function refuseSocket(_request: unknown, socket: Duplex): void {
+  socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+}
+
+function apolloServer<Context extends object>(schema: GraphQLSchema, logger: Logger): ApolloServer<Context> {
+  return new ApolloServer<Context>({
     schema,
     introspection: true,
     csrfPrevention: true,
@@ -87,52 +222,9 @@ export async function startSubgraph<Context extends object>(
       ApolloServerPluginSchemaReportingDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       renderErrors(logger),
+      nameSpans,
     ],
   });
-  await apollo.start();
-
-  const app = fastify({ bodyLimit: maxRequestBytes, logger: false });
-  app.addHook('onRequest', async ({ headers }) => {
-    headers[traceIdHeader] = traceIdOf(headers['traceparent']);
-  });
-  app.setErrorHandler((error, request, reply) =>
-    refuseRequest(error, String(request.headers[traceIdHeader]), reply, logger),
-  );
-  registerHealth(app, options);
-  await app.register(fastifyApollo(apollo), {
-    path,
-    // A GET cannot carry the signature.
-    method: ['POST'],
-    context: httpContext({ gate, logger, underWay, createContext }),
-  });
-  const { server } = app;
-  const sockets = serveSockets({
-    server,
-    path,
-    schema,
-    gate,
-    logger,
-    maxMessageBytes: maxRequestBytes,
-    underWay,
-    createContext,
-  });
-  try {
-    await listen(app, name, host, port);
-  } catch (error) {
-    await Promise.all([app.close(), sockets.stop(0), apollo.stop()]);
-    throw error;
-  }
-
-  let stopping: Promise<void> | undefined;
-  const bound = (server.address() as AddressInfo).port;
-  return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}${path}`,
-    port: bound,
-    stop: () => {
-      stopping ??= drain(app, sockets, underWay, options.drainLimitMs ?? defaultDrainLimitMs).then(() => apollo.stop());
-      return stopping;
-    },
-  };
 }
 
 async function listen(app: FastifyInstance, name: string, host: string, port: number): Promise<void> {
@@ -183,6 +275,15 @@ function renderErrors<Context extends object>(logger: Logger): ApolloServerPlugi
     }),
   };
 }
+
+/** What an operation asks for is known only after its document was read. */
+const nameSpans: ApolloServerPlugin = {
+  requestDidStart: async () => ({
+    didResolveOperation: async ({ operation }) => {
+      if (operation !== undefined) currentSpan().updateName(operationTitle(operation));
+    },
+  }),
+};
 
 /** For requests refused before there is an operation; the errors of operations are rendered again by `renderErrors`. */
 function formatRefusedRequest(_formatted: unknown, error: unknown) {

@@ -10,6 +10,8 @@ export type SignedClientOptions = {
   readonly subgraph: string;
   readonly caller: Caller;
   readonly clock?: Clock;
+  /** Sent with every operation over HTTP, as the gateway does. */
+  readonly traceparent?: string;
 };
 
 export type GraphqlAnswer = {
@@ -29,7 +31,8 @@ export type SignedClient = {
 };
 
 /** Speaks to one subgraph as the gateway does: every operation signed for it, over HTTP and graphql-ws. */
-export function signedClient({ url, key, subgraph, caller, clock = Date.now }: SignedClientOptions): SignedClient {
+export function signedClient(options: SignedClientOptions): SignedClient {
+  const { url, key, subgraph, caller, clock = Date.now, traceparent } = options;
   const sockets = createClient({
     url: url.replace(/^http/, 'ws'),
     webSocketImpl: WebSocket,
@@ -45,7 +48,7 @@ export function signedClient({ url, key, subgraph, caller, clock = Date.now }: S
     query: async (text, variables = {}) => {
       const response = await fetch(url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', connection: 'close' },
+        headers: { 'content-type': 'application/json', connection: 'close', ...(traceparent && { traceparent }) },
         body: JSON.stringify(signed(text, variables)),
       });
       return { ...((await response.json()) as GraphqlAnswer), status: response.status };

@@ -4,7 +4,7 @@ import { readDemoConfig } from './config.ts';
 const read = (...args: string[]) => readDemoConfig(args, () => 5);
 
 it('has defaults', () => {
-  expect(read()).toEqual({ seed: 5, json: false, keep: false, restAtMark: false, scenario: undefined });
+  expect(read()).toEqual({ seed: 5, json: false, keep: false, restAtMark: false, scenario: undefined, cluster: false });
 });
 
 it('reads what is given and refuses what it does not know', () => {
@@ -14,7 +14,9 @@ it('reads what is given and refuses what it does not know', () => {
     keep: true,
     restAtMark: false,
     scenario: 'control-plane-crash',
+    cluster: false,
   });
+  expect(read('--cluster', '--scenario', 'broken-set')).toMatchObject({ cluster: true, scenario: 'broken-set' });
   expect(read('--rest-at-mark')).toMatchObject({ restAtMark: true, scenario: undefined });
   expect(() => read('--rest-at-mark', '--scenario', 'planned')).toThrow('--rest-at-mark goes with no --scenario.');
   expect(() => read('--seed', 'x')).toThrow('--seed is a whole number, not "x".');

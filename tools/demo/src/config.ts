@@ -15,13 +15,16 @@ export type DemoConfig = {
   /** The standby rests at the newest common mark. */
   readonly restAtMark: boolean;
   readonly scenario: Scenario | undefined;
+  /** A process per service, over Kafka. */
+  readonly cluster: boolean;
 };
 
-/** `npm run demo -- [--json] [--seed N] [--keep] [--rest-at-mark | --scenario NAME]`. @throws Error that names what is wrong. */
+/** `npm run demo -- [--json] [--seed N] [--keep] [--cluster] [--rest-at-mark | --scenario NAME]`. @throws Error that names what is wrong. */
 export function readDemoConfig(args: readonly string[], drawSeed: () => number): DemoConfig {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      cluster: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       'rest-at-mark': { type: 'boolean', default: false },
@@ -29,13 +32,13 @@ export function readDemoConfig(args: readonly string[], drawSeed: () => number):
       seed: { type: 'string' },
     },
   });
-  const { json, keep, scenario, seed, 'rest-at-mark': restAtMark } = values;
+  const { cluster, json, keep, scenario, seed, 'rest-at-mark': restAtMark } = values;
   if (seed !== undefined && !/^\d{1,9}$/.test(seed)) throw new Error(`--seed is a whole number, not "${seed}".`);
   if (scenario !== undefined && !isScenario(scenario))
     throw new Error(`There is no scenario "${scenario}". Those that exist: ${scenarios.join(', ')}.`);
   // The other scenarios injure restores of the failover, or count them: from a standby at rest there are none.
   if (restAtMark && scenario !== undefined) throw new Error('--rest-at-mark goes with no --scenario.');
-  return { seed: seed === undefined ? drawSeed() : Number(seed), json, keep, restAtMark, scenario };
+  return { seed: seed === undefined ? drawSeed() : Number(seed), json, keep, restAtMark, scenario, cluster };
 }
 
 function isScenario(name: string): name is Scenario {

@@ -32,6 +32,8 @@ export type DemoOptions = {
   readonly seed: number;
   readonly scenario: Scenario | undefined;
   readonly restAtMark: boolean;
+  /** A process per service, over Kafka. */
+  readonly cluster: boolean;
   readonly dataFolder: string;
   readonly say: (line: string) => void;
   /** Lines of the processes that it starts. */
@@ -44,7 +46,7 @@ const failoverLimitMs = 90_000;
 
 /** Protects the sample group under load, kills its primaries, fails over and has the oracle judge what came back. */
 export async function runDemo(options: DemoOptions): Promise<Report> {
-  const { dataFolder, say, log, scenario, seed } = options;
+  const { dataFolder, say, log, scenario, seed, cluster } = options;
   // Of its own, so that the same seed gives the same load with and without it.
   const moment = scenario === 'control-plane-crash' ? momentOf(seed, seededRandom(seed)) : undefined;
   say('Starting the sample estate …');
@@ -52,7 +54,7 @@ export async function runDemo(options: DemoOptions): Promise<Report> {
   let holdfast: Holdfast | undefined;
   try {
     say('Starting Holdfast …');
-    holdfast = await startHoldfast(dataFolder, log, moment === undefined ? {} : { holdAt: [moment.holdAt] });
+    holdfast = await startHoldfast(dataFolder, log, { cluster, ...(moment && { holdAt: [moment.holdAt] }) });
     return await protectAndFailOver(options, estate, holdfast, moment);
   } finally {
     await holdfast?.stop();

@@ -1,14 +1,21 @@
 import { fileURLToPath } from 'node:url';
-import { type RunningProcess, startProcess } from '@holdfast/run';
+import {
+  brokersOf,
+  existingBrokers,
+  type RunningProcess,
+  startBroker,
+  startCluster,
+  startProcess,
+} from '@holdfast/run';
 import { createGatewayClient, type GatewayClient } from './gateway-client.ts';
 
-/** Holdfast in one process on one data folder, as its users meet it: over the gateway, and over `kill -9`. */
+/** Holdfast itself, on the data folder: one process with all services in it, or with `cluster` one for each over Kafka. */
 export type Holdfast = {
-  /** Of the process that runs now. */
+  /** Of the processes that run now. */
   client(): GatewayClient;
   /** Once every step that was to be held stands at its place: only the end of the process goes on from there. */
   held(): Promise<undefined>;
-  /** Kills the process with -9 and starts it again on what it left. Resolves with the seconds in between. */
+  /** Kills every process with -9 and starts it again on what it left. Resolves with the seconds in between. */
   restart(options?: HoldOptions): Promise<number>;
   /** Ends it in order: not while it holds a step. */
   stop(): Promise<void>;
@@ -17,8 +24,13 @@ export type Holdfast = {
 };
 
 export type HoldOptions = {
-  /** Checkpoints at which the next process holds a step (`HOLDFAST_TEST_HOLD_AT` of apps/all-in-one). */
+  /** Checkpoints at which the next process holds a step (`HOLDFAST_TEST_HOLD_AT`). */
   readonly holdAt?: readonly string[];
+};
+
+export type HoldfastOptions = HoldOptions & {
+  /** A process per service, over a Kafka that is started for it, or the one that KAFKA_BROKERS names. */
+  readonly cluster?: boolean;
 };
 
 const allInOneMain = fileURLToPath(new URL('../../../apps/all-in-one/src/main.ts', import.meta.url));
@@ -29,47 +41,77 @@ const fastObservation = {
   HOLDFAST_SHIPPING__OBSERVE_EVERY_SECONDS: '1',
 };
 
-type Life = { readonly process: RunningProcess; readonly client: GatewayClient; readonly held: Promise<undefined> };
+type Processes = { readonly client: GatewayClient; readonly running: readonly RunningProcess[] };
+/** How the processes of one life are started; `env`: what each of them is told beside its own settings. */
+type Start = (env: Readonly<Record<string, string>>, log: (line: string) => void) => Promise<Processes>;
 
 export async function startHoldfast(
   dataFolder: string,
   log: (line: string) => void,
-  options: HoldOptions = {},
+  { holdAt, cluster = false }: HoldfastOptions = {},
 ): Promise<Holdfast> {
-  let life = await live(dataFolder, log, options);
+  const broker =
+    cluster && existingBrokers(process.env) === undefined ? await startBroker({ dataFolder, log }) : undefined;
+  const start = cluster ? inProcesses(dataFolder, broker) : inOneProcess(dataFolder);
+  let life = await live(start, log, { ...(holdAt && { holdAt }) }).catch(async (error: unknown) => {
+    await broker?.stop();
+    throw error;
+  });
+  const end = async (how: 'stop' | 'kill'): Promise<void> => {
+    // The gateway first, and what it asks only then.
+    for (const each of life.running.toReversed()) await each[how]();
+    await broker?.[how]();
+  };
   return {
     client: () => life.client,
     held: () => life.held,
     async restart(next = {}) {
       const killedAt = performance.now();
-      await life.process.kill();
-      life = await live(dataFolder, log, next);
+      await Promise.all(life.running.map(each => each.kill()));
+      life = await live(start, log, next);
       return (performance.now() - killedAt) / 1_000;
     },
-    async stop() {
-      await life.process.stop();
-    },
-    async kill() {
-      await life.process.kill();
-    },
+    stop: () => end('stop'),
+    kill: () => end('kill'),
   };
 }
 
-async function live(dataFolder: string, log: (line: string) => void, { holdAt = [] }: HoldOptions): Promise<Life> {
+async function live(
+  start: Start,
+  log: (line: string) => void,
+  { holdAt = [] }: HoldOptions,
+): Promise<Processes & { readonly held: Promise<undefined> }> {
   const held = Promise.withResolvers<undefined>();
   const waited = new Set(holdAt);
-  const process = await startProcess({
-    name: 'all-in-one',
-    main: allInOneMain,
-    args: ['--data', dataFolder],
-    env: { ...fastObservation, ...(holdAt.length === 0 ? {} : { HOLDFAST_TEST_HOLD_AT: holdAt.join(',') }) },
-    readyUrl: ({ url }) => new URL('/readyz', String(url)).href,
-    log: line => {
-      const [, place = ''] = /\{"heldAt":"([^"]+)"\}/.exec(line) ?? [];
-      if (waited.delete(place) && waited.size === 0) held.resolve(undefined);
-      log(line);
-    },
+  const env = { ...fastObservation, ...(holdAt.length === 0 ? {} : { HOLDFAST_TEST_HOLD_AT: holdAt.join(',') }) };
+  const processes = await start(env, line => {
+    const [, place = ''] = /\{"heldAt":"([^"]+)"\}/.exec(line) ?? [];
+    if (waited.delete(place) && waited.size === 0) held.resolve(undefined);
+    log(line);
   });
-  const { url, token } = process.announcement;
-  return { process, client: createGatewayClient(String(url), String(token)), held: held.promise };
+  return { ...processes, held: held.promise };
+}
+
+function inOneProcess(dataFolder: string): Start {
+  return async (env, log) => {
+    const process = await startProcess({
+      name: 'all-in-one',
+      main: allInOneMain,
+      args: ['--data', dataFolder],
+      env,
+      readyUrl: ({ url }) => new URL('/readyz', String(url)).href,
+      log,
+    });
+    const { url, token } = process.announcement;
+    return { running: [process], client: createGatewayClient(String(url), String(token)) };
+  };
+}
+
+/** Every life has ports and a token of its own; the broker outlives them. */
+function inProcesses(dataFolder: string, broker: RunningProcess | undefined): Start {
+  const brokers = broker === undefined ? existingBrokers(process.env) : brokersOf(broker);
+  return async (env, log) => {
+    const { url, token, members } = await startCluster({ dataFolder, brokers: String(brokers), env, log });
+    return { running: members.map(({ first }) => first), client: createGatewayClient(url, String(token)) };
+  };
 }

@@ -2,10 +2,15 @@
 export { type BackupJob, startBackupJob } from './estate/backup-job.ts';
 export { type Estate, startEstate } from './estate/estate.ts';
 export { copiesFolder, estateFolders } from './estate/folders.ts';
-export { databasesOf, groupName, management, smallGroup } from './estate/sample-group.ts';
+export { databasesOf, groupName, management, smallGroup, wholeGroup } from './estate/sample-group.ts';
 export { failoverInput } from './failover/failover.ts';
 export { followThrough } from './failover/follow-through.ts';
-export { countUnsafeRepeats, readStatementLogs } from './failover/statements.ts';
+export {
+  countUnsafeRepeats,
+  criticalPathSeconds,
+  type LoggedStatement,
+  readStatementLogs,
+} from './failover/statements.ts';
 export { createGatewayClient } from './gateway-client.ts';
 export { type Holdfast, startHoldfast } from './holdfast.ts';
 export { type Protected, protectEstate, registerGroup } from './protect/protect.ts';

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { missingForKafka } from '@holdfast/run';
 import { expect, it } from '@jest/globals';
 import { damageOf } from '../src/broken-set/damage.ts';
 import type { Scenario } from '../src/config.ts';
@@ -40,13 +41,20 @@ const loseOneSeeds = everywhere ? [1, 2, 4, 5] : [2];
 const missingSeed = 4;
 const brokenSetSeeds = everywhere ? [3, missingSeed, 5] : [missingSeed];
 
+const withoutKafka = missingForKafka(process.env);
+/** Runs a process per service where a broker can be had; says so in the title where it cannot. */
+const overKafka = { cluster: withoutKafka === undefined, title: withoutKafka ?? 'a process per service, over Kafka' };
+
+type Wishes = { readonly scenario?: Scenario; readonly restAtMark?: boolean; readonly cluster?: boolean };
+
 async function verifiedRun(
   seed: number,
-  { scenario, restAtMark = false }: { scenario?: Scenario; restAtMark?: boolean } = {},
+  { scenario, restAtMark = false, cluster = false }: Wishes = {},
 ): Promise<{ report: Report; progress: string }> {
   const wishes = [
     ...(scenario === undefined ? [] : ['--scenario', scenario]),
     ...(restAtMark ? ['--rest-at-mark'] : []),
+    ...(cluster ? ['--cluster'] : []),
   ];
   const { exitCode, output, progress } = await demo(...wishes, '--seed', String(seed));
   expect({ exitCode, progress }).toEqual({ exitCode: 0, progress });
@@ -58,8 +66,8 @@ async function verifiedRun(
 }
 
 for (const seed of plainSeeds)
-  it(`verifies a failover after kill -9, from nothing (seed ${seed})`, async () => {
-    const { report, progress } = await verifiedRun(seed);
+  it(`verifies a failover after kill -9, from nothing (seed ${seed}; ${overKafka.title})`, async () => {
+    const { report, progress } = await verifiedRun(seed, { cluster: overKafka.cluster });
     expect(report.previewMatched).toBe(true);
     expect(progress.includes('The backup share is gone as well.')).toBe(seed % 2 === 1);
   }, 240_000);
@@ -72,9 +80,10 @@ for (const seed of restSeeds)
   }, 240_000);
 
 it.each(crashSeeds)(
-  'verifies a failover within which Holdfast was killed as well (seed %i)',
+  `verifies a failover within which Holdfast was killed as well (seed %i; ${overKafka.title})`,
   async seed => {
-    const { report, progress } = await verifiedRun(seed, { scenario: 'control-plane-crash' });
+    const wishes: Wishes = { scenario: 'control-plane-crash', cluster: overKafka.cluster };
+    const { report, progress } = await verifiedRun(seed, wishes);
     expect(report.previewMatched).toBe(true);
     expect(report.failover.steps.length).toBeGreaterThan(4);
     expect(report.crash?.at).not.toBe('');

@@ -1,6 +1,7 @@
 import type { GroupId, InstanceId } from '@holdfast/domain';
 import { type Clock, resolveSecret, SecretError } from '@holdfast/service';
 import { findHold, holdMessage } from '@holdfast/service/source-hold';
+import { traceStatements } from '@holdfast/service/tracing';
 import { openServer, type SqlServer, SqlServerError } from '@holdfast/sqlserver';
 import type { Store } from '@holdfast/store';
 import type { KnownAddress, KnownGroup } from '../estate/estate.ts';
@@ -59,7 +60,8 @@ export async function withInstance<Answer>(
     user: await resolveSecret(userRef, { env }),
     password: await resolveSecret(passwordRef, { env }),
   };
-  const server = await openServer({ address, credentials, applicationName: 'holdfast-backup', clock });
+  const applicationName = 'holdfast-backup';
+  const server = traceStatements(await openServer({ address, credentials, applicationName, clock }));
   try {
     return await ask(server);
   } finally {

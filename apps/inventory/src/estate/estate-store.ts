@@ -1,4 +1,5 @@
 import { resolveSecret, SecretError } from '@holdfast/service';
+import { traceStatements } from '@holdfast/service/tracing';
 import { type SqlServer, SqlServerError, openServer } from '@holdfast/sqlserver';
 import { observeManagement } from '@holdfast/sqlserver/management';
 import type { InstanceAddress } from '../instance/instance.ts';
@@ -112,7 +113,8 @@ async function lookAt<Answer>(
       user: await resolveSecret(address.userRef, { env }),
       password: await resolveSecret(address.passwordRef, { env }),
     };
-    server = await openServer({ address, credentials, applicationName: 'holdfast-inventory', clock });
+    const applicationName = 'holdfast-inventory';
+    server = traceStatements(await openServer({ address, credentials, applicationName, clock }));
     return { answer: await ask(server) };
   } catch (error) {
     // A reference that leads nowhere: the login was never tried.

@@ -2,6 +2,7 @@ import { executionChanged, standbyClaimed, standbyReleased } from '@holdfast/eve
 import type { MarkName } from '@holdfast/domain/mark';
 import type { Outbox } from '@holdfast/messaging';
 import { newId } from '@holdfast/service';
+import { traceWithin } from '@holdfast/service/tracing';
 import type { Store, Transactor } from '@holdfast/store';
 import type { RestoreTables } from '../tables.ts';
 import {
@@ -16,7 +17,7 @@ import {
 } from './execution.ts';
 import { type Change, cancelled, failed, lastPosition, stepOf } from './change.ts';
 import { backToWaiting, type Came } from './drain.ts';
-import { findExecution, insertSteps, saveProgress, updateExecution, updateStep } from './execution-store.ts';
+import { findExecution, findTrace, insertSteps, saveProgress, updateExecution, updateStep } from './execution-store.ts';
 import { fenceTexts } from './source-runner.ts';
 import { newSteps, nextAsked, type Step, type StepId, type StepReason, type StepText } from './step.ts';
 
@@ -296,21 +297,32 @@ async function announce(
   now: string,
 ): Promise<void> {
   const { executionId, groupId, standbyId } = execution;
-  if (claims === true) await outbox.append(tx, standbyClaimed, { executionId, groupId, standbyId, claimedAt: now });
   const told = (of: Execution) => JSON.stringify([of.state, of.chosen?.markName, of.passedPointOfNoReturn]);
-  if (told(before) !== told(execution)) await announceExecution(tx, outbox, execution);
+  const isNews = told(before) !== told(execution);
+  if (claims !== true && !isNews && releases === undefined) return;
+  // Also what a person's later request brings about belongs to the trace of the execution.
+  const trace = { traceparent: traceWithin(await findTrace(tx, executionId)) };
+  if (claims === true)
+    await outbox.append(tx, standbyClaimed, { executionId, groupId, standbyId, claimedAt: now }, trace);
+  if (isNews) await announceExecution(tx, outbox, execution, trace);
   if (releases !== undefined)
-    await outbox.append(tx, standbyReleased, { executionId, groupId, standbyId, outcome: releases, releasedAt: now });
+    await outbox.append(
+      tx,
+      standbyReleased,
+      { executionId, groupId, standbyId, outcome: releases, releasedAt: now },
+      trace,
+    );
 }
 
 export async function announceExecution(
   tx: Transactor<RestoreTables>,
   outbox: Outbox,
   execution: Execution,
+  trace?: { readonly traceparent: string | undefined },
 ): Promise<void> {
   const { executionId, groupId, standbyId, version, kind, mode, state, chosen, passedPointOfNoReturn } = execution;
   const { startedAt, finishedAt } = execution;
-  await outbox.append(tx, executionChanged, {
+  const event = {
     executionId,
     groupId,
     standbyId,
@@ -322,7 +334,8 @@ export async function announceExecution(
     passedPointOfNoReturn,
     startedAt,
     finishedAt,
-  });
+  };
+  await outbox.append(tx, executionChanged, event, trace);
 }
 
 function succeeded(step: Step, now: string): Step {

@@ -25,7 +25,7 @@ import type { RestoreTables } from '../tables.ts';
 import type { SeenDatabases } from './alignment.ts';
 import { moveDatabases, type MoveMeans } from './database-runner.ts';
 import { type AsOf, type ExecutionCommands, type Recorded, Superseded } from './execution-commands.ts';
-import { findExecution, listRunning } from './execution-store.ts';
+import { findExecution, findTrace, listRunning } from './execution-store.ts';
 import { lookedAt } from './fence.ts';
 import { type FenceOutcome, fencedSource, moveSource, planFence, probeSource, startLastRun } from './fence-runner.ts';
 import { failureReason, isHopeless, isRotten, StepFailed } from './batch-runner.ts';
@@ -78,6 +78,7 @@ export function executionRunner(options: RunnerOptions): RunnerDefinition<Execut
       return running;
     },
     key: executionId => executionId,
+    trace: executionId => store.read(db => findTrace(db, executionId)),
     observe: async (executionId, step) => {
       const stored = await load(executionId, store);
       restsOn.set(executionId, stored.execution);

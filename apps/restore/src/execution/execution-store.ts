@@ -2,6 +2,7 @@ import type { DatabaseId, ExecutionId, GroupId, StandbyId } from '@holdfast/doma
 import type { MarkName } from '@holdfast/domain/mark';
 import type { TargetRequest } from '@holdfast/domain/target';
 import type { CursorKey, Page } from '@holdfast/service/graphql';
+import { currentOrNewTrace } from '@holdfast/service/tracing';
 import type { Reader, Transactor } from '@holdfast/store';
 import type { RestoreTables } from '../tables.ts';
 import type {
@@ -34,6 +35,7 @@ type ExecutionTable = {
   passed_point_of_no_return: number;
   ending: string | null;
   leader_token: number;
+  traceparent: string | null;
   requested_by: string;
   reason: string;
   started_at: string;
@@ -87,6 +89,12 @@ export async function findRunning(db: Reader<RestoreTables>, groupId: GroupId): 
   return row === undefined ? undefined : withSteps(db, row);
 }
 
+/** The traceparent of the request that started it. */
+export async function findTrace(db: Reader<RestoreTables>, executionId: ExecutionId): Promise<string | undefined> {
+  const row = await db.selectFrom('execution').select('traceparent').where('id', '=', executionId).executeTakeFirst();
+  return row?.traceparent ?? undefined;
+}
+
 export async function listRunning(db: Reader<RestoreTables>): Promise<ExecutionId[]> {
   const rows = await db.selectFrom('execution').select('id').where('finished_at', 'is', null).orderBy('id').execute();
   return rows.map(({ id }) => id as ExecutionId);
@@ -126,12 +134,16 @@ export async function listExecutions(
   return executions;
 }
 
+/** It goes on in the trace of what is under way here. */
 export async function insertExecution(
   tx: Transactor<RestoreTables>,
   execution: Execution,
   steps: readonly Step[],
 ): Promise<void> {
-  await tx.insertInto('execution').values(toRow(execution)).execute();
+  await tx
+    .insertInto('execution')
+    .values({ ...toRow(execution), traceparent: currentOrNewTrace() })
+    .execute();
   await insertSteps(tx, execution.executionId, steps);
 }
 
@@ -226,7 +238,7 @@ function toExecution(row: ExecutionTable): Execution {
   };
 }
 
-function toRow(execution: Execution): ExecutionTable {
+function toRow(execution: Execution): Omit<ExecutionTable, 'traceparent'> {
   return {
     id: execution.executionId,
     version: execution.version,

@@ -8,6 +8,7 @@ import type { InstanceId } from '@holdfast/domain';
 import type { MarkName } from '@holdfast/domain/mark';
 import type { RestoreStep } from '@holdfast/domain/restore-plan';
 import { resolveSecret, safeMessage } from '@holdfast/service';
+import { traceStatements } from '@holdfast/service/tracing';
 import {
   type Address,
   type Exclusive,
@@ -144,7 +145,10 @@ export function instances(options: InstanceOptions): Instances {
       user: await resolveSecret(address.userRef, { env }),
       password: await resolveSecret(address.passwordRef, { env }),
     };
-    return openServer({ address: plain(address), credentials, applicationName: 'holdfast-restore', clock, timeouts });
+    const applicationName = 'holdfast-restore';
+    return traceStatements(
+      await openServer({ address: plain(address), credentials, applicationName, clock, timeouts }),
+    );
   }
 
   async function probe(view: AddressView | undefined, settings: InstanceOptions): Promise<Probe> {

@@ -6,6 +6,7 @@ import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
 import { SqlServerError } from '@holdfast/sqlserver';
 import { saysDamagedFile } from '@holdfast/sqlserver/conditions';
 import { observeHeaders } from '@holdfast/sqlserver/observe';
+import { StoreError } from '@holdfast/store';
 import { isLost, type StandbyConnections } from '../estate/connection-runner.ts';
 import type { StandbyGate } from '../standby/gate.ts';
 import { shippingReason, type ShippingReason } from '../standby/reason.ts';
@@ -170,11 +171,16 @@ async function copyFile(
     // Cut short for a claim: what is written stays and is taken up again, should the standby come back.
     if (yielding.aborted && !context.signal.aborted) return { kind: 'HELD' };
     // Nobody would look for it any more: the newer leader has taken over the parts that it found.
-    if (error instanceof CopySuperseded) await rm(partOf(places.write, owner), { force: true });
+    if (isSuperseded(error)) await rm(partOf(places.write, owner), { force: true });
     throw error;
   } finally {
     dependencies.meter.end(stream.id);
   }
+}
+
+/** The store says it first, wherever a newer leader has taken it over. */
+function isSuperseded(error: unknown): boolean {
+  return error instanceof CopySuperseded || (error instanceof StoreError && error.kind === 'superseded');
 }
 
 function transferReason(

@@ -1,5 +1,6 @@
 import type { InstanceId } from '@holdfast/domain';
 import { type Clock, resolveSecret, SecretError } from '@holdfast/service';
+import { traceStatements } from '@holdfast/service/tracing';
 import {
   type Exclusive,
   type ExclusiveRefusal,
@@ -73,7 +74,8 @@ export class StandbyConnections {
       user: await resolveSecret(userRef, { env }),
       password: await resolveSecret(passwordRef, { env }),
     };
-    const server = await openServer({ address: place, credentials, applicationName: 'holdfast-shipping', clock });
+    const applicationName = 'holdfast-shipping';
+    const server = traceStatements(await openServer({ address: place, credentials, applicationName, clock }));
     try {
       const { productVersion, majorVersion } = await observeServer(server);
       return { server, productVersion, majorVersion };

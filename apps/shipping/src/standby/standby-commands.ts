@@ -39,7 +39,7 @@ import {
 } from './finding.ts';
 import type { ShippingReason } from './reason.ts';
 import { claimed, released, type Standby, yielded } from './standby.ts';
-import { findStandby, insertStandby, listStandbys, saveStandby, standbyOn } from './standby-store.ts';
+import { findStandby, insertStandby, listStandbys, saveClaimTrace, saveStandby, standbyOn } from './standby-store.ts';
 
 type Tx = Transactor<ShippingTables>;
 export type CommandDependencies = {
@@ -266,9 +266,11 @@ export async function claimStandby(
   tx: Tx,
   { outbox, clock }: CommandDependencies,
   claim: PayloadOf<typeof standbyClaimed>,
+  traceparent?: string,
 ): Promise<void> {
   const standby = await mustFind(tx, claim.standbyId);
   const executionId = claim.executionId as ExecutionId;
+  await saveClaimTrace(tx, standby.id, traceparent);
   if (standby.claim?.yieldedAt == null) return saveStandby(tx, claimed(standby, executionId));
   await answerClaim(tx, outbox, standby, executionId, new Date(clock()).toISOString());
 }

@@ -12,6 +12,25 @@ export async function findStandby(db: Db, id: StandbyId): Promise<Standby | unde
   return row === undefined ? undefined : (await withInstances(db, [row]))[0];
 }
 
+/** The traceparent of the claim that it stops for; undefined while it is not claimed. */
+export async function findClaimTrace(db: Db, id: StandbyId): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('standby')
+    .select('claim_traceparent')
+    .where('standby_id', '=', id)
+    .where('claim_execution_id', 'is not', null)
+    .executeTakeFirst();
+  return row?.claim_traceparent ?? undefined;
+}
+
+export async function saveClaimTrace(tx: Tx, id: StandbyId, traceparent: string | undefined): Promise<void> {
+  await tx
+    .updateTable('standby')
+    .set({ claim_traceparent: traceparent ?? null })
+    .where('standby_id', '=', id)
+    .execute();
+}
+
 /** Of one group, or all; oldest first. */
 export async function listStandbys(db: Db, groupId?: GroupId): Promise<Standby[]> {
   const all = db.selectFrom('standby').selectAll().orderBy('standby_id');

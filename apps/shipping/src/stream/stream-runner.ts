@@ -5,7 +5,7 @@ import type { StandbyGate } from '../standby/gate.ts';
 import { endPause, noteStopped } from '../standby/pause-commands.ts';
 import { type Claim, type Pause, rests, type Standby, type StandbyInstance } from '../standby/standby.ts';
 import { yieldStandby } from '../standby/standby-commands.ts';
-import { findStandby, listStandbys } from '../standby/standby-store.ts';
+import { findClaimTrace, findStandby, listStandbys } from '../standby/standby-store.ts';
 import type { ShippingTables } from '../tables.ts';
 import type { Assessment, InstanceLook, RestoreStep } from './assessment.ts';
 import { observeStandby, type StandbyObservation } from './look-runner.ts';
@@ -54,6 +54,7 @@ export function streamRunner(
     name: 'stream',
     subjects: () => store.read(db => subjectsOf(db, dependencies.clock())),
     key: ({ standbyId, streamId }) => (streamId === null ? standbyId : `${standbyId}/${streamId}`),
+    trace: ({ standbyId }) => store.read(db => findClaimTrace(db, standbyId)),
     observe: subject =>
       dependencies.gate.inside(subject.standbyId, async () => ({ subject, ...(await look(subject.standbyId)) })),
     decide: (observation, now) => decide(observation, now, noteEveryMs),

@@ -9,34 +9,41 @@ import { createLogger } from '../logger.ts';
 import { type RunnerDefinition, startRunner } from '../runner.ts';
 import type { InjuryTrial } from './injury.ts';
 
-/** careless: appends what it decided, without looking again. forgetful: remembers its position instead of reading it. */
-export type Manner = 'right' | 'careless' | 'forgetful';
+/**
+ * careless: appends what it decided, without looking again. forgetful: remembers its position instead of reading it. hasty: notes an entry
+ * as made before it is, and believes the note.
+ */
+export type Manner = 'right' | 'careless' | 'forgetful' | 'hasty';
 
 const goal = 3;
 
 type World = { readonly folder: string };
 
 export function countingTrial(manner: Manner): InjuryTrial<World> {
-  const read = async ({ folder }: World) => (await readFile(join(folder, 'list'), 'utf8')).split('\n').slice(0, -1);
+  const read = async ({ folder }: World, name = 'list') =>
+    (await readFile(join(folder, name), 'utf8')).split('\n').slice(0, -1);
+  const add = ({ folder }: World, entry: number, name = 'list') => appendFile(join(folder, name), `${String(entry)}\n`);
+  const lengthOf = async (world: World) => (await read(world, manner === 'hasty' ? 'notes' : 'list')).length;
   return {
+    runners: ['count'],
     prepare: async () => {
       const folder = await mkdtemp(join(tmpdir(), 'injury-'));
-      await appendFile(join(folder, 'list'), '');
+      for (const name of ['list', 'notes']) await appendFile(join(folder, name), '');
       return { folder };
     },
-    start: async (world, { hook }) => {
+    start: async (world, { hook, alive }) => {
       let remembered = 0;
       const runner: RunnerDefinition<string, number, number, number> = {
         name: 'count',
-        subjects: async () => ['list'],
+        subjects: () => alive().then(() => ['list']),
         key: subject => subject,
-        observe: async () => (manner === 'forgetful' ? remembered : (await read(world)).length),
+        observe: async () => (manner === 'forgetful' ? remembered : await lengthOf(world)),
         decide: length => (length < goal ? length + 1 : undefined),
         step: () => 'append',
         act: async (next, step) => {
+          if (manner === 'hasty') await add(world, next, 'notes');
           await step.checkpoint('sending');
-          if (manner !== 'right' || (await read(world)).length < next)
-            await appendFile(join(world.folder, 'list'), `${String(next)}\n`);
+          if (['careless', 'forgetful'].includes(manner) || (await read(world)).length < next) await add(world, next);
           await step.checkpoint('sent');
           return next;
         },
@@ -49,8 +56,9 @@ export function countingTrial(manner: Manner): InjuryTrial<World> {
       const loop = startRunner(runner, { clock: Date.now, logger, intervalMs: 5, backOffMs, hook });
       return {
         settled: async signal => {
-          while ((await read(world)).length < goal || loop.failing().size > 0) {
+          while ((await lengthOf(world)) < goal || loop.failing().size > 0) {
             signal.throwIfAborted();
+            await alive();
             await new Promise(resolve => setImmediate(resolve));
           }
           await loop.idle();
@@ -60,8 +68,10 @@ export function countingTrial(manner: Manner): InjuryTrial<World> {
         stop: () => loop.stop(),
       };
     },
-    endState: read,
+    endState: world => read(world),
     remove: ({ folder }) => rm(folder, { recursive: true }),
+    // What is on the list took effect, noted or not.
+    progress: async world => ({ steps: (await read(world)).length }),
   };
 }
 

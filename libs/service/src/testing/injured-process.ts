@@ -1,13 +1,23 @@
-/** The process that the injury harness has killed: it runs a trial on surroundings made elsewhere and ends itself by SIGKILL at one place. */
-import { hookAt, type InjuryTrial, type Place } from './injury.ts';
+/** The process that the injury harness has killed: it runs a trial on surroundings made elsewhere and ends itself by SIGKILL at a place. */
+import { writeSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import type { Killed, KilledRun } from './chain.ts';
+import { InProcess } from './incarnation.ts';
+import { idOf, type InjuryTrial, startIn } from './injury.ts';
+import { placesOf } from './places.ts';
 
-const given = JSON.parse(process.argv[2] ?? '') as { module: string; world: unknown; place: Place };
-const { trial } = (await import(given.module)) as { trial: InjuryTrial };
-const { hook } = hookAt(given.place, () => {
+const { module, world, fencingToken, wanted, passed } = JSON.parse(await text(process.stdin)) as KilledRun;
+const { trial } = (await import(module)) as { trial: InjuryTrial };
+const places = placesOf(trial, world, passed);
+const ids = new Set(wanted.map(idOf));
+const hook = async (checkpoint: string, subject?: string): Promise<void> => {
+  const place = await places.passing(checkpoint, subject);
+  if (!ids.has(idOf(place))) return;
+  writeSync(1, JSON.stringify({ place, passed: places.passed() } satisfies Killed));
   process.kill(process.pid, 'SIGKILL');
   // Nothing more of this step may happen until the signal has arrived.
-  return new Promise(() => undefined);
-});
-const running = await trial.start(given.world, { hook, fencingToken: 1 });
+  await new Promise(() => undefined);
+};
+const running = await startIn(new InProcess(), trial, world, { hook, fencingToken });
 await running.settled(new AbortController().signal);
 await running.stop();

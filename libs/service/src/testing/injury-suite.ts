@@ -1,17 +1,11 @@
 /** The suite that every runner passes: `describeInjuries` in a test file beside it. */
-import { beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  applies,
-  difference,
-  injure,
-  type Injury,
-  type InjuryTrial,
-  type Place,
-  recordCleanRun,
-  renderPlace,
-} from './injury.ts';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { cover } from './coverage.ts';
+import { applies, type Injury, injuries, type InjuryTrial, recordCleanRun } from './injury.ts';
+import { type Measured, reportOf, writeReport } from './matrix-report.ts';
+import { type Place, renderPlace } from './places.ts';
 
-export type { Incarnation, InjuryTrial, Running } from './injury.ts';
+export { runnersOf } from './runners-of.ts';
 
 export type InjurySuite<World> = {
   /** What is injured, for example "the execution runner". */
@@ -21,57 +15,83 @@ export type InjurySuite<World> = {
   readonly trial: InjuryTrial<World>;
   /** Checkpoints (`runner/step/place`) that a clean run must pass: without them the suite would prove less than it says. */
   readonly mustPass: readonly string[];
-  /** How many places each injury gets in the normal run; `npm run test:long` takes every passing of every checkpoint. */
-  readonly sample: Readonly<Record<Injury, number>>;
+  /** At how many places the dear injuries are done in the normal run; `npm run test:long` does them everywhere, as it does the others. */
+  readonly sample: { readonly abandon: number; readonly kill: number };
 };
 
-const injuries: readonly Injury[] = ['repeat', 'fail', 'abandon', 'kill'];
+const isLong = process.env['HOLDFAST_TESTS'] === 'long';
+/** Of the sampled places; HOLDFAST_TEST_SEED repeats a run. */
+const seed = Number(process.env['HOLDFAST_TEST_SEED'] ?? Math.floor(Math.random() * 1_000_000));
 
 export function describeInjuries<World>({ title, module, trial, mustPass, sample }: InjurySuite<World>): void {
-  const everywhere = process.env['HOLDFAST_TESTS'] === 'long';
   describe(`${title}, injured`, () => {
     let clean: Awaited<ReturnType<typeof recordCleanRun>>;
+    const measured = new Map<Injury, Measured>();
     beforeAll(async () => {
       clean = await recordCleanRun(trial);
     }, 120_000);
+    afterAll(() => {
+      const about = { title, long: isLong, seed, runners: trial.runners };
+      if (measured.size === injuries.length) writeReport(reportOf(about, module, clean.places, measured));
+    });
 
     it('passes its checkpoints in a clean run', () => {
       const passed = new Set(clean.places.map(({ checkpoint }) => checkpoint));
       expect(mustPass.filter(checkpoint => !passed.has(checkpoint))).toEqual([]);
+      const runners = new Set([...passed].map(checkpoint => checkpoint.split('/')[0]));
+      expect([...runners].toSorted()).toEqual(trial.runners.toSorted());
     });
 
     it.each(injuries)(
-      'ends the same after: %s',
+      `ends the same after: %s (seed ${String(seed)})`,
       async injury => {
-        const places = everywhere ? clean.places : spread(firstPassings(clean.places), sample[injury], injury);
-        const outcomes = [];
-        for (const place of places.filter(place => applies(injury, place))) {
-          const found = await injure(trial, module, { injury, place }).then(
-            endState => difference(clean.endState, endState),
-            (error: unknown) =>
-              error instanceof Error || Error.isError(error) ? String(error) : JSON.stringify(error),
-          );
-          if (found !== undefined) outcomes.push(`${injury} at ${renderPlace(place)}: ${found}`);
-        }
-        expect(outcomes).toEqual([]);
+        const fitting = clean.places.filter(place => applies(injury, place));
+        const isSampled = (injury === 'abandon' || injury === 'kill') && !isLong;
+        const places = isSampled ? sampled(steady(fitting), sample[injury], injury) : fitting;
+        const began = performance.now();
+        const coverage = await cover({
+          trial,
+          module,
+          injury,
+          places,
+          endState: clean.endState,
+          met: new Set(measured.get('crash')?.hit.map(({ checkpoint }) => checkpoint)),
+          ...(isSampled || injury === 'abandon' ? { atOnce: 1 } : {}),
+          onRun: hit => tellProgress(`${title}: ${injury} at ${String(hit)} of ${String(places.length)} places`),
+        });
+        measured.set(injury, { ...coverage, seconds: Math.round(performance.now() - began) / 1_000 });
+        expect(coverage.problems).toEqual([]);
       },
-      // Fresh surroundings for every place; the harness itself bounds each of them.
-      everywhere ? 3_600_000 : 300_000,
+      // The harness itself bounds each run.
+      isLong ? 3_600_000 : 300_000,
     );
-  });
 
-  /** As many as asked for, evenly over the run; each injury begins elsewhere, so that together they meet most places. */
-  function spread(places: readonly Place[], count: number, injury: Injury): readonly Place[] {
-    const fitting = places.filter(place => applies(injury, place));
-    if (fitting.length <= count) return fitting;
-    const stride = fitting.length / count;
-    const offset = (injuries.indexOf(injury) / injuries.length) * stride;
-    return Array.from({ length: count }, (_, index) => fitting[Math.floor(offset + index * stride)]).filter(
-      place => place !== undefined,
-    );
-  }
+    /** Those that an injured run came to: what depends on timing may not come again. */
+    function steady(places: readonly Place[]): readonly Place[] {
+      const hit = new Set(measured.get('crash')?.hit.map(renderPlace));
+      return hit.size === 0 ? places : places.filter(place => hit.has(renderPlace(place)));
+    }
+  });
 }
 
-function firstPassings(places: readonly Place[]): readonly Place[] {
-  return places.filter(({ passing }) => passing === 1);
+/** As many as asked for, drawn by the seed; another draw for each injury, so that together they meet more. */
+function sampled(places: readonly Place[], count: number, injury: Injury): readonly Place[] {
+  let state = seed + injuries.indexOf(injury) * 7_919;
+  const drawn = places.map((place, index) => {
+    // A linear congruential generator (Numerical Recipes): which places are drawn needs no better one.
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return { place, index, rank: state };
+  });
+  const chosen = drawn.toSorted((one, other) => one.rank - other.rank).slice(0, count);
+  return chosen.toSorted((one, other) => one.index - other.index).map(({ place }) => place);
+}
+
+const progressEveryMs = 20_000;
+let toldAt = performance.now();
+
+/** The long form takes minutes in one test: it says where it is. */
+function tellProgress(text: string): void {
+  if (!isLong || performance.now() - toldAt < progressEveryMs) return;
+  toldAt = performance.now();
+  process.stderr.write(`${text}\n`);
 }

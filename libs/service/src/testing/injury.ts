@@ -1,26 +1,30 @@
 /**
- * The injury harness: it records the checkpoints of a clean run, then injures a run at one of them and compares where both ended.
+ * The injury harness: it records the checkpoints of a clean run, then injures runs at every one of them and compares where they ended.
  * A step that is added to a runner is injured by being there.
  */
-import { spawn } from 'node:child_process';
 import { isDeepStrictEqual } from 'node:util';
-import { fileURLToPath } from 'node:url';
+import type { Store } from '@holdfast/store';
 import type { CheckpointHook } from '../runner.ts';
+import { InProcess } from './incarnation.ts';
+import { type Place, placesOf, type Progress } from './places.ts';
 
 /**
- * repeat: the step is acted, or recorded, twice. fail: an error is thrown there. abandon: the process freezes there, another one takes over
- * and ends the work, then the frozen one thaws. kill: a process of its own ends there by SIGKILL, and another one begins anew.
+ * crash: the process ends there at once and another one begins anew, both in this process. kill: the same by SIGKILL of a process of its
+ * own. fail: an error is thrown there. repeat: the step is acted, or recorded, twice. abandon: the process freezes there, another one takes
+ * over and ends the work, then the frozen one thaws.
  */
-export type Injury = 'repeat' | 'fail' | 'abandon' | 'kill';
-
-/** The nth passing, from 1, of a checkpoint. */
-export type Place = { readonly checkpoint: string; readonly passing: number };
+export const injuries = ['crash', 'kill', 'fail', 'repeat', 'abandon'] as const;
+export type Injury = (typeof injuries)[number];
 
 /** One process of the service under test. */
 export type Incarnation = {
   readonly hook: CheckpointHook;
   /** Greater with every incarnation, as the leader lease would give it. */
   readonly fencingToken: number;
+  /** What a trial works with in the place of its store: it ends with the incarnation. */
+  readonly holds: <DB>(store: Store<DB>) => Store<DB>;
+  /** For outside effects that are no store's and no server's: goes on only as long as the incarnation lives. */
+  readonly alive: () => Promise<void>;
 };
 
 export type Running = {
@@ -35,6 +39,8 @@ export type Running = {
 
 /** The work that is injured. A module exports it as `trial`, so that a process of its own can run it too. */
 export type InjuryTrial<World = unknown> = {
+  /** Names of all whose checkpoints a clean run passes: runners, and `relay` where events are carried away. */
+  readonly runners: readonly string[];
   /** New surroundings, described by what JSON can carry: folders, ports. Servers it starts belong to this process. */
   prepare(): Promise<World>;
   /** What the service does at its start, on what an earlier incarnation may have left. */
@@ -42,66 +48,41 @@ export type InjuryTrial<World = unknown> = {
   /** Where it ended, free of what may differ between two runs (ids, times). Throws on what must not be, whatever the injury. */
   endState(world: World): Promise<unknown>;
   remove(world: World): Promise<void>;
+  /** What a subject is called in every world; left out: by the order in which they come. */
+  nameOf?(world: World, of: { readonly runner: string; readonly subject: string }): Promise<string>;
+  /** Where a step may take effect without having been recorded. Asked when it is decided. */
+  progress?(
+    world: World,
+    of: { readonly runner: string; readonly subject: string; readonly step: string },
+  ): Promise<Progress | undefined>;
 };
 
-const settleMs = 60_000;
-const killedAt = fileURLToPath(new URL('./injured-process.ts', import.meta.url));
+/** Of one incarnation; what a machine under load needs is far below. */
+export const settleMs = 60_000;
 
-/** Every checkpoint that a clean run passes, in order, and where it ends. */
+/** Every place that a clean run passes, in order, and where it ends. */
 export async function recordCleanRun<World>(
   trial: InjuryTrial<World>,
 ): Promise<{ readonly places: readonly Place[]; readonly endState: unknown }> {
-  const places: Place[] = [];
-  const passings = new Map<string, number>();
-  const hook: CheckpointHook = checkpoint => {
-    const passing = (passings.get(checkpoint) ?? 0) + 1;
-    passings.set(checkpoint, passing);
-    places.push({ checkpoint, passing });
-  };
   return within(trial, async world => {
-    await run(trial, world, { hook, fencingToken: 1 }, 'clean run');
-    return { places, endState: await trial.endState(world) };
+    const passed = new Map<string, Place>();
+    const places = placesOf(trial, world);
+    const hook: CheckpointHook = async (checkpoint, subject) => {
+      const place = await places.passing(checkpoint, subject);
+      passed.set(idOf(place), place);
+    };
+    await runToTheEnd(trial, world, { hook, fencingToken: 1 });
+    return { places: [...passed.values()], endState: await trial.endState(world) };
   });
 }
 
-/** Runs the work in fresh surroundings with one injury. @throws Error when the run never came to the place, or did not settle. */
-export async function injure<World>(
-  trial: InjuryTrial<World>,
-  module: URL,
-  { injury, place }: { readonly injury: Injury; readonly place: Place },
-): Promise<unknown> {
-  const title = `${injury} at ${renderPlace(place)}`;
-  return within(trial, async world => {
-    switch (injury) {
-      case 'repeat':
-      case 'fail': {
-        const { hook, reached } = hookAt(place, () => {
-          if (injury === 'repeat') return 'repeat';
-          throw new Error(`injured: ${title}`);
-        });
-        await run(trial, world, { hook, fencingToken: 1 }, title);
-        if (!reached()) throw new Error(`${title}: the run never came there.`);
-        break;
-      }
-      case 'abandon':
-        await abandon(trial, world, place, title);
-        break;
-      case 'kill':
-        await kill(module, world, place, title);
-        await run(trial, world, { hook: () => undefined, fencingToken: 2 }, title);
-        break;
-    }
-    return trial.endState(world);
-  });
-}
-
-/** Whether an injury can be done there: only what was acted or recorded can be repeated. */
+/** Whether an injury can be done there: only what was acted or recorded can be repeated, and a relay does not ask for it. */
 export function applies(injury: Injury, { checkpoint }: Place): boolean {
   return injury !== 'repeat' || /\/(acted|recorded)$/.test(checkpoint);
 }
 
-export function renderPlace({ checkpoint, passing }: Place): string {
-  return passing === 1 ? checkpoint : `${checkpoint} (passing ${String(passing)})`;
+export function idOf({ checkpoint, subject, passing }: Place): string {
+  return JSON.stringify([checkpoint, subject, passing]);
 }
 
 /** Where two end states part, or undefined. */
@@ -110,7 +91,8 @@ export function difference(expected: unknown, actual: unknown): string | undefin
   return `expected ${JSON.stringify(expected)}\nfound    ${JSON.stringify(actual)}`;
 }
 
-async function within<World, Result>(
+/** In new surroundings, which are removed afterwards. */
+export async function within<World, Result>(
   trial: InjuryTrial<World>,
   work: (world: World) => Promise<Result>,
 ): Promise<Result> {
@@ -122,81 +104,48 @@ async function within<World, Result>(
   }
 }
 
-async function run<World>(
+type Given = Pick<Incarnation, 'hook' | 'fencingToken'>;
+
+export function startIn<World>(
+  process: InProcess,
   trial: InjuryTrial<World>,
   world: World,
-  incarnation: Incarnation,
-  title: string,
-): Promise<void> {
-  const running = await trial.start(world, incarnation);
+  given: Given,
+): Promise<Running> {
+  return process.run(() => trial.start(world, incarnationOf(process, given)));
+}
+
+/** One that nobody crashes. */
+export function livingIncarnation(given: Given): Incarnation {
+  return incarnationOf(new InProcess(), given);
+}
+
+function incarnationOf(process: InProcess, given: Given): Incarnation {
+  return {
+    ...given,
+    holds: <DB>(store: Store<DB>) => process.holds(store),
+    alive: () => process.alive(undefined),
+  };
+}
+
+/** An incarnation that nothing happens to, or nothing that ends it. */
+export async function runToTheEnd<World>(trial: InjuryTrial<World>, world: World, given: Given): Promise<void> {
+  const running = await startIn(new InProcess(), trial, world, given);
   try {
-    await settle(running, title);
+    await settle(running);
   } finally {
     await running.stop();
   }
 }
 
-async function settle(running: Running, title: string): Promise<void> {
+/** @throws Error when it does not settle, with what its runners complain about. */
+export async function settle(running: Running): Promise<void> {
   const signal = AbortSignal.timeout(settleMs);
   try {
     await running.settled(signal);
   } catch (cause) {
     if (!signal.aborted) throw cause;
     const failing = running.failing().join('; ');
-    throw new Error(`${title}: not settled within ${String(settleMs)} ms; failing: ${failing || 'nothing'}`, { cause });
+    throw new Error(`not settled within ${String(settleMs)} ms; failing: ${failing || 'nothing'}`, { cause });
   }
-}
-
-async function abandon<World>(trial: InjuryTrial<World>, world: World, place: Place, title: string): Promise<void> {
-  const frozen = Promise.withResolvers<undefined>();
-  const thawed = Promise.withResolvers<undefined>();
-  const { hook } = hookAt(place, async () => {
-    frozen.resolve(undefined);
-    await thawed.promise;
-  });
-  const first = await trial.start(world, { hook, fencingToken: 1 });
-  try {
-    const missed = first.settled(AbortSignal.timeout(settleMs)).then(() => {
-      throw new Error(`${title}: the run ended without coming there.`);
-    });
-    // Once the place is reached, how this one would have ended does not matter.
-    missed.catch(() => undefined);
-    await Promise.race([frozen.promise, missed]);
-    await run(trial, world, { hook: () => undefined, fencingToken: 2 }, title);
-    thawed.resolve(undefined);
-    await first.idle();
-  } finally {
-    thawed.resolve(undefined);
-    await first.stop();
-  }
-}
-
-async function kill(module: URL, world: unknown, place: Place, title: string): Promise<void> {
-  const given = JSON.stringify({ module: module.href, world, place });
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', killedAt, given], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let errors = '';
-  child.stderr.on('data', (bytes: Buffer) => (errors += bytes.toString()));
-  const deadline = setTimeout(() => child.kill('SIGTERM'), settleMs);
-  const { promise, resolve, reject } = Promise.withResolvers<NodeJS.Signals | null>();
-  child.once('error', reject);
-  child.once('close', (_code, signal) => resolve(signal));
-  const signal = await promise.finally(() => clearTimeout(deadline));
-  if (signal !== 'SIGKILL')
-    throw new Error(`${title}: the process ended by itself (${signal ?? 'exit'}) before it came there. ${errors}`);
-}
-
-/** A hook that does something at one passing of one checkpoint, and nothing anywhere else. */
-export function hookAt(
-  place: Place,
-  there: () => ReturnType<CheckpointHook>,
-): { readonly hook: CheckpointHook; readonly reached: () => boolean } {
-  let passed = 0;
-  const hook: CheckpointHook = checkpoint => {
-    if (checkpoint !== place.checkpoint) return;
-    passed += 1;
-    return passed === place.passing ? there() : undefined;
-  };
-  return { hook, reached: () => passed >= place.passing };
 }

@@ -31,6 +31,14 @@ describe('holdAt', () => {
     expect(told).toEqual(['copy/copy/acted:2', 'set-runner/look/decided']);
   });
 
+  it('lets them go on when told to', async () => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const held = holdAt('copy/copy/acted', () => undefined, promise)('copy/copy/acted');
+    expect(await isHeld(held)).toBe(true);
+    resolve(undefined);
+    expect(await held).toBeUndefined();
+  });
+
   it.each(['', 'execution', 'execution/restore', 'execution/restore/sent:0', 'a/b/c/d', 'a/b/c,'])(
     'refuses "%s"',
     setting => {
