@@ -1,0 +1,81 @@
+import {
+  databasesOf,
+  type Estate,
+  type Holdfast,
+  type Protected,
+  protectEstate,
+  startEstate,
+  startHoldfast,
+  wholeGroup,
+} from '@holdfast/demo';
+import { setTimeout as pause } from 'node:timers/promises';
+
+export const databases = databasesOf(wholeGroup);
+
+export type ProtectedEstate = {
+  readonly folder: string;
+  readonly estate: Estate;
+  readonly holdfast: Holdfast;
+  readonly registered: Protected;
+  stop(): Promise<void>;
+};
+
+/** The sample group under Holdfast's protection, in a folder of its own; Holdfast looks at it every second, as in the demo. */
+export async function startProtectedEstate(
+  folder: string,
+  wishes: { readonly restAtMark: boolean },
+): Promise<ProtectedEstate> {
+  const log = (): undefined => undefined;
+  const estate = await startEstate(folder, wholeGroup, log);
+  let holdfast: Holdfast | undefined;
+  const stop = async (): Promise<void> => {
+    await holdfast?.stop();
+    await estate.stop();
+  };
+  try {
+    holdfast = await startHoldfast(folder, log);
+    const addresses = { dataFolder: folder, group: wholeGroup, ports: estate.ports };
+    const registered = await protectEstate(holdfast.client(), addresses, wishes);
+    return { folder, estate, holdfast, registered, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Waits until the standby is in sync and says that it can stop at a newer mark than `after`; answers that mark. */
+export async function untilNewMark(
+  { holdfast, registered }: ProtectedEstate,
+  after: string,
+  limitMs = 90_000,
+): Promise<string> {
+  let last: unknown;
+  return until(
+    limitMs,
+    () => `The standby did not follow: ${JSON.stringify(last)}`,
+    async () => {
+      const { standby } = await holdfast
+        .client()
+        .ask<{ standby: { state: string; newestCommonMarkName: string | null } | null }>(
+          `query ($id: ID!) { standby(id: $id) { state newestCommonMarkName } }`,
+          { id: registered.standbyId },
+        );
+      last = standby;
+      const mark = standby?.newestCommonMarkName ?? '';
+      return standby?.state === 'IN_SYNC' && mark > after ? mark : undefined;
+    },
+  );
+}
+
+const lookEveryMs = 50;
+
+/** Looks until there is something. @throws Error at the limit. */
+export async function until<T>(limitMs: number, words: () => string, look: () => Promise<T | undefined>): Promise<T> {
+  const limit = AbortSignal.timeout(limitMs);
+  while (!limit.aborted) {
+    const seen = await look();
+    if (seen !== undefined) return seen;
+    await pause(lookEveryMs);
+  }
+  throw new Error(`${words()} (waited ${limitMs} ms)`);
+}
