@@ -117,6 +117,7 @@ export default [
     files: [
       '**/config.ts',
       '**/main.ts',
+      'examples/**/*.ts',
       'libs/service/src/lifecycle.ts',
       'tools/**/*.ts',
       'apps/system-tests/**/*.ts',

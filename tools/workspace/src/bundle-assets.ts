@@ -5,6 +5,8 @@ import type { Plugin } from 'esbuild';
 /** Forward slashes on every machine, from the top of the repository. */
 export type Place = string;
 
+/** Asks for packages, and those that are copied lie beside the bundle: it means the same there. */
+const required = /createRequire\(import\.meta\.url\)/g;
 const reference = /new URL\(\s*(['"])(\.\.?\/[^'"]*)\1,\s*import\.meta\.url\s*\)/g;
 
 /**
@@ -14,7 +16,7 @@ const reference = /new URL\(\s*(['"])(\.\.?\/[^'"]*)\1,\s*import\.meta\.url\s*\)
  */
 export function rewriteReferences(file: Place, source: string): { readonly source: string; readonly assets: Place[] } {
   const assets: Place[] = [];
-  let found = 0;
+  let found = [...source.matchAll(required)].length;
   const rewritten = source.replace(reference, (_all, _quote, path: string) => {
     found += 1;
     const place = posix.join(posix.dirname(file), path);
@@ -24,7 +26,7 @@ export function rewriteReferences(file: Place, source: string): { readonly sourc
   });
   if (source.split('import.meta').length - 1 > found)
     throw new Error(
-      `${file} uses import.meta in a form that a bundle cannot keep: write new URL('…', import.meta.url).`,
+      `${file} uses import.meta in a form that a bundle cannot keep: write new URL('…', import.meta.url), or createRequire(import.meta.url) for a package that is copied.`,
     );
   return { source: rewritten, assets };
 }

@@ -9,16 +9,18 @@ import { licenceOf, renderThirdParty, type ThirdParty } from './licences.ts';
 export type Bundle = { readonly app: BundledApp; readonly bytes: number; readonly packages: readonly ThirdParty[] };
 
 /**
- * Not bundled but copied whole beside the bundle: a native addon that its user, `@graphql-hive/router-runtime`, imports by a computed name,
- * which no bundler sees. It comes with the addons of all its platforms; where none fits, the gateway plans in JavaScript.
+ * Not bundled but copied whole beside the bundle, because no bundler sees how they are loaded: a native addon that its user,
+ * `@graphql-hive/router-runtime`, imports by a computed name (with the addons of all its platforms; where none fits, the gateway plans in
+ * JavaScript), and the Kafka client, of which `libs/messaging` takes inner modules as well.
  */
-const copied: readonly string[] = ['@graphql-hive/router-query-planner'];
+const copied: readonly string[] = ['@graphql-hive/router-query-planner', 'kafkajs'];
 
 /** Native accelerators that `ws` tries to load and does without. Named, so that a bundle does not depend on what else is installed. */
 const leftOut: readonly string[] = ['bufferutil', 'utf-8-validate'];
 
 /** CommonJS packages call `require` for what Node has built in (stack.md §1.3). */
-const banner = "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);";
+const banner =
+  "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);";
 
 type Manifest = {
   readonly name: string;

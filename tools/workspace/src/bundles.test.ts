@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type BundledApp, bundledApps } from './bundled-apps.ts';
 import { type ComposeService, readCompose } from './compose-file.ts';
+import { startBroker } from './testing/broker.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const readyScript = join(root, 'tools/workspace/docker/ready.mjs');
@@ -24,11 +25,15 @@ type Running = {
   readonly output: () => string;
 };
 
-describe('the bundles, started with their variables of docker-compose.yml', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-bundles-'));
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-bundles-'));
+const broker = await startBroker(join(folder, 'kafka'));
+const withBroker = broker.ok || process.env['CI'] === 'true' ? describe : describe.skip;
+const why = broker.ok ? '' : ` (${broker.reason})`;
+
+withBroker(`the bundles, started with their variables of docker-compose.yml${why}`, () => {
   const running = new Map<BundledApp, Running>();
   const identity = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  let identityProvider: Server;
+  let identityProvider: Server | undefined;
 
   beforeAll(async () => {
     const built = run('tools/workspace/src/build.ts', ['--out', join(folder, 'dist')], root, {});
@@ -50,8 +55,9 @@ describe('the bundles, started with their variables of docker-compose.yml', () =
 
   afterAll(async () => {
     for (const { child } of running.values()) if (child.exitCode === null) child.kill('SIGKILL');
-    identityProvider.close();
+    identityProvider?.close();
     await Promise.all([...running.values()].map(ended));
+    if (broker.ok) await broker.stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -129,6 +135,7 @@ describe('the bundles, started with their variables of docker-compose.yml', () =
           const port = ports.get(name);
           return port === undefined ? url : `http://127.0.0.1:${port}/`;
         })
+        .replace(/^kafka:9092$/, broker.ok ? broker.brokers : 'kafka:9092')
         .replace('/run/secrets', folder)
         .replace(/^\/var\/lib\/holdfast$/, state);
     };

@@ -86,10 +86,14 @@ describe('docker-compose.yml', () => {
       }
   });
 
-  it('keeps what cannot work together yet behind a profile that says so', () => {
-    const always = services.filter(([, { profiles }]) => profiles === undefined).map(([name]) => name);
-    expect(sorted(always)).toEqual(['folders', 'holdfast', 'sqlserver-primary', 'sqlserver-standby']);
-    for (const [name, { profiles }] of services) if (!always.includes(name)) expect(profiles).toEqual(['not-yet']);
+  it('starts the services over Kafka, and the whole in one process only when asked for it', () => {
+    const asked = services.filter(([, { profiles }]) => profiles !== undefined);
+    expect(asked.map(([name, { profiles }]) => [name, profiles])).toEqual([['holdfast', ['one-process']]]);
+    for (const app of bundledApps.filter(each => each !== 'all-in-one' && each !== 'gateway')) {
+      expect(compose.services[app]?.environment?.[`HOLDFAST_${app.toUpperCase()}__KAFKA__BROKERS`]).toBe('kafka:9092');
+      expect(compose.services[app]?.depends_on).toEqual({ kafka: { condition: 'service_healthy' } });
+    }
+    expect(JSON.stringify(compose.services['kafka']?.environment)).toContain('PLAINTEXT://kafka:9092');
   });
 });
 
