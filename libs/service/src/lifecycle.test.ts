@@ -93,7 +93,7 @@ describe('runMain', () => {
   `;
   const ordinary = `{
     name: 'x',
-    start: async () => { process.stdout.write('started'); return { url: '' }; },
+    start: async () => ({ url: 'http://x' }),
     stop: async () => { process.stdout.write('stopped'); },
   }`;
 
@@ -112,7 +112,10 @@ describe('runMain', () => {
     child.stderr?.on('data', chunk => (out += String(chunk)));
     // 'close' is never told to a parent that has disconnected the channel itself.
     const ends = [once(child, 'exit'), once(child.stdout!, 'end'), once(child.stderr!, 'end')];
-    const closed = Promise.all(ends).then(([exit]) => ({ code: exit?.[0] as unknown, out }));
+    const closed = Promise.all(ends).then(([exit]) => ({
+      code: exit?.[0] as unknown,
+      out: out.replace(`{"ready":true,"url":"http://x","pid":${child.pid ?? 0}}\n`, 'announced '),
+    }));
     const started = new Promise<void>(resolve => child.stdout?.once('data', () => resolve()));
     return { child, closed, started };
   }
@@ -126,7 +129,7 @@ describe('runMain', () => {
       const { child, closed, started } = run(program(ordinary));
       await started;
       child.kill(signal);
-      expect(await closed).toEqual({ code: 0, out: 'startedstopped' });
+      expect(await closed).toEqual({ code: 0, out: 'announced stopped' });
     },
   );
 
@@ -134,7 +137,7 @@ describe('runMain', () => {
     const { child, closed, started } = run(program(ordinary), {}, true);
     await started;
     child.disconnect();
-    expect(await closed).toEqual({ code: 0, out: 'startedstopped' });
+    expect(await closed).toEqual({ code: 0, out: 'announced stopped' });
   });
 
   it('stops when the process HOLDFAST_PARENT_PID names is gone', async () => {
@@ -143,7 +146,7 @@ describe('runMain', () => {
     const { closed, started } = run(program(ordinary), { HOLDFAST_PARENT_PID: String(parent.pid) });
     await started;
     parent.kill('SIGKILL');
-    expect(await closed).toEqual({ code: 0, out: 'startedstopped' });
+    expect(await closed).toEqual({ code: 0, out: 'announced stopped' });
   });
 
   it('exits with 1 and the scrubbed reason when starting fails', async () => {
@@ -160,7 +163,7 @@ describe('runMain', () => {
     const { child, closed, started } = run(program(hanging, '{ stopLimitMs: 20 }'));
     await started;
     child.kill('SIGTERM');
-    expect(await closed).toEqual({ code: 1, out: 'startedError: x did not stop within 20 ms.\n' });
+    expect(await closed).toEqual({ code: 1, out: 'announced Error: x did not stop within 20 ms.\n' });
   });
 
   it('stops and exits with 1 and the reason when the service ends by itself', async () => {
@@ -169,7 +172,7 @@ describe('runMain', () => {
       `name: 'x', ended: AbortSignal.abort(new Error('x was replaced by another leader')),`,
     );
     const { closed } = run(program(ending));
-    expect(await closed).toEqual({ code: 1, out: 'startedstoppedError: x was replaced by another leader\n' });
+    expect(await closed).toEqual({ code: 1, out: 'announced stoppedError: x was replaced by another leader\n' });
   });
 
   it('refuses a HOLDFAST_PARENT_PID that is none', async () => {
