@@ -29,5 +29,5 @@ describeInjuries({
     begin_references: every,
     complete: every,
   }).flatMap(([step, places]) => places.map(place => `execution/${step}/${place}`)),
-  sample: { abandon: 5, kill: 3 },
+  sample: { abandon: 2, kill: 2 },
 });

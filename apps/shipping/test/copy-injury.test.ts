@@ -16,5 +16,5 @@ describeInjuries({
     'copy/verify/acted',
     'copy/verify/recorded',
   ],
-  sample: { abandon: 5, kill: 2 },
+  sample: { abandon: 2, kill: 1 },
 });

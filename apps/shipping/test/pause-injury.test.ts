@@ -18,5 +18,5 @@ describeInjuries({
     'stream/resume/acted',
     'stream/resume/recorded',
   ],
-  sample: { abandon: 2, kill: 2 },
+  sample: { abandon: 1, kill: 1 },
 });

@@ -20,5 +20,5 @@ describeInjuries({
     'stream/reseed/sent',
     'stream/reseed/answered',
   ],
-  sample: { abandon: 4, kill: 3 },
+  sample: { abandon: 2, kill: 2 },
 });

@@ -15,9 +15,12 @@ export type InjurySuite<World> = {
   readonly trial: InjuryTrial<World>;
   /** Checkpoints (`runner/step/place`) that a clean run must pass: without them the suite would prove less than it says. */
   readonly mustPass: readonly string[];
-  /** At how many places the dear injuries are done in the normal run; `npm run test:long` does them everywhere, as it does the others. */
+  /** At how many places the dear injuries are done in the normal run; `npm run test:long` does everything everywhere. */
   readonly sample: { readonly abandon: number; readonly kill: number };
 };
+
+/** Of the places where a step can fail or be repeated, one of so many is drawn in the normal run: a crash is done at every one. */
+const thinning = 4;
 
 const isLong = process.env['HOLDFAST_TESTS'] === 'long';
 /** Of the sampled places; HOLDFAST_TEST_SEED repeats a run. */
@@ -46,8 +49,9 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
       `ends the same after: %s (seed ${String(seed)})`,
       async injury => {
         const fitting = clean.places.filter(place => applies(injury, place));
-        const isSampled = (injury === 'abandon' || injury === 'kill') && !isLong;
-        const places = isSampled ? sampled(steady(fitting), sample[injury], injury) : fitting;
+        const isDear = injury === 'abandon' || injury === 'kill';
+        const count = isDear ? sample[injury] : Math.ceil(fitting.length / thinning);
+        const places = isLong || injury === 'crash' ? fitting : sampled(steady(fitting), count, injury);
         const began = performance.now();
         const coverage = await cover({
           trial,
@@ -56,7 +60,7 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
           places,
           endState: clean.endState,
           met: new Set(measured.get('crash')?.hit.map(({ checkpoint }) => checkpoint)),
-          ...(isSampled || injury === 'abandon' ? { atOnce: 1 } : {}),
+          ...((isDear && !isLong) || injury === 'abandon' ? { atOnce: 1 } : {}),
           onRun: hit => tellProgress(`${title}: ${injury} at ${String(hit)} of ${String(places.length)} places`),
         });
         measured.set(injury, { ...coverage, seconds: Math.round(performance.now() - began) / 1_000 });
