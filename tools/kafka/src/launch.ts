@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, open, rename, stat, statfs } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { writeRunFile } from '@holdfast/run';
+import { lastingPorts, writeRunFile } from '@holdfast/run';
 import { addressOf } from './address.ts';
 import { certificateFiles } from './certificate.ts';
 import { KafkaError } from './errors.ts';
@@ -12,7 +12,7 @@ import { type BrokerFolder, brokerOn, runName, type StartedAs } from './folder.t
 import { ensureFormatted } from './format.ts';
 import type { Installation } from './installation.ts';
 import { javaArguments } from './java-arguments.ts';
-import { freePorts, refuseTakenPort } from './ports.ts';
+import { refuseTakenPort } from './ports.ts';
 import { answersRequests } from './probe.ts';
 import { renderServerProperties } from './properties.ts';
 import { startWatch } from './watch.ts';
@@ -99,7 +99,7 @@ async function spawnBroker(options: LaunchOptions): Promise<Launched> {
   const { installation, folder, as, attached } = options;
   if (options.port !== undefined) await refuseTakenPort(options.port);
   const users = await ensureFormatted(installation, folder, as);
-  const [controllerPort = 0, innerPort = 0, freePort = 0] = await freePorts(3);
+  const [controllerPort = 0, innerPort = 0, freePort = 0] = await lastingPorts(3);
   const port = options.port ?? freePort;
   const properties = renderServerProperties({
     ...as,

@@ -2,17 +2,6 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { KafkaError } from './errors.ts';
 
-/**
- * Free ports of 127.0.0.1, all different. They are free when this returns; a program that takes one before the broker does makes that end,
- * and it is started once more with others.
- */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(0)));
-  const ports = servers.map(portOf);
-  await Promise.all(servers.map(close));
-  return ports;
-}
-
 /** @throws KafkaError PORT_TAKEN. */
 export async function refuseTakenPort(port: number): Promise<void> {
   try {
@@ -27,11 +16,6 @@ async function listen(port: number): Promise<Server> {
   const server = createServer().listen(port, '127.0.0.1');
   await once(server, 'listening');
   return server;
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 async function close(server: Server): Promise<void> {

@@ -1,6 +1,6 @@
 export { brokersOf, existingBrokers, startBroker } from './cluster/broker.ts';
 export { type Cluster, startCluster } from './cluster/cluster.ts';
-export { freePorts } from './free-ports.ts';
+export { lastingPorts } from './lasting-ports.ts';
 export { untilAskedToEnd } from './end.ts';
 export { missingForKafka } from './missing-for-kafka.ts';
 export { startProcess, type ProcessDefinition, type RunningProcess } from './process.ts';

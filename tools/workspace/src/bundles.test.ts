@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomInt, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type Server } from 'node:http';
@@ -219,10 +219,21 @@ function portOf(server: { address(): unknown }): number {
 }
 
 /** All are held until every one is known: two asked for at once are two. */
+/** Below those that systems give by themselves: one of these would go to anybody's next connection before a bundle listens there. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map(server => once(server, 'listening')));
-  const ports = servers.map(portOf);
-  await Promise.all(servers.map(server => once(server.close(), 'close')));
+  const held: ReturnType<typeof createServer>[] = [];
+  while (held.length < count) {
+    const server = createServer();
+    const listening = once(server.listen(randomInt(10_000, 20_000), '127.0.0.1'), 'listening');
+    if (
+      await listening.then(
+        () => true,
+        () => false,
+      )
+    )
+      held.push(server);
+  }
+  const ports = held.map(portOf);
+  await Promise.all(held.map(server => once(server.close(), 'close')));
   return ports;
 }

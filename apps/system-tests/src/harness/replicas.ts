@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
+import { lastingPorts } from '@holdfast/run';
 import { createGatewayClient } from '@holdfast/demo';
 import { audience, identityProvider, issuer } from './client.ts';
-import { freePorts, launchApp, type RunningApp } from './process.ts';
+import { launchApp, type RunningApp } from './process.ts';
 import { subgraphs } from './services.ts';
 
 export type ServiceName = (typeof subgraphs)[number];
@@ -83,7 +84,7 @@ export async function prepareReplicas(options: ReplicatedOptions): Promise<Repli
   await mkdir(files.state);
   await writeFile(files.issuer, identity.publicKeyPem);
   await writeFile(files.key, 's'.repeat(48));
-  const free = await freePorts(subgraphs.length * placesPerService + 1);
+  const free = await lastingPorts(subgraphs.length * placesPerService + 1);
   const gatewayPort = free.at(-1) ?? 0;
   const portOf = (service: ServiceName, place: number): number =>
     free[subgraphs.indexOf(service) * placesPerService + place] ?? 0;

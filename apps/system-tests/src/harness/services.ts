@@ -2,8 +2,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lastingPorts } from '@holdfast/run';
 import { audience, identityProvider, issuer } from './client.ts';
-import { freePorts, launchApp, type RunningApp } from './process.ts';
+import { launchApp, type RunningApp } from './process.ts';
 
 export const subgraphs = ['inventory', 'backup', 'shipping', 'restore'] as const;
 export const apps = [...subgraphs, 'gateway'] as const;
@@ -29,7 +30,7 @@ export async function startServices(settings: Readonly<Record<string, string>> =
   const identity = await identityProvider();
   writeFileSync(join(folder, 'issuer.pem'), identity.publicKeyPem);
   writeFileSync(join(folder, 'signing.key'), 's'.repeat(48));
-  const free = await freePorts(apps.length);
+  const free = await lastingPorts(apps.length);
   const ports = new Map(apps.map((name, index) => [name, free[index] ?? 0]));
   const running = new Map<AppName, RunningApp>();
   const app = (name: AppName): RunningApp => {

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createGatewayClient, protectEstate, smallGroup, startEstate } from '@holdfast/demo';
 import { whyNoBroker } from '@holdfast/kafka';
-import { brokersOf, type Cluster, freePorts, type RunningProcess, startBroker, startCluster } from '@holdfast/run';
+import { brokersOf, type Cluster, lastingPorts, type RunningProcess, startBroker, startCluster } from '@holdfast/run';
 import { transports, watch, type Watcher } from '../harness/watcher.ts';
 
 const limitMs = 60_000;
@@ -134,7 +134,7 @@ describeWithBroker(`subscriptions through crashes${reason === undefined ? '' : `
   }, 90_000);
 
   it('come back after the last version when the gateway was killed, and are taken over with their service by its second replica', async () => {
-    const [port = 0] = await freePorts(1);
+    const [port = 0] = await lastingPorts(1);
     const replica = `http://127.0.0.1:${port}/graphql`;
     // It is ready when it leads.
     const leads = start('shipping', { HOLDFAST_SHIPPING__HTTP__PORT: String(port) });

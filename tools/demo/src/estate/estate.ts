@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { lastingPorts } from '@holdfast/run';
 import { connected, type SqlConnection } from '../sql-connection.ts';
 import { type EstateFile, readEstateFile, writeEstateFile } from './estate-file.ts';
 import { estateFolders } from './folders.ts';
 import { type EstateInstance, type InstanceOptions, startInstance, user } from './instance.ts';
-import { lastingPorts } from './lasting-ports.ts';
 import { prepareGroup, prepareStandby } from './prepare-group.ts';
 import type { SampleGroup } from './sample-group.ts';
 import { writeWhole } from './write-whole.ts';

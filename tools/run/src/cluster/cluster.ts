@@ -1,4 +1,4 @@
-import { freePorts } from '../free-ports.ts';
+import { lastingPorts } from '../lasting-ports.ts';
 import { type RunningProcess, startProcess } from '../process.ts';
 import { programs } from '../programs.ts';
 import { writeRunFile } from '../run-file.ts';
@@ -43,7 +43,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { dataFolder, brokers, port, log, env = {} } = options;
   const prepared = await prepare(dataFolder, log);
   const names: readonly MemberName[] = [...services, 'gateway'];
-  const free = await freePorts(names.length);
+  const free = await lastingPorts(names.length);
   const ports = new Map(names.map((name, index) => [name, free[index] ?? 0]));
   if (port !== undefined && port !== 0) ports.set('gateway', port);
   const addresses: Addresses = { ports, brokers };
