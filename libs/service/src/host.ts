@@ -1,15 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Bus,
-  createOutbox,
-  type DeadLetterOutbox,
-  type EventCodec,
-  messagingMigrations,
-  type MessagingTables,
-  type Outbox,
-  type Reaction,
-} from '@holdfast/messaging';
+import { type Bus, createOutbox, messagingMigrations, type MessagingTables } from '@holdfast/messaging';
 import {
   acquireLease,
   type Holder,
@@ -19,9 +10,7 @@ import {
   type MigrationSource,
   openLedStore,
   readFence,
-  type Store,
 } from '@holdfast/store';
-import type { SpanExporter } from '@opentelemetry/sdk-trace';
 import { parse } from 'graphql';
 import { Registry } from 'prom-client';
 import type { Clock } from './clock.ts';
@@ -29,103 +18,30 @@ import { openEventBus } from './event-bus.ts';
 import type { HealthCheck, HealthState } from './health.ts';
 import { newId } from './ids.ts';
 import { holdsIn } from './hold.ts';
+import type { HostDefinition, HostDependencies } from './host-definition.ts';
 import { type HostedMessaging, startMessaging } from './host-messaging.ts';
 import { stepsWhileLeading } from './leading.ts';
 import { createLifecycle, type Part, type Service } from './lifecycle.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { type LeaseState, registerMetrics } from './metrics.ts';
-import { createRebuild, type Projections, type RebuildOrder } from './rebuild.ts';
+import { createRebuild } from './rebuild.ts';
 import { safeMessage } from './safe-message.ts';
-import { type CheckpointHook, type RunnerDefinition, type RunnerLoop, startRunner, type StepMeter } from './runner.ts';
+import type { RunnerLoop, StepMeter } from './runner.ts';
 import { resolveSecret } from './secrets.ts';
-import {
-  type OperationContext,
-  openSubgraphPort,
-  type SubgraphPort,
-  type SubgraphResolvers,
-} from './subgraph-server.ts';
+import { openSubgraphPort, type SubgraphPort } from './subgraph-server.ts';
 import type { SubgraphSettings } from './subgraph-settings.ts';
 import { eventTracing, openTracing, type Tracing, untraced } from './tracing.ts';
 
+export {
+  type HostDefinition,
+  type HostDependencies,
+  type HostedRunner,
+  type HostOverrides,
+  runs,
+} from './host-definition.ts';
 export { findEarlierRequest, rememberRequest, type IdempotencyTables, type IdempotentRequest } from './idempotency.ts';
 export { printRebuilt, type Projections, type RebuildOrder, runOrRebuild } from './rebuild.ts';
 export { subgraphSettings, type SubgraphSettings } from './subgraph-settings.ts';
-
-/** What a process or a test may put in the place of the real thing. */
-export type HostOverrides = {
-  readonly clock?: Clock;
-  readonly logger?: Logger;
-  readonly signingKey?: Uint8Array;
-  /** Shared by the services of one process; left out: a bus of its own, on which only this service speaks. */
-  readonly bus?: Bus;
-  /** Where secret references `env:NAME` are looked up. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Called at every checkpoint of every runner. */
-  readonly hook?: CheckpointHook;
-  /** The lease's times; those of `acquireLease` when left out. */
-  readonly lease?: {
-    readonly beatEveryMs?: number;
-    readonly replaceAfterMs?: number;
-    readonly blockedLimitMs?: number;
-  };
-  /** Takes each span as it ends, in the place of the configured collector. */
-  readonly spanExporter?: SpanExporter;
-  /** In place of the service's work. */
-  readonly rebuild?: RebuildOrder;
-};
-
-/** What a service's parts work with, once its store is open and it leads. */
-export type HostDependencies<DB> = {
-  readonly store: Store<DB>;
-  readonly outbox: Outbox;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Raised at every change of leader; travels in program names to the servers we change. */
-  readonly fencingToken: number;
-};
-
-/** A runner and how often it looks without being woken. Made by `runs`. */
-export type HostedRunner = {
-  readonly name: string;
-  start(options: {
-    clock: Clock;
-    logger: Logger;
-    wakeOn: (listener: () => void) => () => void;
-    hook?: CheckpointHook;
-    tracing: Tracing;
-    meter: StepMeter;
-  }): RunnerLoop;
-};
-
-export function runs<Subject, Observation, Decision, Outcome>(
-  runner: RunnerDefinition<Subject, Observation, Decision, Outcome>,
-  options: { readonly intervalMs: number; readonly parallel?: number },
-): HostedRunner {
-  return { name: runner.name, start: shared => startRunner(runner, { ...shared, ...options }) };
-}
-
-export type HostDefinition<DB extends MessagingTables, Context extends object> = {
-  readonly name: string;
-  readonly config: SubgraphSettings;
-  readonly overrides: HostOverrides;
-  /** SDL. */
-  readonly schemaText: string;
-  readonly migrations: URL;
-  readonly codec: EventCodec;
-  /** Contracts of the events that it emits. */
-  readonly publishes: readonly { readonly topic: string }[];
-  /** The contract under which it tells of an event that it could not apply. */
-  readonly parks: DeadLetterOutbox['contract'];
-  readonly resolvers: SubgraphResolvers;
-  context(operation: OperationContext, dependencies: HostDependencies<DB>): Context;
-  reactions?(dependencies: HostDependencies<DB>): readonly Reaction<DB>[];
-  /** What the reactions keep and a rebuild makes anew. */
-  readonly projections?: Projections<DB>;
-  runners?(dependencies: HostDependencies<DB>): readonly HostedRunner[];
-  /** Closed after the runners have stopped: connections they kept. */
-  close?(): Promise<void>;
-};
 
 /**
  * One subgraph service, composed: port → lease → store → relay → consumer → runners → subgraph, stopped in reverse. The port is open at once

@@ -26,7 +26,7 @@ import {
   type Transactor,
 } from '@holdfast/store';
 import { openEventBus } from './event-bus.ts';
-import type { HostDefinition, HostDependencies, HostOverrides } from './host.ts';
+import type { HostDefinition, HostDependencies, HostOverrides } from './host-definition.ts';
 import { projectionOf } from './host-messaging.ts';
 import { newId } from './ids.ts';
 import { createLifecycle, type Part, runMain, type Service } from './lifecycle.ts';
