@@ -22,6 +22,7 @@ export type TestBroker = {
   /** SIGSTOP and SIGCONT: the kernel still takes connections meanwhile. */
   readonly freeze: () => void;
   readonly thaw: () => void;
+  readonly isRunning: () => boolean;
   /** kill -9. */
   readonly kill: () => Promise<void>;
   /** At the same address, on the log that is there. */
@@ -82,6 +83,7 @@ async function brokerIn(folder: string, security: string): Promise<TestBroker> {
     ca: caFile === undefined ? '' : readFileSync(caFile, 'utf8'),
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
+    isRunning: () => running.process.exitCode === null && running.process.signalCode === null,
     kill: async () => {
       signal('SIGKILL');
       await running.ended;

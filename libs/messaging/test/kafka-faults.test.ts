@@ -31,7 +31,9 @@ describeWith(opened, 'kafka that fails', broker => {
     topic = `test.${randomUUID()}`;
   });
   afterEach(async () => {
-    broker.thaw();
+    // Also after a test that failed while it was frozen or dead: the next one has a broker.
+    if (broker.isRunning()) broker.thaw();
+    else await broker.start();
     for (const end of endings.splice(0).reverse()) await end();
   });
   const openBus = (): Bus => {
@@ -172,20 +174,19 @@ describeWith(opened, 'kafka that fails', broker => {
     await until(async () => (await effectsOf()).length === 5, effectsOf);
     await broker.kill();
     await publish(...inOrder(5, 5));
+    // What is seen first is the end of the connections that were open.
     await until(
-      async () => !bus.check().ok && !relay.check().ok && !(await consumer.check()).ok,
+      async () => [bus.check(), await consumer.check()].every(check => isRefused(check)) && !relay.check().ok,
       async () => [bus.check(), relay.check(), await consumer.check()],
     );
-    expect(bus.check().detail).toMatch(/^KAFKA_UNREACHABLE: .*ECONNREFUSED/);
-    expect((await consumer.check()).detail).toMatch(/^KAFKA_UNREACHABLE/);
     expect((await consumer.stats()).lag).toBeUndefined();
     await broker.start();
-    await until(async () => (await effectsOf()).length === 10, consumer.check, 20_000);
+    await until(async () => (await effectsOf()).length === 10, consumer.check);
     expect(await effectsOf()).toEqual(names(10));
     await until(async () => bus.check().ok && relay.check().ok && (await consumer.check()).ok, bus.check);
     expect(bus.stats()).toMatchObject({ attempts: 0, lostLogsTotal: 0 });
     expect(bus.stats().reconnectsTotal).toBeGreaterThan(0);
-  }, 40_000);
+  });
 
   it('reads a topic again that was made anew, though its new log is longer than what was read', async () => {
     const bus = openBus();
@@ -230,7 +231,6 @@ describeWith(opened, 'kafka that fails', broker => {
     await until(
       async () => (await effectsOf()).length === 121,
       () => [bus.check(), relay.check()],
-      20_000,
     );
     expect(await effectsOf()).toEqual(names(121));
     await until(async () => (await relay.stats()).depth === 0 && relay.check().ok, relay.check);
@@ -245,8 +245,12 @@ describeWith(opened, 'kafka that fails', broker => {
     // A consumer that starts now finds all of it.
     const found = (await logOf()).map(value => (JSON.parse(value) as { data: Counted }).data);
     expect(found).toEqual(inOrder(121));
-  }, 40_000);
+  });
 });
+
+function isRefused({ ok, detail }: { ok: boolean; detail: string }): boolean {
+  return !ok && /^KAFKA_UNREACHABLE: .*ECONNREFUSED/.test(detail);
+}
 
 // Asked through a function: the compiler does not see that a listener sets it.
 function isTrue(value: boolean): boolean {
