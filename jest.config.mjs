@@ -9,6 +9,7 @@ export default {
   transform: { '\\.ts$': here('tools/workspace/jest/strip-types.mjs') },
   testMatch: ['<rootDir>/src/**/*.test.ts', '<rootDir>/test/**/*.test.ts', '<rootDir>/conformance/**/*.test.ts'],
   reporters: ['default', here('tools/workspace/jest/totals-reporter.mjs')],
-  testTimeout: 30_000,
+  // Says that a test hangs, not how long it takes: waits end sooner by themselves and say what they saw.
+  testTimeout: 120_000,
   maxWorkers: 2,
 };
