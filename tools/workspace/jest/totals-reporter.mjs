@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 
 const reports = fileURLToPath(new URL('../../../reports/tests/', import.meta.url));
 
@@ -21,15 +22,28 @@ export default class TotalsReporter {
     const broken = results.testResults.filter(
       file => file.testExecError !== undefined && file.testResults.length === 0,
     );
+    const failures = results.testResults.flatMap(file => [
+      ...file.testResults
+        .filter(test => test.status === 'failed')
+        .map(test => ({ name: test.fullName, why: firstLines(test.failureMessages[0]) })),
+      ...(broken.includes(file)
+        ? [{ name: relative(this.rootDir, file.testFilePath), why: firstLines(file.testExecError.message) }]
+        : []),
+    ]);
     const totals = {
       project: name,
       passed: results.numPassedTests,
       failed: results.numFailedTests + Math.max(broken.length, results.numRuntimeErrorTestSuites),
       skipped,
+      failures,
     };
     // The very path that nx.json declares as the target's output: a cached run restores only that.
     const file = join(reports, `${name}.json`);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, `${JSON.stringify(totals, null, 2)}\n`);
   }
+}
+
+function firstLines(message = '') {
+  return stripVTControlCharacters(message).split('\n').slice(0, 12).join('\n');
 }

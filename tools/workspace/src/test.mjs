@@ -60,6 +60,9 @@ checks.push(step('crash matrix', 'libs/service/src/testing/crash-matrix.ts', [])
 const totals = readTotals(root);
 for (const { project, skipped } of totals.projects)
   for (const name of skipped) console.log(`skipped: ${project}: ${name}`);
+// Last, so that whoever sees only the end of a log knows what failed and how.
+for (const { project, failures } of totals.projects)
+  for (const { name, why } of failures) console.log(`failed: ${project}: ${name}\n${why.replaceAll(/^/gm, '  ')}`);
 for (const project of totals.missing) console.log(`no report from ${project}: its tests did not run`);
 const failedChecks = checks.filter(ok => !ok).length;
 const failed = totals.failed + totals.missing.length + failedChecks;
