@@ -57,6 +57,11 @@ export type EventLog = {
 export type SubscribeOptions = {
   /** One group's members share the partitions; each group sees everything. */
   readonly group: string;
+  /**
+   * Whoever else is counted as a member of the group does not work any more, which the caller knows (the lease of its store): it is put out
+   * at once instead of when its session ends.
+   */
+  readonly isAlone?: boolean;
   readonly topics: readonly string[];
   /** Of the last record whose effect is committed, as the subscriber's own store has it; undefined: from the start. */
   readonly position: (topic: string, partition: string) => Promise<StoredPosition | undefined>;

@@ -22,6 +22,8 @@ export type ConsumerOptions<DB extends MessagingTables> = {
   readonly deadLetters?: DeadLetterOutbox;
   /** Where spans are recorded; left out: ids alone travel. */
   readonly tracing?: EventTracing | undefined;
+  /** Nobody else consumes by this name: the lease of the store says so. */
+  readonly isAlone?: boolean;
 };
 
 export type ConsumerStats = {
@@ -70,7 +72,7 @@ export function createConsumer<DB extends MessagingTables>(options: ConsumerOpti
   const topics = [...new Set(subscriptions.map(({ topic }) => topic))];
   const inbox = createInbox(store, name, clock);
   const reactions = byType(subscriptions);
-  const { deadLetters, tracing = traceIdsOnly } = options;
+  const { deadLetters, tracing = traceIdsOnly, isAlone = false } = options;
   const handling = { consumer: name, store, inbox, codec, reactions, retry, clock, deadLetters, tracing };
   const delivery = new Delivery(handling);
   let stopping = new AbortController();
@@ -81,7 +83,7 @@ export function createConsumer<DB extends MessagingTables>(options: ConsumerOpti
     stopping = new AbortController();
     const own = stopping.signal;
     const deliver = (batch: Batch, signal: AbortSignal) => delivery.deliver(batch, AbortSignal.any([own, signal]));
-    subscription = await bus.subscribe({ group: name, topics, position: inbox.position, deliver });
+    subscription = await bus.subscribe({ group: name, isAlone, topics, position: inbox.position, deliver });
   };
   const unsubscribe = async (): Promise<void> => {
     stopping.abort(new Error(`${name} is stopping`));

@@ -66,6 +66,7 @@ export async function startMessaging<DB extends MessagingTables>(
     clock,
     deadLetters: { outbox, contract: parks },
     tracing: eventTracing(tracing),
+    isAlone: true,
   });
   await consumer.start();
   return {

@@ -268,6 +268,7 @@ class Rebuild<DB extends MessagingTables, Context extends object> {
       subscriptions: reactions?.(dependencies) ?? [],
       clock,
       deadLetters: { outbox: dependencies.outbox, contract: parks },
+      isAlone: true,
     });
   }
 

@@ -189,11 +189,19 @@ export class Connection {
     });
   }
 
-  /** On behalf of a member that cannot say so itself any more: until its session ends it would keep its partitions from the next one. */
-  leaveGroup(groupId: string, memberId: string): Promise<void> {
+  /**
+   * On behalf of a member that cannot say so itself any more, or of all: until its session ends it would keep its partitions from the next
+   * one.
+   */
+  leaveGroup(groupId: string, member: string | 'all'): Promise<void> {
     return this.#ask(async session => {
       const { coordinator } = await session.seed.findGroupCoordinator({ groupId, coordinatorType: 0 });
-      await (await this.#leader(session, coordinator.nodeId)).leaveGroup({ groupId, memberId });
+      const broker = await this.#leader(session, coordinator.nodeId);
+      const members =
+        member === 'all'
+          ? (await broker.describeGroups({ groupIds: [groupId] })).groups.flatMap(group => group.members)
+          : [{ memberId: member }];
+      for (const { memberId } of members) await broker.leaveGroup({ groupId, memberId });
     });
   }
 

@@ -78,6 +78,9 @@ export type Broker = {
   }>;
   createTopics(options: object): Promise<unknown>;
   findGroupCoordinator(options: object): Promise<{ readonly coordinator: { readonly nodeId: number } }>;
+  describeGroups(options: object): Promise<{
+    readonly groups: readonly { readonly members: readonly { readonly memberId: string }[] }[];
+  }>;
   leaveGroup(options: object): Promise<unknown>;
   describeConfigs(options: object): Promise<{
     readonly resources: readonly {

@@ -31,13 +31,15 @@ export class GroupMember implements Subscription {
   #problem: KafkaProblem | undefined;
   /** What the member was made for (`#wanted`). */
   #madeFor = '';
-  #memberId: string | undefined;
+  /** Whom the group still counts in, though it does not take part any more. */
+  #gone: string | undefined;
   #epoch = 0;
 
   constructor(settings: Settings, connection: Connection, options: SubscribeOptions) {
     this.#settings = settings;
     this.#connection = connection;
     this.#options = options;
+    this.#gone = options.isAlone === true ? 'all' : undefined;
     this.#stopListening = connection.onChange(() => this.#lookAgain());
     this.#running = this.#run();
   }
@@ -137,7 +139,7 @@ export class GroupMember implements Subscription {
     consumer.on('consumer.crash', ({ payload: { error } }) => crashed.reject(error));
     consumer.on('consumer.group_join', ({ payload: { memberAssignment, memberId } }) => {
       joined();
-      this.#memberId = memberId;
+      this.#gone = memberId;
       this.#problem = undefined;
       this.#assigned(consumer, memberAssignment);
     });
@@ -158,10 +160,10 @@ export class GroupMember implements Subscription {
   /** A member that left by itself is not known any more, which is what we want. */
   async #forgetMember(): Promise<void> {
     const { group } = this.#options;
-    const memberId = this.#memberId;
-    this.#memberId = undefined;
-    if (memberId === undefined) return;
-    await this.#connection.leaveGroup(group, memberId).catch((error: unknown) => {
+    const gone = this.#gone;
+    this.#gone = undefined;
+    if (gone === undefined) return;
+    await this.#connection.leaveGroup(group, gone).catch((error: unknown) => {
       this.#settings.log.info(
         { group, problem: problemOf(error).name },
         'The group does not know the member that is replaced',
