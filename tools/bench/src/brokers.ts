@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { brokersFromEnvironment, startBroker } from '@holdfast/kafka';
+import { startBroker } from '@holdfast/kafka';
+import { existingBrokers } from '@holdfast/run';
 
 export type WithBrokers<Result> =
   | { readonly kind: 'DONE'; readonly result: Result; readonly where: string }
@@ -12,12 +13,8 @@ export async function withBrokers<Result>(
   say: (line: string) => void,
   work: (brokers: string) => Promise<Result>,
 ): Promise<WithBrokers<Result>> {
-  const known = brokersFromEnvironment(process.env);
-  if (known?.kind === 'REFUSED') return { kind: 'NO_BROKER', why: known.refusal.message };
-  if (known !== undefined) {
-    const where = `the cluster at ${known.brokers.join(', ')}`;
-    return { kind: 'DONE', result: await work(known.brokers.join(',')), where };
-  }
+  const known = existingBrokers(process.env);
+  if (known !== undefined) return { kind: 'DONE', result: await work(known), where: `the cluster at ${known}` };
   const started = await startBroker({ dataFolder: join(folder, 'kafka'), log: say }).catch((error: unknown) =>
     error instanceof Error ? error.message : String(error),
   );

@@ -1,8 +1,8 @@
+import { existingBrokers } from '@holdfast/run';
 import type { KafkaCommand } from './config.ts';
 import { type BrokerStatus, readStatus, startDetached, stopDetached } from './detached.ts';
 import { install } from './installation.ts';
 import type { Environment } from './java.ts';
-import { brokersFromEnvironment, brokersVariable } from './known-brokers.ts';
 import { measure } from './measure.ts';
 import { serve } from './serve.ts';
 import { writeLock } from './write-lock.ts';
@@ -42,10 +42,9 @@ export async function runCommand(command: KafkaCommand, env: Environment): Promi
 }
 
 async function start(command: StartCommand, env: Environment): Promise<number> {
-  const known = brokersFromEnvironment(env);
-  if (known?.kind === 'REFUSED') throw new Error(known.refusal.message);
+  const known = existingBrokers(env);
   if (known !== undefined) {
-    console.log(`${brokersVariable} is set: ${known.brokers.join(', ')} is used, and no broker is started.`);
+    console.log(`KAFKA_BROKERS is set: ${known} is used, and no broker is started.`);
     return 0;
   }
   const { started, status } = await startDetached({ ...command, env, log });

@@ -3,7 +3,5 @@ export { type BrokerStatus, readStatus } from './detached.ts';
 export { KafkaError, type KafkaErrorCode } from './errors.ts';
 export { install } from './installation.ts';
 export { installCommand } from './java.ts';
-export { brokersFromEnvironment, type KnownBrokers } from './known-brokers.ts';
 export type { BrokerEnd } from './launch.ts';
 export type { Security } from './properties.ts';
-export { whyNoBroker } from './why-no-broker.ts';

@@ -6,10 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { type RunningProcess, startProcess } from '@holdfast/run';
+import { missingForKafka, type RunningProcess, startProcess } from '@holdfast/run';
 import { type BrokerStatus, readStatus, startDetached, stopDetached } from '../src/detached.ts';
 import { installCommand } from '../src/java.ts';
-import { whyNoBroker } from '../src/why-no-broker.ts';
 
 // Two seconds a start on an idle machine; others may be busy on it.
 jest.setTimeout(90_000);
@@ -17,7 +16,7 @@ jest.setTimeout(90_000);
 /** One data folder and three starts of a broker, in this order: each costs two seconds. */
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const holder = fileURLToPath(new URL('holder.ts', import.meta.url));
-const reason = await whyNoBroker(process.env);
+const reason = missingForKafka(process.env);
 const suite = reason === undefined ? describe : describe.skip;
 const processes: RunningProcess[] = [];
 let root: string;

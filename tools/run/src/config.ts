@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { existingBrokers } from './cluster/broker.ts';
+import { existingBrokers } from './cluster/existing-brokers.ts';
 import { fromRoot } from './programs.ts';
 
 export type StartConfig = {

@@ -1,4 +1,5 @@
-export { brokersOf, existingBrokers, startBroker } from './cluster/broker.ts';
+export { brokersOf, startBroker } from './cluster/broker.ts';
+export { existingBrokers } from './cluster/existing-brokers.ts';
 export { type Cluster, startCluster } from './cluster/cluster.ts';
 export { lastingPorts } from './lasting-ports.ts';
 export { untilAskedToEnd } from './end.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { whyNoBroker } from '@holdfast/kafka';
+import { missingForKafka } from '@holdfast/run';
 import { confirmWhatWaits, executionOf, isInSync } from '../harness/looks.ts';
 import { type ServiceName, until } from '../harness/replicas.ts';
 import { seed } from '../harness/sample-group.ts';
@@ -12,7 +12,7 @@ import { subgraphs } from '../harness/services.ts';
 import { setStage, type Stage } from '../harness/takeover.ts';
 
 const isLong = process.env['HOLDFAST_TESTS'] === 'long';
-const reason = isLong ? await whyNoBroker(process.env) : 'only with HOLDFAST_TESTS=long';
+const reason = isLong ? missingForKafka(process.env) : 'only with HOLDFAST_TESTS=long';
 const describeWithBroker = reason === undefined ? describe : describe.skip;
 const why = reason === undefined ? '' : ` (skipped: ${reason})`;
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { oneOf, seededRandom } from '@holdfast/demo';
-import { whyNoBroker } from '@holdfast/kafka';
+import { missingForKafka } from '@holdfast/run';
 import {
   confirmUntil,
   executionOf,
@@ -19,7 +19,7 @@ import { seed } from '../harness/sample-group.ts';
 import { type Round, setStage, type Stage } from '../harness/takeover.ts';
 
 const isLong = process.env['HOLDFAST_TESTS'] === 'long';
-const reason = isLong ? await whyNoBroker(process.env) : 'only with HOLDFAST_TESTS=long';
+const reason = isLong ? missingForKafka(process.env) : 'only with HOLDFAST_TESTS=long';
 const describeWithBroker = reason === undefined ? describe : describe.skip;
 const why = reason === undefined ? '' : ` (skipped: ${reason})`;
 

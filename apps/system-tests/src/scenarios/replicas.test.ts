@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
-import { whyNoBroker } from '@holdfast/kafka';
+import { missingForKafka } from '@holdfast/run';
 import {
   executionOf,
   expectEveryRunnerTried,
@@ -15,7 +15,7 @@ import {
 import { seed } from '../harness/sample-group.ts';
 import { type Round, setStage, type Stage } from '../harness/takeover.ts';
 
-const reason = await whyNoBroker(process.env);
+const reason = missingForKafka(process.env);
 const describeWithBroker = reason === undefined ? describe : describe.skip;
 const why = reason === undefined ? '' : ` (skipped: ${reason})`;
 

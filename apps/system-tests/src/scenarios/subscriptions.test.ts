@@ -4,14 +4,21 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createGatewayClient, protectEstate, smallGroup, startEstate } from '@holdfast/demo';
-import { whyNoBroker } from '@holdfast/kafka';
-import { brokersOf, type Cluster, lastingPorts, type RunningProcess, startBroker, startCluster } from '@holdfast/run';
+import {
+  brokersOf,
+  type Cluster,
+  lastingPorts,
+  missingForKafka,
+  type RunningProcess,
+  startBroker,
+  startCluster,
+} from '@holdfast/run';
 import { transports, watch, type Watcher } from '../harness/watcher.ts';
 
 const limitMs = 60_000;
 const query = 'subscription ($after: Int) { standby(id: "ID", afterVersion: $after) { version state } }';
 
-const reason = await whyNoBroker(process.env);
+const reason = missingForKafka(process.env);
 const describeWithBroker = reason === undefined ? describe : describe.skip;
 
 const itLong = process.env['HOLDFAST_TESTS'] === 'long' ? it : it.skip;

@@ -27,19 +27,3 @@ export function brokersOf({ announcement }: RunningProcess): string {
   if (typeof brokers !== 'string') throw new Error('kafka announced no address.');
   return brokers;
 }
-
-/** `KAFKA_BROKERS`: an existing Kafka, used instead of one of our own. @throws Error that names what is wrong with it. */
-export function existingBrokers(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  const given = env['KAFKA_BROKERS']?.trim();
-  if (given === undefined || given === '') return undefined;
-  const addresses = given.split(',').map(address => address.trim());
-  const wrong = addresses.find(address => !isAddress(address));
-  if (wrong !== undefined)
-    throw new Error(`KAFKA_BROKERS is host:port, several with commas between; "${wrong}" is none.`);
-  return addresses.join(',');
-}
-
-function isAddress(text: string): boolean {
-  const port = Number(/^(?:[\w.-]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/.exec(text)?.[1] ?? 0);
-  return port > 0 && port <= 65_535;
-}
