@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { expect } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { countUnsafeRepeats, readStatementLogs } from '@holdfast/demo';
 import type { Stage } from './takeover.ts';
 import { isChanging, overtakenStatements } from './witness.ts';
@@ -64,7 +64,7 @@ export async function confirmUntil(signal: AbortSignal, stage: Stage, executionI
 }
 
 /** Whatever came over the bus, read as examples/ shows to integration jobs: each event's schema, repeats, the order of its key. */
-export async function expectOrderOnBus({ brokers }: Stage): Promise<void> {
+async function expectOrderOnBus({ brokers }: Stage): Promise<void> {
   const consumer = fileURLToPath(new URL('../../../../examples/consumer.ts', import.meta.url));
   const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', consumer, '--until-idle', '2'], {
     env: { ...process.env, KAFKA_BROKERS: brokers },
@@ -79,7 +79,7 @@ export async function expectOrderOnBus({ brokers }: Stage): Promise<void> {
 }
 
 /** Every leader that woke up ended by itself, and nothing of it took effect. */
-export function expectNoHarm({ played }: Stage): void {
+function expectNoHarm({ played }: Stage): void {
   const seen = played.map(({ round: { service, places }, doings, output }) => ({
     places,
     exitCode: doings.exitCode,
@@ -92,7 +92,7 @@ export function expectNoHarm({ played }: Stage): void {
   expect(seen).toEqual(played.map(({ round: { places } }) => ({ places, ...harmless })));
 }
 
-export function expectEveryRunnerTried({ played, runners }: Stage): void {
+function expectEveryRunnerTried({ played, runners }: Stage): void {
   const tried = played.flatMap(({ round }) => round.places.map(place => place.split('/')[0]));
   for (const [service, names] of runners) {
     expect({ service, runners: names.length }).not.toEqual({ service, runners: 0 });
@@ -101,7 +101,7 @@ export function expectEveryRunnerTried({ played, runners }: Stage): void {
 }
 
 /** By the servers' own logs, from the first statement to the last. */
-export async function expectOrderAtServers({ estate }: Stage): Promise<void> {
+async function expectOrderAtServers({ estate }: Stage): Promise<void> {
   const logs = await readStatementLogs([...estate.primaries, ...estate.standbys]);
   const changes = logs.flat().filter(({ outcome, text }) => outcome === 'ok' && isChanging(text));
   // The logs name whom the checks below look for.
@@ -111,4 +111,17 @@ export async function expectOrderAtServers({ estate }: Stage): Promise<void> {
     expect(overtakenStatements(log)).toEqual([]);
     expect(countUnsafeRepeats(log)).toBe(0);
   }
+}
+
+/** What must be true of leaders that were frozen until they were replaced, and wake up. `stageOf`: asked once the rounds were played. */
+export function itHarmsNothing(stageOf: () => Stage): void {
+  it('say so and end, and nothing of them takes effect in the store, at a server or among the copies', () => {
+    expectNoHarm(stageOf());
+  });
+  it('were one of every runner of every service', () => {
+    expectEveryRunnerTried(stageOf());
+  });
+  it('send nothing after a newer one and leave nothing to be repeated that must not be', () =>
+    expectOrderAtServers(stageOf()));
+  it('bring nothing out of order onto the bus', () => expectOrderOnBus(stageOf()));
 }

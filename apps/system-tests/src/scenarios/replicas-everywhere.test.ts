@@ -1,16 +1,13 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, describe, it } from '@jest/globals';
+import { afterAll, beforeAll, describe } from '@jest/globals';
 import { oneOf, seededRandom } from '@holdfast/demo';
 import { missingForKafka } from '@holdfast/run';
 import {
   confirmUntil,
   executionOf,
-  expectEveryRunnerTried,
-  expectNoHarm,
-  expectOrderAtServers,
-  expectOrderOnBus,
   isInSync,
+  itHarmsNothing,
   observedSince,
   readHistorySince,
 } from '../harness/looks.ts';
@@ -185,14 +182,6 @@ describeWithBroker(
 
     afterAll(() => Promise.all(ending.map(end => end())), 60_000);
 
-    it('say so and end, and nothing of them takes effect in the store, at a server or among the copies', () => {
-      expectNoHarm(stage);
-    });
-    it('were one of every runner of every service', () => {
-      expectEveryRunnerTried(stage);
-    });
-    it('send nothing after a newer one and leave nothing to be repeated that must not be', () =>
-      expectOrderAtServers(stage));
-    it('bring nothing out of order onto the bus', () => expectOrderOnBus(stage));
+    itHarmsNothing(() => stage);
   },
 );
