@@ -10,6 +10,7 @@
  * in hand; whoever opens one looks for a newer leader after it. One of the two sees the other. A leader of another service, whose token does
  * not compare, does not take the lock while any are connected.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Answer } from './driver.ts';
 import { LockLost, type ServerMessage, SqlServerError } from './errors.ts';
 import {
@@ -31,6 +32,8 @@ import { getApplock, releaseApplock } from './statements-restore.ts';
 export type { ExclusiveRefusal, ExclusiveRequest } from './lock-holders.ts';
 
 const resourceOf = (group: string) => `holdfast:${group}`;
+const waitMsOf = ({ waitMs = 30_000 }: ExclusiveRequest): number => waitMs;
+const patience = (request: ExclusiveRequest): Promise<unknown> => pause(waitMsOf(request), undefined, { ref: false });
 
 export interface Exclusive {
   readonly programName: string;
@@ -119,7 +122,8 @@ const exclusiveOver = (
       released = true;
       await Promise.all([...beside].map(other => other.release()));
       try {
-        if (!busy && !connection.ended()) await end();
+        // A server that is silent gives it back when it sees the connection's end.
+        if (!busy && !connection.ended()) await Promise.race([end(), patience(lock.request)]);
       } catch (error) {
         // A connection that ended has given the lock back already.
         if (!(error instanceof SqlServerError && error.errorClass === 'lost')) throw error;
@@ -174,7 +178,7 @@ export const openExclusive = async (
   request: ExclusiveRequest,
 ): Promise<Exclusive | ExclusiveRefusal> => {
   const { group, fencingToken, purpose } = request;
-  const waitMs = request.waitMs ?? 30_000;
+  const waitMs = waitMsOf(request);
   const deadline = server.clock() + waitMs;
   const resource = resourceOf(group);
   const programName = renderProgramName({ ...purpose, group, fencingToken });

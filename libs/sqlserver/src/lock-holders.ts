@@ -12,7 +12,7 @@ export type ExclusiveRequest = {
   readonly fencingToken: string;
   /** `service`: lower-case word, whose leaders' tokens compare. `operation`: for people; no blanks. */
   readonly purpose: { readonly service: string; readonly operation: string };
-  /** How long to wait for the lock, and for the end of an older holder. Default 30 000. */
+  /** How long to wait for the lock, for the end of an older holder, and for a server to take the lock back. Default 30 000. */
   readonly waitMs?: number;
 };
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Address, addressProblem, type Credentials, renderAddress } from './address.ts';
 import {
   type Answer,
@@ -106,6 +107,9 @@ const openDedicated = async (target: Target, programName: string): Promise<Dedic
     ended: () => ended,
     close: async () => {
       ended = true;
+      // The driver reads what has arrived to its end within one turn. Closed in the middle of that, it throws at the end of the answer, where nobody
+      // can catch it, and the process ends.
+      await nextTurn();
       // The pool waits for a running request, a restore may run for hours: the server aborts it when its connection closes.
       connections.forEach(connection => connection.close());
       await pool.close();

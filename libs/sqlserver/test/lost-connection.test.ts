@@ -24,7 +24,7 @@ beforeEach(async () => {
     group: 'g1',
     fencingToken: '3',
     purpose: { service: 'restore', operation: 'e1' },
-    waitMs: 1_000,
+    waitMs: 300,
   });
   if ('refused' in opened) throw new Error(opened.message);
   exclusive = opened;
@@ -64,6 +64,20 @@ describe('a connection that holds the lock', () => {
     await fake.restoreArrived();
     await exclusive.release();
     await failure;
+  });
+
+  it('can be closed while an answer is read', async () => {
+    const closing = Promise.withResolvers<unknown>();
+    await exclusive.run(statements.setOnline, { database: 'd' }, () => closing.resolve(exclusive.release()));
+    await closing.promise;
+    expect(exclusive.holds()).toBe(false);
+    await expect(recovering()).rejects.toThrow(LockLost);
+  });
+
+  it('is closed although its server does not take the lock back', async () => {
+    fake.fallSilent();
+    await exclusive.release();
+    expect(exclusive.holds()).toBe(false);
   });
 
   it('runs one statement at a time', async () => {

@@ -1,7 +1,8 @@
 import { createServer, type Socket } from 'node:net';
 
 /**
- * Just enough of TDS 7.4 (tokens: sqlserver.md §8.7, §1.5) to log in, grant the group lock and swallow a RESTORE for ever. It exists for one
+ * Just enough of TDS 7.4 (tokens: sqlserver.md §8.7, §1.5) to log in, grant the group lock, swallow a RESTORE for ever and answer SET ONLINE with
+ * information before its end, in one packet. It exists for one
  * question that no well-behaved server can be asked: what this driver does on a connection that dies. It claims nothing about SQL Server.
  */
 export type SilentServer = {
@@ -9,6 +10,8 @@ export type SilentServer = {
   logins(): number;
   /** Resolves when a RESTORE has arrived; it is never answered. */
   restoreArrived(): Promise<void>;
+  /** From now on no statement is answered. */
+  fallSilent(): void;
   cutAll(): void;
   close(): Promise<void>;
 };
@@ -43,10 +46,16 @@ const granted = Buffer.concat([
   Buffer.from([0xd1, 4, 0, 0, 0, 0, 4, 77, 0, 0, 0]),
   done,
 ]);
+const told = Buffer.concat([
+  Buffer.from([0xab]),
+  lengthBefore(Buffer.from([0x8b, 0x0c, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+  done,
+]);
 
 export const startSilentServer = async (): Promise<SilentServer> => {
   const sockets = new Set<Socket>();
   let loginCount = 0;
+  let isSilent = false;
   let arrived: (() => void) | undefined;
   const restore = new Promise<void>(resolve => (arrived = resolve));
   const answer = (type: number, body: Buffer): Buffer | undefined => {
@@ -57,10 +66,12 @@ export const startSilentServer = async (): Promise<SilentServer> => {
     }
     // The text may start at an even or an odd byte.
     const text = body.toString('utf16le') + body.subarray(1).toString('utf16le');
+    if (isSilent) return undefined;
     if (text.includes('RESTORE DATABASE')) {
       arrived?.();
       return undefined;
     }
+    if (text.includes('SET ONLINE')) return told;
     return text.includes('sp_getapplock') ? granted : done;
   };
   const server = createServer(socket => {
@@ -86,6 +97,7 @@ export const startSilentServer = async (): Promise<SilentServer> => {
     port: address.port,
     logins: () => loginCount,
     restoreArrived: () => restore,
+    fallSilent: () => void (isSilent = true),
     cutAll,
     close: async () => {
       cutAll();
