@@ -1,5 +1,5 @@
 import type { Clock } from '@holdfast/service';
-import { startRunner } from '@holdfast/service/runner';
+import { type CheckpointHook, startRunner } from '@holdfast/service/runner';
 import type { Store } from '@holdfast/store';
 import { CopyMeter } from '../src/copy/copy-meter.ts';
 import { copyRunner } from '../src/copy/copy-runner.ts';
@@ -13,7 +13,7 @@ export const flushEveryBytes = 1_048_576;
 /** The copy runner as the service runs it, where nobody knows a standby instance's password: files are copied, no header is read. */
 export function startCopying(
   store: Store<ShippingTables>,
-  of: { readonly fencingToken: number; readonly clock?: Clock; readonly hook?: (checkpoint: string) => void },
+  of: { readonly fencingToken: number; readonly clock?: Clock; readonly hook?: CheckpointHook },
 ) {
   const { fencingToken, clock = Date.now, hook = () => undefined } = of;
   const dependencies = { ...dependenciesOf(store), clock };

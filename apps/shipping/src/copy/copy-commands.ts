@@ -9,7 +9,7 @@ import { findCopy, saveCopy } from './copy-store.ts';
 type Key = { readonly standbyId: StandbyId; readonly fileId: Copy['fileId'] };
 
 /** A leader that was replaced has no say any more; the loop ends with its lease. */
-export class CopySuperseded extends Error {
+class CopySuperseded extends Error {
   override readonly name = 'CopySuperseded';
 }
 
@@ -45,6 +45,16 @@ export async function updateCopy(
     if (copy === undefined || copy.writer !== writer || copy.state !== 'WRITING') throw superseded(copy);
     await saveCopy(tx, { ...copy, ...change });
   });
+}
+
+/** Whether it is still `writer` that writes it. */
+export async function isWrittenBy(
+  { store }: Pick<CommandDependencies, 'store'>,
+  { standbyId, fileId }: Key,
+  writer: number,
+): Promise<boolean> {
+  const copy = await store.read(db => findCopy(db, standbyId, fileId));
+  return copy?.writer === writer && copy.state === 'WRITING';
 }
 
 /**

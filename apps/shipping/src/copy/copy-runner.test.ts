@@ -149,6 +149,27 @@ it('says that the share is gone, changes nothing, and goes on when it is back', 
   for (const path of paths) expect(readFileSync(below(copies, path)).equals(readFileSync(inShare(path)))).toBe(true);
 });
 
+it('leaves nothing of a leader that froze, was replaced and is stopped', async () => {
+  const paths = await prepare([1_000, 2_000]);
+  const frozen = Promise.withResolvers<undefined>();
+  const thaw = Promise.withResolvers<undefined>();
+  const old = startCopying(store, {
+    fencingToken: 1,
+    hook: async checkpoint => {
+      if (checkpoint !== 'copy/copy/started') return;
+      frozen.resolve(undefined);
+      await thaw.promise;
+    },
+  });
+  await frozen.promise;
+  start();
+  await untilAll('whole', isWritten);
+  const stopping = old.stop();
+  thaw.resolve(undefined);
+  await stopping;
+  expect(filesIn(copies)).toEqual(paths.map(path => below(copies, path)).toSorted());
+});
+
 it('follows no path that steps up, and reads and writes nothing for it', async () => {
   await prepare([1_000, 1_000]);
   start();

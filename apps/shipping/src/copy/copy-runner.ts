@@ -6,13 +6,12 @@ import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
 import { SqlServerError } from '@holdfast/sqlserver';
 import { saysDamagedFile } from '@holdfast/sqlserver/conditions';
 import { observeHeaders } from '@holdfast/sqlserver/observe';
-import { StoreError } from '@holdfast/store';
 import { isLost, type StandbyConnections } from '../estate/connection-runner.ts';
 import type { StandbyGate } from '../standby/gate.ts';
 import { shippingReason, type ShippingReason } from '../standby/reason.ts';
 import { rests, type Standby, type TransferFolder } from '../standby/standby.ts';
 import type { CommandDependencies } from '../standby/standby-commands.ts';
-import { findStandby, listStandbys } from '../standby/standby-store.ts';
+import { findStandby, findTrace, listStandbys } from '../standby/standby-store.ts';
 import type { Stream } from '../stream/stream.ts';
 import { findStream, listStreams } from '../stream/stream-store.ts';
 import {
@@ -25,7 +24,7 @@ import {
   type Uncopied,
 } from './copy.ts';
 import type { CopyMeter } from './copy-meter.ts';
-import { beginCopy, CopySuperseded, noteCopyProblem, noteVerified, noteWritten, updateCopy } from './copy-commands.ts';
+import { beginCopy, isWrittenBy, noteCopyProblem, noteVerified, noteWritten, updateCopy } from './copy-commands.ts';
 import { findUncopied } from './copy-store.ts';
 import { partOf, type PartOwner, transferFile, type Transferred } from './transfer-runner.ts';
 
@@ -73,6 +72,7 @@ export function copyRunner(
         );
       }),
     key: ({ id }) => id,
+    trace: ({ standbyId }) => store.read(db => findTrace(db, standbyId)),
     observe: ({ id, standbyId }) =>
       store.read(async db => {
         const standby = await findStandby(db, standbyId);
@@ -168,19 +168,14 @@ async function copyFile(
     if (transferred.kind === 'WRITTEN') return transferred;
     return problem(copy, transferReason(file, transferred));
   } catch (error) {
-    // Cut short for a claim: what is written stays and is taken up again, should the standby come back.
+    // Nobody would look for it any more: a newer leader has taken over the parts that it found. Ours stays, whatever cut it.
+    if (!(await isWrittenBy(dependencies, key, writer))) await rm(partOf(places.write, owner), { force: true });
+    // Cut short for a claim: it is taken up again, should the standby come back.
     if (yielding.aborted && !context.signal.aborted) return { kind: 'HELD' };
-    // Nobody would look for it any more: the newer leader has taken over the parts that it found.
-    if (isSuperseded(error)) await rm(partOf(places.write, owner), { force: true });
     throw error;
   } finally {
     dependencies.meter.end(stream.id);
   }
-}
-
-/** The store says it first, wherever a newer leader has taken it over. */
-function isSuperseded(error: unknown): boolean {
-  return error instanceof CopySuperseded || (error instanceof StoreError && error.kind === 'superseded');
 }
 
 function transferReason(

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -97,6 +98,21 @@ describe('a transfer', () => {
     expect(await transferFile(asked)).toMatchObject({ kind: 'WRITTEN', sha256 });
     expect(starts).toEqual([String(2 * flushEveryBytes)]);
     expect(readdirSync(dirname(writePath)).toSorted()).toEqual(['copy.bak', basename(stranger)]);
+  });
+
+  it('removes what a process that was replaced left beside a whole file, and no part that may be resumed', async () => {
+    const whole = join(dirname(writePath), 'whole.bak');
+    const begun = join(dirname(writePath), 'begun.bak');
+    const kept = [
+      partOf(begun, { ...owner, token: 3 }),
+      partOf(whole, owner),
+      partOf(whole, { name: 'other', token: 1 }),
+    ];
+    mkdirSync(dirname(writePath), { recursive: true });
+    for (const path of [whole, partOf(whole, { ...owner, token: 3 }), ...kept]) writeFileSync(path, '');
+    await transferFile(request({ ...nothing }).asked);
+    const files = [writePath, whole, ...kept].map(path => basename(path));
+    expect(readdirSync(dirname(writePath)).toSorted()).toEqual(files.toSorted());
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Prefix } from './copy.ts';
 
 export type TransferRequest = {
@@ -97,18 +97,28 @@ async function describe(path: string): Promise<{ size: string; sourceModifiedMs:
   return { size: String(size), sourceModifiedMs: String(mtimeMs) };
 }
 
-/** The part is ours from here on: the newest that an earlier process left gets our name, older ones go. */
+/**
+ * The part is ours from here on: the newest that an earlier process left gets our name, older ones go. So does what earlier processes left beside
+ * files that are whole: one that was replaced, woke up and died.
+ */
 async function takeOver(writePath: string, owner: PartOwner): Promise<string> {
   const folder = dirname(writePath);
-  const start = `${basename(writePath)}.${owner.name}-`;
-  const tokens = (await readdir(folder)).flatMap(file => {
-    const token = file.startsWith(start) && file.endsWith('.part') ? Number(file.slice(start.length, -5)) : NaN;
-    return Number.isSafeInteger(token) && token <= owner.token ? [token] : [];
-  });
+  const files = new Set(await readdir(folder));
+  const tokens: number[] = [];
+  for (const file of files) {
+    const [, of, name, token] = /^(.*)\.([^.]*)-(\d+)\.part$/.exec(file) ?? [];
+    if (of === undefined || name !== owner.name || Number(token) > owner.token) continue;
+    if (of === basename(writePath)) tokens.push(Number(token));
+    else if (files.has(of) && Number(token) < owner.token) await rm(join(folder, file), { force: true });
+  }
   const [newest, ...older] = tokens.toSorted((a, b) => b - a);
   for (const token of older) await rm(partOf(writePath, { ...owner, token }), { force: true });
   const own = partOf(writePath, owner);
-  if (newest !== undefined && newest !== owner.token) await rename(partOf(writePath, { ...owner, token: newest }), own);
+  if (newest !== undefined && newest !== owner.token)
+    await rename(partOf(writePath, { ...owner, token: newest }), own).catch((error: unknown) => {
+      // Whoever wrote it saw that it was replaced, and removed it.
+      if (!isMissing(error)) throw error;
+    });
   return own;
 }
 
@@ -141,8 +151,10 @@ async function writePart(
     const highWaterMark = Math.min(chunkBytes, flushEveryBytes);
     for await (const chunk of createReadStream(sourcePath, { start: done, highWaterMark, signal })) {
       const buffer = chunk as Buffer;
-      await writeAll(handle, buffer, done);
+      const writing = writeAll(handle, buffer, done);
+      // Meanwhile: a thread of its own writes.
       hash.update(buffer);
+      await writing;
       done += buffer.length;
       onWritten?.(done);
       if (done - flushed < flushEveryBytes) continue;
