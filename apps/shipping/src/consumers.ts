@@ -34,7 +34,7 @@ export function reactions(dependencies: CommandDependencies): readonly Reaction<
     on(instanceAddressed, saveAddress),
     on(setQualified, saveSet),
     on(recoveryPointJudged, (tx, point, { time }) => savePoint(tx, point, time)),
-    on(standbyClaimed, (tx, claim, { traceparent }) => claimStandby(tx, dependencies, claim, traceparent), nothing),
+    on(standbyClaimed, (tx, claim) => claimStandby(tx, dependencies, claim), nothing),
     on(standbyReleased, (tx, release) => releaseStandby(tx, dependencies, release), nothing),
   ];
 }

@@ -59,7 +59,7 @@ type StandbyTable = {
   newest_common_mark: string | null;
   claim_execution_id: string | null;
   claim_yielded_at: string | null;
-  claim_traceparent: string | null;
+  traceparent: string | null;
   /** JSON. */
   pause: string | null;
   observed_at: string | null;

@@ -5,65 +5,28 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import type { InjuryTrial } from '@holdfast/service/trial';
-import type { Store } from '@holdfast/store';
 import { pauseStandby } from '../src/standby/pause-commands.ts';
-import type { ShippingTables } from '../src/tables.ts';
-import {
-  isSettled,
-  nameOfStream,
-  prepareStream,
-  progressOfStream,
-  readStored,
-  removeStream,
-  startStream,
-  streamEnd,
-  type StreamWorld,
-} from './stream-trial.ts';
+import { isSettled, keepLooking, streamTrial } from './stream-trial.ts';
+import { logs, prepareStream, readStored, type StreamWorld } from './stream-world.ts';
 import { dependenciesOf, operator } from './world.ts';
 
-const logs = 3;
 const pausedFile = ({ folder }: StreamWorld) => join(folder, 'paused');
 
-export const trial: InjuryTrial<StreamWorld> = {
-  runners: ['stream'],
+export const trial = streamTrial({
   prepare: () => prepareStream(logs),
-  start: (world, incarnation) =>
-    startStream(
-      world,
-      incarnation,
-      (stored, sets) => existsSync(pausedFile(world)) && stored.standby.pause === null && isSettled(stored, sets),
-      store => startPeople(world, store),
-    ),
-  endState: streamEnd,
-  remove: removeStream,
-  nameOf: nameOfStream,
-  progress: progressOfStream,
-};
-
-function startPeople(world: StreamWorld, store: Store<ShippingTables>): { stop(): Promise<void> } {
-  const { standbyId } = world;
-  const stopping = new AbortController();
-  const ask = (until: string | null) =>
-    pauseStandby(dependenciesOf(store), operator, { standbyId, reason: 'patching', until });
-  const run = async () => {
-    while (!stopping.signal.aborted) {
+  isDone: (stored, world) =>
+    existsSync(pausedFile(world)) && stored.standby.pause === null && isSettled(stored, world.sets),
+  beside: (world, store) => {
+    const { standbyId } = world;
+    const ask = (until: string | null) =>
+      pauseStandby(dependenciesOf(store), operator, { standbyId, reason: 'patching', until });
+    return keepLooking(async () => {
       const { standby, streams } = await readStored(store, standbyId);
       if (standby.pause !== null) await writeFile(pausedFile(world), '');
       else if (!existsSync(pausedFile(world)) && streams.some(({ position }) => position !== null)) await ask(null);
       if (standby.pause?.stoppedAt != null && standby.pause.until === null)
         await ask(new Date(Date.now() + 20).toISOString());
-      await pause(5);
-    }
-  };
-  const running = run();
-  // Read when it is stopped.
-  running.catch(() => undefined);
-  return {
-    stop: async () => {
-      stopping.abort();
-      await running;
-    },
-  };
-}
+      return undefined;
+    });
+  },
+});

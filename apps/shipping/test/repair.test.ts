@@ -3,27 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newId } from '@holdfast/service';
+import { runTraced, untraced } from '@holdfast/service/tracing';
 import { whyNoTestServer } from '@holdfast/sqlserver/testing';
 import type { Store } from '@holdfast/store';
 import { saveSet } from '../src/estate/estate-store.ts';
 import { agreementOf } from '../src/standby/agreement.ts';
 import { pauseStandby, resumeStandby } from '../src/standby/pause-commands.ts';
 import { claimStandby, releaseStandby } from '../src/standby/standby-commands.ts';
+import { findTrace } from '../src/standby/standby-store.ts';
 import type { ShippingTables } from '../src/tables.ts';
 import type { SetPayload } from './estate.ts';
 import { patienceMs, until } from './publisher.ts';
 import { startSource } from './source.ts';
-import {
-  isSettled,
-  prepareWorld,
-  readStored,
-  removeStream,
-  reseed,
-  saveCopies,
-  startStream,
-  type Stored,
-  type StreamWorld,
-} from './stream-trial.ts';
+import { isSettled, reseed, startStream } from './stream-trial.ts';
+import { prepareWorld, readStored, removeStream, saveCopies, type Stored, type StreamWorld } from './stream-world.ts';
 import { dependenciesOf, names, openWorldStore, operator, sentByShipping } from './world.ts';
 
 const reason = process.env['SQLSERVER_URL'] === undefined ? whyNoTestServer(process.env) : 'needs the stand-in';
@@ -65,6 +58,7 @@ suite(`a backup that cannot be restored${reason === undefined ? '' : ` (skipped:
     closers.push(() => running.stop());
     return running;
   };
+  const trace = () => store.read(db => findTrace(db, world.standbyId));
   const ofSecond = ({ streams }: Stored) => streams.find(({ databaseName }) => databaseName === second)!;
   const restoresSent = async () =>
     (await sentByShipping(join(world.folder, 'standby')))
@@ -117,7 +111,10 @@ suite(`a backup that cannot be restored${reason === undefined ? '' : ` (skipped:
     const content = await readFile(full);
     await writeFile(full, content.subarray(0, content.length - 1));
     const before = await restoresSent();
-    expect(await reseed(store, standby, { databases })).toMatchObject({ kind: 'CHANGED' });
+    const traceparent = `00-${'1'.repeat(32)}-${'a'.repeat(16)}-01`;
+    const asked = () => reseed(store, standby, { databases });
+    expect(await runTraced(untraced, 'reseed', { parent: traceparent }, asked)).toMatchObject({ kind: 'CHANGED' });
+    expect(await trace()).toBe(traceparent);
     expect(await reseed(store, standby, { databases })).toMatchObject({ kind: 'CHANGED' });
     expect(await reseed(store, standby, { databases, reason: 'other' })).toMatchObject({
       kind: 'IdempotencyKeyReused',
@@ -133,6 +130,7 @@ suite(`a backup that cannot be restored${reason === undefined ? '' : ` (skipped:
     await writeFile(full, content);
     await saveCopies(store, world.standbyId, sets.slice(3), copies);
     await until('in sync', async () => (isSettled(await stored(), sets) ? true : undefined));
+    expect(await trace()).toBeUndefined();
     const since = (await restoresSent()).slice(before.length);
     expect(since.filter(([database]) => database === second)).toEqual([[second, 'FULL_4', true]]);
     expect(since.filter(([database, , replaces]) => database === first && replaces)).toEqual([]);

@@ -1,7 +1,7 @@
 import { afterAll } from '@jest/globals';
 import { describeInjuries } from '@holdfast/service/injury';
 import { trial } from './rest-trial.ts';
-import { removeStreamTemplate } from './stream-trial.ts';
+import { removeStreamTemplate } from './stream-world.ts';
 
 afterAll(removeStreamTemplate);
 

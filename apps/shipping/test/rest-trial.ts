@@ -3,38 +3,32 @@
  * shipped: the same log is applied again to its end, and the standby rests in the next.
  */
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import type { InjuryTrial } from '@holdfast/service/trial';
-import type { Store } from '@holdfast/store';
 import { saveSet } from '../src/estate/estate-store.ts';
-import type { ShippingTables } from '../src/tables.ts';
 import type { SetPayload } from './estate.ts';
-import {
-  isSettled,
-  nameOfStream,
-  prepareStream,
-  progressOfStream,
-  readStored,
-  removeStream,
-  saveCopies,
-  startStream,
-  type Stored,
-  streamEnd,
-  type StreamWorld,
-} from './stream-trial.ts';
+import { isSettled, keepLooking, streamTrial } from './stream-trial.ts';
+import { prepareStream, readStored, saveCopies, type Stored, type StreamWorld } from './stream-world.ts';
 import { sentByShipping } from './world.ts';
 
 const shippedBefore = 2;
 
-export const trial: InjuryTrial<StreamWorld> = {
-  runners: ['stream'],
+export const trial = streamTrial({
   prepare: () => prepareStream(shippedBefore, { restAtMark: true }),
-  start: (world, incarnation) => startStream(world, incarnation, isAtRest, store => startShipping(world, store)),
-  endState: async world => ({ ...(await streamEnd(world)), went: await wayOf(world) }),
-  remove: removeStream,
-  nameOf: nameOfStream,
-  progress: progressOfStream,
-};
+  isDone: (stored, { sets }) => isAtRest(stored, sets),
+  // Ships the last set once the standby rests at the mark of the one before.
+  beside: ({ folder, standbyId, sets }, store) =>
+    keepLooking(async () => {
+      const stored = await readStored(store, standbyId);
+      // Whoever shipped it before may have ended since.
+      if (isAtRest(stored, sets)) return 'done';
+      if (!isAtRest(stored, sets.slice(0, shippedBefore + 1))) return undefined;
+      await store.transaction(async tx => {
+        for (const set of sets) await saveSet(tx, set);
+      });
+      await saveCopies(store, standbyId, sets, join(folder, 'copies'));
+      return 'done';
+    }),
+  endState: async world => ({ went: await wayOf(world) }),
+});
 
 /** Every database stands one slot beyond the newest mark, and the standby says so. */
 export function isAtRest(stored: Stored, sets: readonly SetPayload[]): boolean {
@@ -44,38 +38,6 @@ export function isAtRest(stored: Stored, sets: readonly SetPayload[]): boolean {
     return mark != null && position?.lsn === String(BigInt(mark) + 1n);
   });
   return there && isSettled(stored, sets);
-}
-
-/** Ships the last set once the standby rests at the mark of the one before. */
-function startShipping(
-  { folder, standbyId, sets }: StreamWorld,
-  store: Store<ShippingTables>,
-): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const run = async () => {
-    while (!stopping.signal.aborted) {
-      const stored = await readStored(store, standbyId);
-      if (isAtRest(stored, sets.slice(0, shippedBefore + 1))) {
-        await store.transaction(async tx => {
-          for (const set of sets) await saveSet(tx, set);
-        });
-        await saveCopies(store, standbyId, sets, join(folder, 'copies'));
-        return;
-      }
-      // Whoever shipped it before may have ended since.
-      if (isAtRest(stored, sets)) return;
-      await pause(5);
-    }
-  };
-  const running = run();
-  // Read when it is stopped.
-  running.catch(() => undefined);
-  return {
-    stop: async () => {
-      stopping.abort();
-      await running;
-    },
-  };
 }
 
 /** What was carried out at each database, in order. A log is sent again only when nobody knows that it was carried out: never here. */

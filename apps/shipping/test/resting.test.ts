@@ -13,15 +13,8 @@ import type { SetPayload } from './estate.ts';
 import { patienceMs, until } from './publisher.ts';
 import { isAtRest, wayOf } from './rest-trial.ts';
 import { connect, startSource } from './source.ts';
-import {
-  prepareWorld,
-  readStored,
-  removeStream,
-  reseed,
-  saveCopies,
-  startStream,
-  type StreamWorld,
-} from './stream-trial.ts';
+import { reseed, startStream } from './stream-trial.ts';
+import { prepareWorld, readStored, removeStream, saveCopies, type StreamWorld } from './stream-world.ts';
 import { names, openWorldStore, published } from './world.ts';
 
 const reason = process.env['SQLSERVER_URL'] === undefined ? whyNoTestServer(process.env) : 'needs the stand-in';

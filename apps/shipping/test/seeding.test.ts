@@ -12,18 +12,16 @@ import { startCuttingProxy } from './cutting-proxy.ts';
 import type { SetPayload } from './estate.ts';
 import { patienceMs, until } from './publisher.ts';
 import { type Circumstances, connect, sender, startSource, startStandby } from './source.ts';
+import { isSettled, startStream, streamEnd } from './stream-trial.ts';
 import {
-  isSettled,
   prepareWorld,
   readStored,
   removeStream,
   replaceServer,
   serverOf,
-  startStream,
   type Stored,
-  streamEnd,
   type StreamWorld,
-} from './stream-trial.ts';
+} from './stream-world.ts';
 import { dependenciesOf, names, openWorldStore, saveServer, sentByShipping } from './world.ts';
 
 const reason = process.env['SQLSERVER_URL'] === undefined ? whyNoTestServer(process.env) : 'needs the stand-in';

@@ -1,5 +1,6 @@
 /** The stream runner in a process of its own, which somebody else ends. */
-import { isSettled, startStream, type StreamWorld } from './stream-trial.ts';
+import { isSettled, startStream } from './stream-trial.ts';
+import { type StreamWorld } from './stream-world.ts';
 
 const world = JSON.parse(process.argv[2] ?? '') as StreamWorld;
 const running = await startStream(world, { hook: () => undefined, fencingToken: 1 }, isSettled);

@@ -17,9 +17,11 @@ import {
 } from '@holdfast/events';
 import { type Bus, createEmbeddedBus } from '@holdfast/messaging';
 import { type Caller, createLogger, discoveredId, newId, type Service } from '@holdfast/service';
+import type { SpanExporter } from '@holdfast/service/tracing';
 import { type GraphqlAnswer, signedClient } from '@holdfast/service/testing';
 import { openExclusive } from '@holdfast/sqlserver';
 import { whyNoTestServer } from '@holdfast/sqlserver/testing';
+import { InMemorySpanExporter } from '@opentelemetry/sdk-trace';
 import { shippingSchema } from '../src/config.ts';
 import { createShipping } from '../src/service.ts';
 import type { SetPayload } from './estate.ts';
@@ -59,6 +61,13 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     'stream/restore_log/acted',
     'stream/yield/acted',
   ]);
+  const traces = { create: '1'.repeat(32), pause: '2'.repeat(32), resume: '3'.repeat(32) };
+  const spans = new InMemorySpanExporter();
+  // It outlives each start of the service.
+  const spanExporter: SpanExporter = {
+    export: (ended, done) => spans.export(ended, done),
+    shutdown: async () => undefined,
+  };
   const hook = (checkpoint: string): void => {
     if (injuries.delete(checkpoint)) throw new Error(`injured at ${checkpoint}`);
   };
@@ -66,15 +75,17 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     const config = shippingSchema.parse({ stateFolder, signingKey: 'env:UNUSED', observeEverySeconds: 1 });
     const { user: USER, password: PASSWORD } = estate.standby.credentials;
     const logger = createLogger({ service: 'shipping', level: 'silent' });
-    service = createShipping(config, { signingKey: key, logger, bus, env: { USER, PASSWORD }, hook });
+    service = createShipping(config, { signingKey: key, logger, bus, env: { USER, PASSWORD }, hook, spanExporter });
     ({ url } = await service.start());
   };
   const ask = async (
     text: string,
     variables: Record<string, unknown> = {},
     caller = operator,
+    trace?: string,
   ): Promise<GraphqlAnswer> => {
-    const client = signedClient({ url, key, subgraph: 'shipping', caller });
+    const traceparent = trace === undefined ? {} : { traceparent: `00-${trace}-${'a'.repeat(16)}-01` };
+    const client = signedClient({ url, key, subgraph: 'shipping', caller, ...traceparent });
     try {
       return await client.query(text, variables);
     } finally {
@@ -106,6 +117,8 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
         ... on Standby { id state } ... on StandbyPreflight { findings { code } bytesToSeed }
         ... on Refusal { message fix } } }`,
       { input },
+      operator,
+      traces.create,
     );
     if (answer.errors !== undefined) throw new Error(JSON.stringify(answer.errors));
     return answer.data?.['createStandby'] as Record<string, unknown>;
@@ -361,11 +374,13 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
   });
 
   it('rests while it is paused, over a restart, and goes on when it is resumed', async () => {
-    const change = async (mutation: string) => {
+    const change = async (mutation: string, trace?: string) => {
       const { data, errors } = await ask(
         `mutation ($id: ID!) { change: ${mutation} {
         __typename ... on Standby { state pause { reason by } } ... on InvalidInput { field } } }`,
         { id: standbyId },
+        operator,
+        trace,
       );
       if (errors !== undefined) throw new Error(JSON.stringify(errors));
       return data?.['change'];
@@ -378,7 +393,7 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     const told = async () => (await news.next()).value?.data?.['standby'];
     const states = (state: string) => ({ state, streams: [{ state }, { state }] });
     expect(await told()).toEqual(states('IN_SYNC'));
-    expect(await change('pauseStandby(input: { standbyId: $id, reason: "patch day" })')).toEqual({
+    expect(await change('pauseStandby(input: { standbyId: $id, reason: "patch day" })', traces.pause)).toEqual({
       __typename: 'Standby',
       state: 'PAUSED',
       pause: { reason: 'patch day', by: 'test' },
@@ -400,7 +415,7 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     expect(await positionAt(estate.target, first!.databaseName)).toBe(first!.position);
     const preview = `reseedStandby(input: { standbyId: $id, idempotencyKey: "r", reason: "try", confirm: "Orders", dryRun: true })`;
     expect(await change(preview)).toEqual({ __typename: 'InvalidInput', field: 'standbyId' });
-    expect(await change('resumeStandby(input: { standbyId: $id })')).toMatchObject({
+    expect(await change('resumeStandby(input: { standbyId: $id })', traces.resume)).toMatchObject({
       __typename: 'Standby',
       pause: null,
     });
@@ -453,6 +468,20 @@ suite(`shipping between two instances${reason === undefined ? '' : ` (skipped: $
     await others.publish(standbyReleased, { ...claim, outcome: 'RECOVERED', releasedAt: claim.claimedAt });
     await until('recovered', async () => ((await seen()).state === 'RECOVERED' ? true : undefined));
     expect((await seen()).streams.map(({ state }) => state)).toEqual(['RECOVERED', 'RECOVERED']);
+  });
+
+  it('went on in the trace of who asked for it', () => {
+    const namesIn = (trace: string) =>
+      spans.getFinishedSpans().flatMap(span => (span.spanContext().traceId === trace ? [span.name] : []));
+    for (const [asked, steps] of [
+      ['create', ['mutation createStandby', 'copy/copy', 'copy/verify', 'stream/restore_full', 'stream/note']],
+      ['pause', ['mutation pauseStandby', 'stream/pause']],
+      ['resume', ['mutation resumeStandby', 'stream/note']],
+    ] as const)
+      expect(namesIn(traces[asked])).toEqual(expect.arrayContaining([...steps]));
+    // What follows has causes of its own.
+    expect(namesIn(traces.create)).not.toContain('stream/restore_log');
+    expect(namesIn(traces.resume)).not.toContain('stream/yield');
   });
 
   it('did all this although each kind of step had failed once', () => {

@@ -1,6 +1,7 @@
 import { afterAll } from '@jest/globals';
 import { describeInjuries } from '@holdfast/service/injury';
-import { removeStreamTemplate, trial } from './stream-trial.ts';
+import { trial } from './stream-trial.ts';
+import { removeStreamTemplate } from './stream-world.ts';
 
 afterAll(removeStreamTemplate);
 

@@ -2,142 +2,84 @@
  * A standby from nothing to resting before its newest log, for the injury harness: everything is copied, the standby instance is empty. Then
  * its second database is begun again from the full.
  */
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { StandbyId, StreamId } from '@holdfast/domain';
 import type { InjuryTrial, Incarnation, Progress, Running } from '@holdfast/service/trial';
 import { type RunnerDefinition, startRunner } from '@holdfast/service/runner';
 import { openServer } from '@holdfast/sqlserver';
-import type { TestServer } from '@holdfast/sqlserver/testing';
 import { openStore, type Store } from '@holdfast/store';
-import { saveCopy } from '../src/copy/copy-store.ts';
-import type { Copy } from '../src/copy/copy.ts';
-import { hashOf } from '../src/copy/transfer-runner.ts';
 import { StandbyConnections } from '../src/estate/connection-runner.ts';
 import { StandbyGate } from '../src/standby/gate.ts';
 import type { Standby } from '../src/standby/standby.ts';
-import { findStandby } from '../src/standby/standby-store.ts';
 import type { InstanceLook } from '../src/stream/assessment.ts';
 import { reseedStandby, type ReseedResult, type ReseedStandby } from '../src/stream/reseed-commands.ts';
 import { streamRunner } from '../src/stream/stream-runner.ts';
-import type { Stream } from '../src/stream/stream.ts';
-import { listStreams } from '../src/stream/stream-store.ts';
 import type { ShippingTables } from '../src/tables.ts';
-import { copiesOf, type SetPayload } from './estate.ts';
-import { type Circumstances, positionAt, startStandby } from './source.ts';
+import type { SetPayload } from './estate.ts';
+import { positionAt } from './source.ts';
+import { logs, prepareStream, readStored, removeStream, type Stored, type StreamWorld } from './stream-world.ts';
 import {
   dependenciesOf,
-  fillStore,
   isFullRestore,
   loopOptions,
-  makeTemplate,
   names,
   openWorldStore,
   operator,
   published,
-  removeTemplate,
   sentByShipping,
   standbyInstanceId,
-  type Template,
 } from './world.ts';
 
-export type StreamWorld = {
-  readonly folder: string;
-  readonly standbyId: StandbyId;
-  readonly sets: readonly SetPayload[];
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-};
+type Beside = { stop(): Promise<void> };
 
-const logs = 3;
-const servers = new Map<string, TestServer>();
-let template: Promise<Template> | undefined;
+/** Somebody at work beside the runner: looks again and again, until `look` is done or it is stopped. What `look` throws, `stop` throws. */
+export function keepLooking(look: (signal: AbortSignal) => Promise<'done' | undefined>): Beside {
+  const stopping = new AbortController();
+  const run = async () => {
+    while (!stopping.signal.aborted && (await look(stopping.signal)) !== 'done') await pause(5);
+  };
+  const running = run();
+  // Read when it is stopped.
+  running.catch(() => undefined);
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
 
-export const trial: InjuryTrial<StreamWorld> = {
-  runners: ['stream'],
+/** The stream runner in one world until `isDone`, with somebody `beside` it. */
+export function streamTrial(of: {
+  readonly prepare: () => Promise<StreamWorld>;
+  readonly isDone: (stored: Stored, world: StreamWorld) => boolean;
+  readonly beside: (world: StreamWorld, store: Store<ShippingTables>, passes: () => number) => Beside;
+  /** More that must be the same in the end. */
+  readonly endState?: (world: StreamWorld) => Promise<object>;
+}): InjuryTrial<StreamWorld> {
+  return {
+    runners: ['stream'],
+    prepare: of.prepare,
+    start: (world, incarnation) =>
+      startStream(
+        world,
+        incarnation,
+        stored => of.isDone(stored, world),
+        (store, passes) => of.beside(world, store, passes),
+      ),
+    endState: async world => ({ ...(await of.endState?.(world)), ...(await streamEnd(world)) }),
+    remove: removeStream,
+    nameOf: nameOfStream,
+    progress: progressOfStream,
+  };
+}
+
+export const trial = streamTrial({
   prepare: () => prepareStream(logs),
-  start: (world, incarnation) =>
-    startStream(world, incarnation, isReseeded, store => startReseeder(world.standbyId, store)),
-  endState: streamEnd,
-  remove: removeStream,
-  nameOf: nameOfStream,
-  progress: progressOfStream,
-};
-
-/** `shipped`: this many log sets are at the standby already; the others are known to nobody yet. */
-export async function prepareStream(shipped: number, options: WorldOptions = {}): Promise<StreamWorld> {
-  template ??= makeTemplate(logs);
-  const { backups, sets } = await template;
-  return prepareWorld(backups, sets, shipped, options);
-}
-
-type WorldOptions = Circumstances & { readonly restAtMark?: boolean };
-
-export async function prepareWorld(
-  backups: string,
-  sets: readonly SetPayload[],
-  shipped: number,
-  { restAtMark = false, ...circumstances }: WorldOptions = {},
-): Promise<StreamWorld> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-stream-'));
-  const copies = join(folder, 'copies');
-  await cp(backups, copies, { recursive: true });
-  const server = await startStandby(folder, copies, circumstances);
-  servers.set(folder, server);
-  const store = await openWorldStore(folder);
-  const known = sets.slice(0, shipped + 1);
-  const places = { read: backups, write: copies, standby: 'E:\\Copies' };
-  const standbyId = await fillStore(store, { sets: known, server, folder: places, restAtMark });
-  await saveCopies(store, standbyId, known, copies);
-  await store.close();
-  return { folder, standbyId, sets, port: server.address.port!, ...server.credentials };
-}
-
-/** As the copy runner leaves them in `folder`: whole and recognised. */
-export async function saveCopies(
-  store: Store<ShippingTables>,
-  standbyId: StandbyId,
-  sets: readonly SetPayload[],
-  folder: string,
-): Promise<void> {
-  const copies: Copy[] = [];
-  for (const copy of copiesOf(...sets)) {
-    const writePath = join(folder, copy.standbyPath.slice('E:\\Copies\\'.length));
-    const sha256 = (await hashOf(writePath)) ?? '';
-    copies.push({ ...copy, standbyId, instanceId: standbyInstanceId, writePath, sha256 });
-  }
-  await store.transaction(async tx => {
-    for (const copy of copies) await saveCopy(tx, copy);
-  });
-}
-
-export function serverOf({ folder }: StreamWorld): TestServer {
-  return servers.get(folder)!;
-}
-
-export function replaceServer({ folder }: StreamWorld, server: TestServer): void {
-  servers.set(folder, server);
-}
-
-export type Stored = {
-  readonly standby: Standby;
-  readonly streams: readonly Stream[];
-  /** Reseeds that were asked for. */
-  readonly reseeds: number;
-};
-
-export async function readStored(store: Store<ShippingTables>, standbyId: StandbyId): Promise<Stored> {
-  return store.read(async db => {
-    const standby = await findStandby(db, standbyId);
-    if (standby === undefined) throw new Error('The standby is gone.');
-    const asked = await db.selectFrom('idempotency').select('mutation').execute();
-    const reseeds = asked.filter(({ mutation }) => mutation === 'reseedStandby').length;
-    return { standby, streams: await listStreams(db, [standbyId]), reseeds };
-  });
-}
+  isDone: (stored, { sets }) => stored.reseeds > 0 && isSettled(stored, sets),
+  beside: startReseeder,
+});
 
 type AnyRunner = RunnerDefinition<
   { readonly standbyId: StandbyId; readonly streamId: StreamId | null },
@@ -151,9 +93,7 @@ export async function startStream(
   world: StreamWorld,
   { hook, fencingToken, holds }: Pick<Incarnation, 'hook' | 'fencingToken'> & Partial<Incarnation>,
   isDone: (stored: Stored, sets: readonly SetPayload[]) => boolean,
-  beside: (store: Store<ShippingTables>, passes: () => number) => { stop(): Promise<void> } = () => ({
-    stop: async () => undefined,
-  }),
+  beside: (store: Store<ShippingTables>, passes: () => number) => Beside = () => ({ stop: async () => undefined }),
 ): Promise<Running> {
   const { folder, standbyId, sets } = world;
   const opened = await openWorldStore(folder);
@@ -215,35 +155,18 @@ export function isSettled({ standby, streams }: Stored, sets: readonly SetPayloa
   return rests && standby.state === 'IN_SYNC' && standby.newestCommonMark === newest.markName;
 }
 
-function isReseeded(stored: Stored, sets: readonly SetPayload[]): boolean {
-  return stored.reseeds > 0 && isSettled(stored, sets);
-}
-
 /** Asks for the second database to be begun again, once everything rests; under one key, so that it is asked only once. */
-function startReseeder(standbyId: StandbyId, store: Store<ShippingTables>): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const run = async () => {
-    while (!stopping.signal.aborted) {
-      const { standby, streams, reseeds } = await readStored(store, standbyId);
-      if (reseeds > 0) return;
-      const rests = streams.every(({ state, heldBackSetId }) => state === 'IN_SYNC' && heldBackSetId !== null);
-      if (rests && standby.state === 'IN_SYNC') {
-        const { databaseId } = streams.find(({ databaseName }) => databaseName === names[1])!;
-        const result = await reseed(store, standby, { databases: [databaseId] });
-        if (result.kind !== 'CHANGED') throw new Error(JSON.stringify(result));
-      }
-      await pause(5);
-    }
-  };
-  const running = run();
-  // Read when it is stopped.
-  running.catch(() => undefined);
-  return {
-    stop: async () => {
-      stopping.abort();
-      await running;
-    },
-  };
+function startReseeder({ standbyId }: StreamWorld, store: Store<ShippingTables>): Beside {
+  return keepLooking(async () => {
+    const { standby, streams, reseeds } = await readStored(store, standbyId);
+    if (reseeds > 0) return 'done';
+    const rests = streams.every(({ state, heldBackSetId }) => state === 'IN_SYNC' && heldBackSetId !== null);
+    if (!rests || standby.state !== 'IN_SYNC') return undefined;
+    const { databaseId } = streams.find(({ databaseName }) => databaseName === names[1])!;
+    const result = await reseed(store, standby, { databases: [databaseId] });
+    if (result.kind !== 'CHANGED') throw new Error(JSON.stringify(result));
+    return undefined;
+  });
 }
 
 /** As the API calls it, with the positions that are stored in the place of a look. */
@@ -342,7 +265,7 @@ function countFulls(fulls: Awaited<ReturnType<typeof sentByShipping>>, name: str
 const databaseNames = new Map<string, string>();
 
 /** The standby as a whole, or one of its databases. */
-export async function nameOfStream({ folder }: StreamWorld, { subject }: { readonly subject: string }) {
+async function nameOfStream({ folder }: StreamWorld, { subject }: { readonly subject: string }) {
   const streamId = subject.split('/')[1];
   if (streamId === undefined) return 'standby';
   const known = databaseNames.get(streamId);
@@ -357,7 +280,7 @@ export async function nameOfStream({ folder }: StreamWorld, { subject }: { reado
 }
 
 /** What was carried out of a restoring step's kind; the others take effect by being recorded. */
-export async function progressOfStream(
+async function progressOfStream(
   world: StreamWorld,
   { subject, step }: { readonly subject: string; readonly step: string },
 ): Promise<Progress | undefined> {
@@ -369,17 +292,4 @@ export async function progressOfStream(
       outcome === 'ok' && text.startsWith(start) && text.includes('STOPATMARK') === step.endsWith('_to_mark'),
   );
   return { steps: done.length };
-}
-
-export async function removeStream({ folder }: StreamWorld): Promise<void> {
-  await servers.get(folder)?.close();
-  servers.delete(folder);
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-}
-
-/** What `prepare` copies from, once nothing is to be prepared any more. */
-export async function removeStreamTemplate(): Promise<void> {
-  const made = template;
-  template = undefined;
-  await removeTemplate(made);
 }

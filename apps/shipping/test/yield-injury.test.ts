@@ -1,6 +1,6 @@
 import { afterAll } from '@jest/globals';
 import { describeInjuries } from '@holdfast/service/injury';
-import { removeStreamTemplate } from './stream-trial.ts';
+import { removeStreamTemplate } from './stream-world.ts';
 import { trial } from './yield-trial.ts';
 
 afterAll(removeStreamTemplate);

@@ -7,34 +7,21 @@ import { join } from 'node:path';
 import type { GroupId } from '@holdfast/domain';
 import { standbyYielded } from '@holdfast/events';
 import { discoveredId } from '@holdfast/service';
-import type { InjuryTrial } from '@holdfast/service/trial';
 import type { Store } from '@holdfast/store';
 import { saveSet } from '../src/estate/estate-store.ts';
 import { claimStandby, releaseStandby } from '../src/standby/standby-commands.ts';
 import type { ShippingTables } from '../src/tables.ts';
-import {
-  isSettled,
-  nameOfStream,
-  prepareStream,
-  progressOfStream,
-  readStored,
-  removeStream,
-  saveCopies,
-  startStream,
-  type Stored,
-  streamEnd,
-  type StreamWorld,
-} from './stream-trial.ts';
+import { isSettled, keepLooking, streamTrial } from './stream-trial.ts';
+import { prepareStream, readStored, saveCopies, type StreamWorld } from './stream-world.ts';
 import { dependenciesOf, openWorldStore, published, sentByShipping } from './world.ts';
 
 const [first, second] = ['first', 'second'].map(name => discoveredId('execution', name)) as [string, string];
 const shippedBefore = 2;
 
-export const trial: InjuryTrial<StreamWorld> = {
-  runners: ['stream'],
+export const trial = streamTrial({
   prepare: () => prepareStream(shippedBefore),
-  start: (world, incarnation) =>
-    startStream(world, incarnation, isOver, (store, passes) => startRestore(world, store, passes)),
+  isDone: ({ standby }) => standby.state === 'RECOVERED',
+  beside: startRestore,
   endState: async world => {
     const store = await openWorldStore(world.folder);
     const events = await published(store);
@@ -43,30 +30,17 @@ export const trial: InjuryTrial<StreamWorld> = {
     await mustBeLeftAlone(world, events);
     const answers = events
       .filter(({ type }) => type === 'standby.yielded')
-      .map(({ payload }) => payload['executionId']);
-    return {
-      ...(await streamEnd(world)),
-      answers: answers.map(id => (id === first ? 'first' : 'second')),
-      over: standby.state,
-    };
+      .map(({ payload }) => (payload['executionId'] === first ? 'first' : 'second'));
+    return { answers, over: standby.state };
   },
-  remove: removeStream,
-  nameOf: nameOfStream,
-  progress: progressOfStream,
-};
-
-function isOver({ standby }: Stored): boolean {
-  return standby.state === 'RECOVERED';
-}
+});
 
 /** The service that claims: what its events change here is stored as the consumer does it, one step after the other, each only once. */
 function startRestore(
   { folder, standbyId, sets }: StreamWorld,
   store: Store<ShippingTables>,
   passes: () => number,
-): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const ended = () => stopping.signal.aborted;
+): ReturnType<typeof keepLooking> {
   const dependencies = dependenciesOf(store);
   const groupId = sets[0]!.groupId as GroupId;
 
@@ -86,39 +60,27 @@ function startRestore(
       await releaseStandby(tx, dependencies, { executionId, groupId, standbyId, releasedAt, outcome });
     });
   /** Work that nobody may begin now, and time for whoever would: the runner has looked for subjects twice more. */
-  const temptation = async () => {
+  const temptation = async (signal: AbortSignal) => {
     await store.transaction(async tx => {
       for (const set of sets) await saveSet(tx, set);
     });
     await saveCopies(store, standbyId, sets, join(folder, 'copies'));
     const before = passes();
-    while (passes() < before + 3 && !ended()) await pause(5);
+    while (passes() < before + 3 && !signal.aborted) await pause(5);
   };
-  const run = async () => {
-    while (!ended()) {
-      const stored = await readStored(store, standbyId);
-      const { claim: held } = stored.standby;
-      const answered = (await published(store)).filter(({ type }) => type === 'standby.yielded').length;
-      if (held?.yieldedAt != null) {
-        await temptation();
-        if (ended()) return;
-        await release(held.executionId, held.executionId === first ? 'RETURNED' : 'RECOVERED');
-      } else if (held === null) {
-        if (answered === 0 && stored.streams.some(({ position }) => position !== null)) await claim(first);
-        if (answered === 1 && isSettled(stored, sets)) await claim(second);
-      }
-      await pause(5);
+  return keepLooking(async signal => {
+    const stored = await readStored(store, standbyId);
+    const { claim: held } = stored.standby;
+    const answered = (await published(store)).filter(({ type }) => type === 'standby.yielded').length;
+    if (held?.yieldedAt != null) {
+      await temptation(signal);
+      if (!signal.aborted) await release(held.executionId, held.executionId === first ? 'RETURNED' : 'RECOVERED');
+    } else if (held === null) {
+      if (answered === 0 && stored.streams.some(({ position }) => position !== null)) await claim(first);
+      if (answered === 1 && isSettled(stored, sets)) await claim(second);
     }
-  };
-  const running = run();
-  // Read when it is stopped.
-  running.catch(() => undefined);
-  return {
-    stop: async () => {
-      stopping.abort();
-      await running;
-    },
-  };
+    return undefined;
+  });
 }
 
 /** @throws when anything of ours reached the standby between an answer and the release after it, or ever after the last one. */

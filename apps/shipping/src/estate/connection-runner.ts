@@ -145,8 +145,17 @@ export class StandbyConnections {
     return lines;
   }
 
-  holds(lock: Lock): boolean {
-    return this.#locks.get(keyOf(lock))?.holds() === true;
+  /**
+   * Nothing of ours, of an older leader neither, sends anything there any more. Who led before us may have died within a restore, or be frozen
+   * before one: taking the lock ends its sessions and sees them gone. @throws what `to` throws, and where a newer leader works.
+   */
+  async leave(lock: Lock): Promise<void> {
+    if (this.#locks.get(keyOf(lock))?.holds() !== true) {
+      const opened = await this.exclusive(lock);
+      // Another service works there; ours were ended before.
+      if ('refused' in opened && opened.refused !== 'LockHeld') throw new Error(opened.message);
+    }
+    await this.release(lock);
   }
 
   async release(lock: Lock): Promise<void> {

@@ -1,9 +1,13 @@
 import type { StandbyId } from '@holdfast/domain';
+import type { Outbox } from '@holdfast/messaging';
 import { allows, type Caller, type NotAllowed } from '@holdfast/service';
+import type { Transactor } from '@holdfast/store';
+import type { ShippingTables } from '../tables.ts';
 import { type ExecutionHolds, executionHolds, type InvalidInput, type NotFound, notFound } from './refusal.ts';
-import { paused, type Pause, resumed, type Standby } from './standby.ts';
+import type { ShippingReason } from './reason.ts';
+import { paused, type Pause, resumed, type Standby, stopped } from './standby.ts';
 import { type CommandDependencies, publishStandby } from './standby-commands.ts';
-import { findStandby, saveStandby } from './standby-store.ts';
+import { findStandby, keepTrace, saveStandby } from './standby-store.ts';
 
 export type PauseStandby = {
   readonly standbyId: StandbyId;
@@ -44,9 +48,7 @@ export async function pauseStandby(
       until: until === null ? null : new Date(until).toISOString(),
       stoppedAt: standby.pause?.stoppedAt ?? null,
     });
-    await saveStandby(tx, changed);
-    await publishStandby(tx, outbox, changed);
-    return { kind: 'CHANGED', standby: changed };
+    return change(tx, outbox, changed);
   });
 }
 
@@ -61,23 +63,33 @@ export async function resumeStandby(
     const refused = refusalFor(standby, standbyId, caller);
     if (standby === undefined || refused !== undefined) return refused ?? notFound(standbyId);
     if (standby.pause === null) return { kind: 'CHANGED', standby };
-    const changed = resumed(standby);
-    await saveStandby(tx, changed);
-    await publishStandby(tx, outbox, changed);
-    return { kind: 'CHANGED', standby: changed };
+    return change(tx, outbox, resumed(standby));
   });
 }
 
-/** Called by the runner when nothing of ours runs there any more; nothing happens where another pause, or none, is stored by now. */
+async function change(tx: Transactor<ShippingTables>, outbox: Outbox, standby: Standby): Promise<PauseResult> {
+  await saveStandby(tx, standby);
+  await keepTrace(tx, standby.id);
+  await publishStandby(tx, outbox, standby);
+  return { kind: 'CHANGED', standby };
+}
+
+/**
+ * Called by the runner when nothing of ours runs there any more, as far as anybody can see (`stopped`); nothing happens where another pause,
+ * or none, is stored by now.
+ */
 export async function noteStopped(
-  { store, clock }: CommandDependencies,
+  { store, outbox, clock }: CommandDependencies,
   standbyId: StandbyId,
   pause: Pause,
+  unasked: readonly ShippingReason[],
 ): Promise<void> {
   await store.transaction(async tx => {
     const standby = await findStandby(tx, standbyId);
     if (standby?.pause?.at !== pause.at || standby.pause.stoppedAt !== null) return;
-    await saveStandby(tx, { ...standby, pause: { ...standby.pause, stoppedAt: new Date(clock()).toISOString() } });
+    const changed = stopped(standby, standby.pause, new Date(clock()).toISOString(), unasked);
+    await saveStandby(tx, changed);
+    if (unasked.length > 0) await publishStandby(tx, outbox, changed);
   });
 }
 

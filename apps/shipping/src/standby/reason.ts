@@ -72,6 +72,11 @@ const texts = {
     message: `Paused by ${by}: ${why}`,
     fix: until === null ? 'Call resumeStandby.' : `Call resumeStandby, or wait until ${until}.`,
   }),
+  SESSIONS_NOT_ENDED: ({ instance, cause }: { instance: string; cause: string }): Text => ({
+    message: `${instance} could not be asked whether an earlier process of Holdfast is still connected to it.`,
+    fix: 'Before you rely on the pause, end sessions there whose program is holdfast-shipping: one that was frozen may still send a RESTORE.',
+    evidence: cause,
+  }),
   STANDBY_DISK_FULL: ({ database, set, path, error }: Place & { error: string }): Text => ({
     message: `There is no room at the standby instance to restore ${database} from set ${set}; the other databases wait.`,
     fix: 'Make room on the volumes of its data and log files; the same step is tried again by itself.',

@@ -39,7 +39,7 @@ import {
 } from './finding.ts';
 import type { ShippingReason } from './reason.ts';
 import { claimed, released, type Standby, yielded } from './standby.ts';
-import { findStandby, insertStandby, listStandbys, saveClaimTrace, saveStandby, standbyOn } from './standby-store.ts';
+import { findStandby, insertStandby, keepTrace, listStandbys, saveStandby, standbyOn } from './standby-store.ts';
 
 type Tx = Transactor<ShippingTables>;
 export type CommandDependencies = {
@@ -103,6 +103,7 @@ export async function createStandby(
     if (taken !== undefined) return alreadyStandby(taken);
     const standby = newStandby(group, input, plan.instances, newId(clock) as StandbyId);
     await insertStandby(tx, standby, { at: new Date(clock()).toISOString(), by: caller.sub });
+    await keepTrace(tx, standby.id);
     for (const { instanceId, databases } of plan.instances)
       for (const database of databases) await insertStream(tx, newStream(standby, instanceId, database, clock));
     await rememberRequest(tx, request, standby.id);
@@ -266,11 +267,10 @@ export async function claimStandby(
   tx: Tx,
   { outbox, clock }: CommandDependencies,
   claim: PayloadOf<typeof standbyClaimed>,
-  traceparent?: string,
 ): Promise<void> {
   const standby = await mustFind(tx, claim.standbyId);
   const executionId = claim.executionId as ExecutionId;
-  await saveClaimTrace(tx, standby.id, traceparent);
+  await keepTrace(tx, standby.id);
   if (standby.claim?.yieldedAt == null) return saveStandby(tx, claimed(standby, executionId));
   await answerClaim(tx, outbox, standby, executionId, new Date(clock()).toISOString());
 }

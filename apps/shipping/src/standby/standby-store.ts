@@ -1,4 +1,5 @@
 import type { ExecutionId, GroupId, InstanceId, MarkName, StandbyId } from '@holdfast/domain';
+import { currentOrNewTrace } from '@holdfast/service/tracing';
 import type { Reader, Transactor } from '@holdfast/store';
 import type { ShippingTables } from '../tables.ts';
 import type { ShippingReason } from './reason.ts';
@@ -12,22 +13,23 @@ export async function findStandby(db: Db, id: StandbyId): Promise<Standby | unde
   return row === undefined ? undefined : (await withInstances(db, [row]))[0];
 }
 
-/** The traceparent of the claim that it stops for; undefined while it is not claimed. */
-export async function findClaimTrace(db: Db, id: StandbyId): Promise<string | undefined> {
-  const row = await db
-    .selectFrom('standby')
-    .select('claim_traceparent')
-    .where('standby_id', '=', id)
-    .where('claim_execution_id', 'is not', null)
-    .executeTakeFirst();
-  return row?.claim_traceparent ?? undefined;
+/** The traceparent of what was asked of it last; undefined once that is brought about. */
+export async function findTrace(db: Db, id: StandbyId): Promise<string | undefined> {
+  const row = await db.selectFrom('standby').select('traceparent').where('standby_id', '=', id).executeTakeFirst();
+  return row?.traceparent ?? undefined;
 }
 
-export async function saveClaimTrace(tx: Tx, id: StandbyId, traceparent: string | undefined): Promise<void> {
+/** What the runners do for it goes on in the trace of what is under way here. */
+export async function keepTrace(tx: Tx, id: StandbyId): Promise<void> {
+  await tx.updateTable('standby').set({ traceparent: currentOrNewTrace() }).where('standby_id', '=', id).execute();
+}
+
+export async function endTrace(tx: Tx, id: StandbyId): Promise<void> {
   await tx
     .updateTable('standby')
-    .set({ claim_traceparent: traceparent ?? null })
+    .set({ traceparent: null })
     .where('standby_id', '=', id)
+    .where('traceparent', 'is not', null)
     .execute();
 }
 

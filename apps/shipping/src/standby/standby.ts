@@ -77,8 +77,21 @@ export function rests(standby: Pick<Standby, 'claim' | 'state' | 'pause'>): bool
   return isHeld(standby) || standby.pause !== null;
 }
 
+/** What was asked of it is not brought about yet. */
+export function isUnderWay({ state }: Pick<Standby, 'state'>): boolean {
+  return state === 'SEEDING' || state === 'REPAIRING' || state === 'UNKNOWN';
+}
+
 export function paused(standby: Standby, pause: Pause): Standby {
-  return { ...standby, state: 'PAUSED', reasons: [pauseReason(pause)], pause, version: standby.version + 1 };
+  const others = standby.pause === null ? [] : standby.reasons.filter(({ code }) => code !== 'PAUSED');
+  return { ...standby, state: 'PAUSED', reasons: [pauseReason(pause), ...others], pause, version: standby.version + 1 };
+}
+
+/** `unasked`: where nobody could look whether an older leader of ours is still connected. */
+export function stopped(standby: Standby, pause: Pause, now: string, unasked: readonly ShippingReason[]): Standby {
+  const reasons = [...standby.reasons, ...unasked.map(reason => ({ ...reason, since: now }))];
+  const version = standby.version + (unasked.length > 0 ? 1 : 0);
+  return { ...standby, reasons, pause: { ...pause, stoppedAt: now }, version };
 }
 
 /** Its state is unknown until it has been looked at again. */

@@ -1,6 +1,7 @@
-import { type Release, releasable } from '@holdfast/domain/hold-back';
+import { type DatabaseRelease, type Release, releasable } from '@holdfast/domain/hold-back';
 import { type PlanDatabase, planRestore } from '@holdfast/domain/restore-plan';
 import type { TargetCandidate } from '@holdfast/domain/target';
+import type { Stream } from './stream.ts';
 
 export type Released = Pick<Release, 'floor' | 'databases'>;
 
@@ -40,4 +41,11 @@ export function releaseTo(
   );
   const floor = newestReachable(candidates.slice(1), theyFirst);
   return floor === undefined ? newest : releasable([floor], databases, rest);
+}
+
+export function releaseOf(
+  release: Released | undefined,
+  stream: Pick<Stream, 'databaseId'>,
+): DatabaseRelease | undefined {
+  return release?.databases.find(({ databaseId }) => databaseId === stream.databaseId);
 }

@@ -8,7 +8,7 @@ import { shippingReason, type ShippingReason } from '../standby/reason.ts';
 import { type ExecutionHolds, executionHolds, type InvalidInput, type NotFound, notFound } from '../standby/refusal.ts';
 import type { Standby } from '../standby/standby.ts';
 import { type CommandDependencies, keyReused } from '../standby/standby-commands.ts';
-import { findStandby } from '../standby/standby-store.ts';
+import { findStandby, keepTrace } from '../standby/standby-store.ts';
 import type { ShippingTables } from '../tables.ts';
 import { type InstanceLook, positionOf } from './assessment.ts';
 import { type PlannedReseed, planReseed, type ReseedPlan } from './reseed.ts';
@@ -98,6 +98,7 @@ export async function reseedStandby(
         problem: null,
         version: stream.version + 1,
       });
+    await keepTrace(tx, standby.id);
     await rememberRequest(tx, request, standby.id);
     return { kind: 'CHANGED', standby };
   });

@@ -4,7 +4,8 @@ import { chooseTarget, type ChosenTarget } from '@holdfast/domain/target';
 import type { PlannableCopy } from '../copy/copy.ts';
 import { candidatesOf } from '../estate/estate.ts';
 import type { ShippingReason } from '../standby/reason.ts';
-import { filesTo, lookAt, type Seen, type StandbyView } from './assessment.ts';
+import { filesTo, lookAt, type StandbyView } from './assessment.ts';
+import type { Seen } from './judgement.ts';
 import type { Stream } from './stream.ts';
 
 export type PlannedReseed = {

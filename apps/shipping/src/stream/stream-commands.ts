@@ -4,11 +4,12 @@ import type { Outbox } from '@holdfast/messaging';
 import type { Transactor } from '@holdfast/store';
 import { findCopy, saveCopy, saveDamage } from '../copy/copy-store.ts';
 import { dated, sameReasons } from '../standby/reason.ts';
-import { rests, type Standby } from '../standby/standby.ts';
+import { isUnderWay, rests, type Standby } from '../standby/standby.ts';
 import { type CommandDependencies, publishStandby } from '../standby/standby-commands.ts';
-import { findStandby, saveStandby } from '../standby/standby-store.ts';
+import { endTrace, findStandby, saveStandby } from '../standby/standby-store.ts';
 import type { ShippingTables } from '../tables.ts';
-import type { Assessment, InstanceLook, RestoreStep, StreamAssessment } from './assessment.ts';
+import type { Assessment, InstanceLook, RestoreStep } from './assessment.ts';
+import type { StreamAssessment } from './judgement.ts';
 import { sameEvidence, type SeedingEvidence } from './seeding.ts';
 import { type Damage, type Failed, problemAfter, type Restored, samePosition, type Stream } from './stream.ts';
 import { findStream, listStreams, saveStream } from './stream-store.ts';
@@ -46,6 +47,7 @@ export async function noteAssessment(
     };
     await saveStandby(tx, fresh);
     if (changed) await publishStandby(tx, outbox, fresh);
+    if (!isUnderWay(fresh)) await endTrace(tx, fresh.id);
   });
 }
 

@@ -1,11 +1,13 @@
 import type { StandbyId, StreamId } from '@holdfast/domain';
 import type { RunnerDefinition, StepContext } from '@holdfast/service/runner';
 import type { Reader } from '@holdfast/store';
+import { whyNotAsked } from '../estate/connection-runner.ts';
 import type { StandbyGate } from '../standby/gate.ts';
 import { endPause, noteStopped } from '../standby/pause-commands.ts';
+import { shippingReason, type ShippingReason } from '../standby/reason.ts';
 import { type Claim, type Pause, rests, type Standby, type StandbyInstance } from '../standby/standby.ts';
 import { yieldStandby } from '../standby/standby-commands.ts';
-import { findClaimTrace, findStandby, listStandbys } from '../standby/standby-store.ts';
+import { findStandby, findTrace, listStandbys } from '../standby/standby-store.ts';
 import type { ShippingTables } from '../tables.ts';
 import type { Assessment, InstanceLook, RestoreStep } from './assessment.ts';
 import { observeStandby, type StandbyObservation } from './look-runner.ts';
@@ -26,7 +28,8 @@ type Subject = { readonly standbyId: StandbyId; readonly streamId: StreamId | nu
 type Observation = StandbyObservation & { readonly subject: Subject };
 type Decision =
   | { readonly kind: 'YIELD'; readonly standby: Standby; readonly claim: Claim }
-  | { readonly kind: 'PAUSE' | 'RESUME'; readonly standby: Standby; readonly pause: Pause }
+  | { readonly kind: 'PAUSE'; readonly standby: Standby; readonly pause: Pause }
+  | { readonly kind: 'RESUME'; readonly standby: Standby; readonly pause: Pause }
   | {
       readonly kind: 'NOTE';
       readonly standby: Standby;
@@ -34,7 +37,11 @@ type Decision =
       readonly assessment: Assessment;
     }
   | { readonly kind: 'RESTORE'; readonly step: RestoreStep };
-type Outcome = { readonly kind: 'DONE' } | RestoreOutcome;
+type Stopping = Extract<Decision, { readonly kind: 'YIELD' | 'PAUSE' }>;
+type Outcome =
+  | { readonly kind: 'DONE' }
+  | { readonly kind: 'STOPPED'; readonly unasked: readonly ShippingReason[] }
+  | RestoreOutcome;
 
 /**
  * Keeps a standby rolling forward, its databases side by side, and stops when it is claimed. The standby itself is a subject, which notes what
@@ -42,8 +49,8 @@ type Outcome = { readonly kind: 'DONE' } | RestoreOutcome;
  *
  * Why it may be killed anywhere: positions are read from the server before every step and again on the connection that sends it, so a restore
  * that ended unseen is found done. A full that nobody saw end is known by `seedingFileId`, stored before it was sent; its evidence tells
- * whether it ended or is sent again. A claim is stored before anything stops: after a restart it is found, older sessions of ours are
- * ended by taking the lock, then it is answered; a pause likewise, only that nobody waits for an answer. What a leader that was replaced still wants to record is dropped where others have moved on.
+ * whether it ended or is sent again. A claim or a pause is stored before anything stops: after a restart it is found, older sessions of ours
+ * are ended by taking the lock, then it is answered. What a leader that was replaced still wants to record is dropped where others have moved on.
  */
 export function streamRunner(
   dependencies: StreamRunnerDependencies,
@@ -54,16 +61,17 @@ export function streamRunner(
     name: 'stream',
     subjects: () => store.read(db => subjectsOf(db, dependencies.clock())),
     key: ({ standbyId, streamId }) => (streamId === null ? standbyId : `${standbyId}/${streamId}`),
-    trace: ({ standbyId }) => store.read(db => findClaimTrace(db, standbyId)),
+    trace: ({ standbyId }) => store.read(db => findTrace(db, standbyId)),
     observe: subject =>
       dependencies.gate.inside(subject.standbyId, async () => ({ subject, ...(await look(subject.standbyId)) })),
     decide: (observation, now) => decide(observation, now, noteEveryMs),
     step: decision => (decision.kind === 'RESTORE' ? nameOf(decision.step) : decision.kind.toLowerCase()),
     act: (decision, context) => act(dependencies, decision, context),
     record: async (decision, outcome) => {
-      if (decision.kind === 'YIELD' && outcome.kind === 'DONE')
+      if (decision.kind === 'YIELD' && outcome.kind === 'STOPPED')
         await yieldStandby(dependencies, decision.standby.id, decision.claim.executionId);
-      if (decision.kind === 'PAUSE') await noteStopped(dependencies, decision.standby.id, decision.pause);
+      if (decision.kind === 'PAUSE' && outcome.kind === 'STOPPED')
+        await noteStopped(dependencies, decision.standby.id, decision.pause, outcome.unasked);
       if (decision.kind === 'RESUME') await endPause(dependencies, decision.standby.id, decision.pause);
       if (decision.kind === 'NOTE')
         await noteAssessment(dependencies, decision.standby, decision.looks, decision.assessment);
@@ -125,9 +133,8 @@ async function act(dependencies: StreamRunnerDependencies, decision: Decision, c
     case 'RESUME':
       return { kind: 'DONE' };
     case 'YIELD':
-      return letGo(dependencies, decision.standby, decision.claim, context);
     case 'PAUSE':
-      return rest(dependencies, decision.standby, context);
+      return letGo(dependencies, decision, context);
     case 'RESTORE': {
       const { step } = decision;
       return dependencies.gate.inside(step.stream.standbyId, signal =>
@@ -145,41 +152,36 @@ function isOver({ until }: Pause, nowMs: number): boolean {
   return until !== null && Date.parse(until) <= nowMs;
 }
 
-/** As for a claim; whoever led before us has nobody to wait for here. */
-async function rest(
-  { gate, connections }: StreamRunnerDependencies,
-  standby: Standby,
-  context: StepContext,
-): Promise<Outcome> {
-  await gate.drain(standby.id);
-  await context.checkpoint('drained');
-  for (const { instanceId } of standby.instances) {
-    const lock = { groupId: standby.groupId, instanceId };
-    if (connections.holds(lock)) await connections.release(lock);
-  }
-  return { kind: 'DONE' };
-}
-
-/** A restore under way ends first, a copy is cut short; then the locks go. */
+/**
+ * A restore under way ends first, a copy is cut short; then the locks go. What an older leader left at an instance that cannot be asked keeps a
+ * claim from being answered, because who claims relies on it; a pause holds without it, and says so.
+ */
 async function letGo(
   { gate, connections, store }: StreamRunnerDependencies,
-  standby: Standby,
-  { executionId }: Claim,
+  decision: Stopping,
   context: StepContext,
 ): Promise<Outcome> {
-  await gate.drain(standby.id);
+  const { groupId, id, instances } = decision.standby;
+  await gate.drain(id);
   await context.checkpoint('drained');
-  const now = await store.read(db => findStandby(db, standby.id));
-  // Answered by who leads now, or released: the server is not ours to touch any more, or again in use.
-  if (now?.claim?.executionId !== executionId || now.claim.yieldedAt !== null) return { kind: 'OVERTAKEN' };
-  for (const { instanceId } of standby.instances) {
-    const lock = { groupId: standby.groupId, instanceId };
-    if (!connections.holds(lock)) {
-      // Who led before us may have died within a restore: taking the lock ends its session and sees it gone.
-      const opened = await connections.exclusive(lock);
-      if ('refused' in opened && opened.refused !== 'LockHeld') throw new Error(opened.message);
+  const now = await store.read(db => findStandby(db, id));
+  // Answered by who leads now, released or resumed: the server is not ours to touch any more, or again in use.
+  if (now === undefined || !isStillAsked(decision, now)) return { kind: 'OVERTAKEN' };
+  const unasked: ShippingReason[] = [];
+  for (const { instanceId, instanceName: instance } of instances) {
+    try {
+      await connections.leave({ groupId, instanceId });
+    } catch (error) {
+      const cause = whyNotAsked(error);
+      if (decision.kind === 'YIELD' || cause === undefined) throw error;
+      unasked.push(shippingReason('SESSIONS_NOT_ENDED', { instance, cause }));
     }
-    await connections.release(lock);
   }
-  return { kind: 'DONE' };
+  return { kind: 'STOPPED', unasked };
+}
+
+function isStillAsked(decision: Stopping, { claim, pause }: Standby): boolean {
+  return decision.kind === 'YIELD'
+    ? claim?.executionId === decision.claim.executionId && claim.yieldedAt === null
+    : claim === null && pause?.at === decision.pause.at && pause.stoppedAt === null;
 }
