@@ -1,7 +1,7 @@
 import type { GatewayPlugin } from '@graphql-hive/gateway-runtime';
 import { signCaller } from '@holdfast/service';
-import { print } from 'graphql';
 import type { AlarmClock } from './alarm-clock.ts';
+import { documentText } from './document-text.ts';
 import { operationContext } from './session.ts';
 import type { SubgraphRequest } from './subgraph-transport.ts';
 
@@ -23,7 +23,8 @@ export function callerSignature(key: Uint8Array, clock: AlarmClock) {
   return ({ document, variables, extensions, context }: SubgraphRequest, service: string): object => {
     const { session } = operationContext(context);
     if (session === undefined) throw new Error(`a request to the subgraph "${service}" without a caller`);
-    const holdfast = signCaller(key, session.caller, service, { query: print(document), variables }, clock.now());
+    const operation = { query: documentText(document), variables };
+    const holdfast = signCaller(key, session.caller, service, operation, clock.now());
     return { ...(extensions as object | undefined), holdfast };
   };
 }

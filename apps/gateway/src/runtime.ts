@@ -14,6 +14,7 @@ import { callerSignature, clientExtensions } from './caller-signature.ts';
 import type { AlarmClock } from './alarm-clock.ts';
 import type { GatewayConfig } from './config.ts';
 import { errorShape } from './error-shape.ts';
+import { knownDocuments } from './known-documents.ts';
 import { batchLimit, operationLimits } from './limits.ts';
 import type { Planner } from './planner.ts';
 import type { Replicas } from './replicas.ts';
@@ -96,6 +97,7 @@ function runtimeConfig(config: GatewayConfig, parts: RuntimeParts): GatewayConfi
       ...operationLimits(config.limits),
       requestDeadline(2 * upstreamTimeoutMs),
       clientExtensions,
+      knownDocuments(),
       nameSpans,
       subgraphErrors(logger, parts.onUnavailable),
       subscriptions.plugin,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type LoadPlanner, loadRustPlanner } from '../src/planner.ts';
 import { type Estate, startEstate } from './estate.ts';
 
 const planners = [
@@ -133,9 +134,48 @@ describe.each(planners)('with the %s planner', (_planner, overrides) => {
     const allowed = await estate.ask('{ guarded }', { authorization: await estate.token({ roles: ['admin'] }) });
     expect(allowed.body).toEqual({ data: { guarded: 'for admins' } });
   });
+
+  it("answers each caller by the caller's own rights, whoever asked the same before", async () => {
+    const [admin, viewer] = [await estate.token({ roles: ['admin'] }), await estate.token({ roles: ['viewer'] })];
+    for (const authorization of [viewer, admin, viewer, admin]) {
+      const { status, body } = await estate.ask(
+        'query Both { guarded ...Rest } fragment Rest on Query { me guarded }',
+        {
+          authorization,
+        },
+      );
+      if (authorization === admin) expect(body.data).toEqual({ guarded: 'for admins', me: expect.any(String) });
+      else expect([status, body.errors?.[0]?.extensions['code']]).toEqual([403, 'FORBIDDEN']);
+    }
+  });
 });
 
 describe('the planner', () => {
+  it('is given one document for one operation, so that it plans it once', async () => {
+    const documents: unknown[] = [];
+    const loadPlanner: LoadPlanner = async supergraphSdl => {
+      const handler = await loadRustPlanner(supergraphSdl);
+      return async context => {
+        const graph = await handler(context);
+        const { executor } = graph;
+        if (executor === undefined) throw new Error('the planner executes nothing');
+        const noting: typeof executor = request => {
+          documents.push(request.document);
+          return executor(request);
+        };
+        return { ...graph, executor: noting };
+      };
+    };
+    const estate = await startEstate({ overrides: { loadPlanner } });
+    for (const shown of [true, false, true])
+      await estate.ask('query ($shown: Boolean!) { groups { name plan @include(if: $shown) } }', {
+        body: { variables: { shown } },
+      });
+    await estate.stop();
+    expect(documents).toHaveLength(3);
+    expect(new Set(documents).size).toBe(1);
+  });
+
   it.each([
     ['rust', undefined],
     ['js', () => Promise.reject(new Error('no addon'))],
