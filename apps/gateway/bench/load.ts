@@ -18,11 +18,18 @@ export function post({ url, headers }: Target, body: string, agent: Agent): Prom
   });
 }
 
-/** Sends the bodies in turn over so many connections, each with one request under way, for so long. Answers each request's milliseconds. */
+/**
+ * Sends the bodies in turn over so many connections, each with one request under way, for so long and until so many are sent. Answers each
+ * request's milliseconds.
+ */
 export async function load(
   target: Target,
   bodies: readonly string[],
-  { connections, milliseconds }: { readonly connections: number; readonly milliseconds: number },
+  {
+    connections,
+    milliseconds,
+    requests = 0,
+  }: { readonly connections: number; readonly milliseconds: number; readonly requests?: number },
 ): Promise<{ readonly latenciesMs: readonly number[]; readonly seconds: number }> {
   const latenciesMs: number[] = [];
   // Of this load alone: a server closes connections that rest between two of them.
@@ -30,7 +37,7 @@ export async function load(
   let next = 0;
   const startedAt = performance.now();
   const worker = async (): Promise<void> => {
-    while (performance.now() - startedAt < milliseconds) {
+    while (next < requests || performance.now() - startedAt < milliseconds) {
       const body = bodies[next++ % bodies.length] ?? '';
       const sentAt = performance.now();
       await post(target, body, agent);
