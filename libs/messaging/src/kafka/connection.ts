@@ -1,37 +1,21 @@
 import { backOffMs, pause } from '../back-off.ts';
 import type { BusStats } from '../bus.ts';
 import { Wake } from '../wake.ts';
-import {
-  type Broker,
-  brokerOpener,
-  type FetchedMessage,
-  metadataOf,
-  type MetadataAnswer,
-  protocolError,
-} from './internals.ts';
-import { connectionTimeoutMs, type Settings } from './options.ts';
+import { type FetchedMessage, protocolError } from './internals.ts';
+import type { Settings } from './options.ts';
 import { KafkaError, type KafkaProblem, problemOf, renderProblem } from './problem.ts';
-import { Sockets } from './sockets.ts';
+import { type Session, Sessions } from './session.ts';
 import { changedUnderUs, createTopic, type PartitionState, shapeProblems, type TopicState } from './topics.ts';
 
 /** Topics that are there are looked at this often, missing ones more often. */
 const watchMs = 2_000;
 const missingMs = 250;
 const shapeCheckMs = 60_000;
-const earliest = -2;
-const latest = -1;
 
 const toBeLookedAt: KafkaProblem = {
   name: 'KAFKA_UNREACHABLE',
   seen: 'a connection broke, the log is looked at before it is used again',
   fix: 'Tried again at once',
-};
-
-type Session = {
-  readonly sockets: Sockets;
-  readonly open: (at?: { host: string; port: number }) => Promise<Broker>;
-  readonly seed: Broker;
-  readonly leaders: Map<string, Broker>;
 };
 
 /**
@@ -41,6 +25,7 @@ type Session = {
  */
 export class Connection {
   readonly #settings: Settings;
+  readonly #sessions: Sessions;
   readonly #wake = new Wake();
   readonly #closing = new AbortController();
   readonly #watched = new Set<string>();
@@ -66,6 +51,7 @@ export class Connection {
 
   constructor(settings: Settings) {
     this.#settings = settings;
+    this.#sessions = new Sessions(settings, () => this.suspect());
   }
 
   /** Starts at the first topic. `own`: to be made when they are missing. */
@@ -147,8 +133,8 @@ export class Connection {
   /** Makes the topic when it is ours to make. @throws KafkaError while the cluster does not answer or the topic is not there. */
   async describe(topic: string): Promise<{ clusterId: string; partitions: TopicState }> {
     return this.#ask(async session => {
-      const answer = await metadataOf(session.seed, [topic]);
-      const states = await this.#statesOf(session, answer);
+      const answer = await session.metadata([topic]);
+      const states = await session.statesOf(answer);
       const partitions = states.get(topic);
       if (partitions === undefined) {
         this.#topics.delete(topic);
@@ -170,39 +156,16 @@ export class Connection {
   }
 
   /** The record at exactly this offset; undefined: not in the log. */
-  recordAt(topic: string, { partition, leader }: PartitionState, offset: string): Promise<FetchedMessage | undefined> {
-    return this.#ask(async session => {
-      const broker = await this.#leader(session, leader);
-      const fetched = await broker
-        .fetch({
-          maxWaitTime: 0,
-          minBytes: 0,
-          maxBytes: 1,
-          isolationLevel: 0,
-          topics: [{ topic, partitions: [{ partition, fetchOffset: offset, maxBytes: 1 }] }],
-        })
-        .catch((error: unknown) => {
-          if (error instanceof Error && error.name === 'KafkaJSOffsetOutOfRange') return { responses: [] };
-          throw error;
-        });
-      return fetched.responses[0]?.partitions[0]?.messages.find(message => message.offset === offset);
-    });
+  recordAt(topic: string, state: PartitionState, offset: string): Promise<FetchedMessage | undefined> {
+    return this.#ask(session => session.recordAt(topic, state, offset));
   }
 
   /**
-   * On behalf of a member that cannot say so itself any more, or of all: until its session ends it would keep its partitions from the next
+   * On behalf of a member that cannot say so itself any more, or of `all`: until its session ends it would keep its partitions from the next
    * one.
    */
-  leaveGroup(groupId: string, member: string | 'all'): Promise<void> {
-    return this.#ask(async session => {
-      const { coordinator } = await session.seed.findGroupCoordinator({ groupId, coordinatorType: 0 });
-      const broker = await this.#leader(session, coordinator.nodeId);
-      const members =
-        member === 'all'
-          ? (await broker.describeGroups({ groupIds: [groupId] })).groups.flatMap(group => group.members)
-          : [{ memberId: member }];
-      for (const { memberId } of members) await broker.leaveGroup({ groupId, memberId });
-    });
+  leaveGroup(groupId: string, member: string): Promise<void> {
+    return this.#ask(session => session.leaveGroup(groupId, member));
   }
 
   async close(): Promise<void> {
@@ -242,19 +205,19 @@ export class Connection {
 
   /** One look at the cluster and at every watched topic; whether one is missing. */
   async #look(): Promise<boolean> {
-    const session = (this.#session ??= await this.#connect());
+    const session = (this.#session ??= await this.#sessions.open());
     const asked = [...this.#watched];
-    let answer = await metadataOf(session.seed, asked);
+    let answer = await session.metadata(asked);
     const absent = answer.topicMetadata.filter(
       ({ topic, topicErrorCode }) => topicErrorCode === 3 && this.#own.has(topic),
     );
     if (absent.length > 0) {
-      for (const { topic } of absent) await createTopic(await this.#controller(session, answer), topic, this.#settings);
-      answer = await metadataOf(session.seed, asked);
+      for (const { topic } of absent) await createTopic(await session.controller(answer), topic, this.#settings);
+      answer = await session.metadata(asked);
     }
     const unauthorised = answer.topicMetadata.find(({ topicErrorCode }) => topicErrorCode === 29);
     if (unauthorised !== undefined) throw protocolError(unauthorised.topicErrorCode);
-    const states = await this.#statesOf(session, answer);
+    const states = await session.statesOf(answer);
     if (this.#settings.clock() - this.#shapeCheckedAt > shapeCheckMs || absent.length > 0) {
       this.#shape = await shapeProblems(session.seed, states, this.#settings);
       this.#shapeCheckedAt = this.#settings.clock();
@@ -272,69 +235,6 @@ export class Connection {
     if (changed || cameOrWent) for (const listener of this.#listeners) listener();
     return asked.some(topic => !states.has(topic));
   }
-
-  async #statesOf(session: Session, { brokers, topicMetadata }: MetadataAnswer): Promise<Map<string, TopicState>> {
-    for (const { nodeId, host, port } of brokers) this.#addresses.set(nodeId, { host, port });
-    const whole = topicMetadata.filter(
-      ({ topicErrorCode, partitionMetadata }) =>
-        topicErrorCode === 0 && partitionMetadata.every(({ partitionErrorCode }) => partitionErrorCode === 0),
-    );
-    const states = new Map<string, PartitionState[]>(whole.map(({ topic }) => [topic, []]));
-    const leaders = new Set(whole.flatMap(({ partitionMetadata }) => partitionMetadata.map(({ leader }) => leader)));
-    for (const leader of leaders) {
-      const broker = await this.#leader(session, leader);
-      const [low, high] = await Promise.all(
-        [earliest, latest].map(timestamp => offsetsOf(broker, leader, whole, timestamp)),
-      );
-      for (const [place, from] of low ?? []) {
-        const [topic, partition] = JSON.parse(place) as [string, number];
-        states.get(topic)?.push({ partition, leader, low: from, high: high?.get(place) ?? from });
-      }
-    }
-    for (const partitions of states.values()) partitions.sort((a, b) => a.partition - b.partition);
-    return states;
-  }
-
-  readonly #addresses = new Map<number, { host: string; port: number }>();
-
-  async #leader(session: Session, nodeId: number): Promise<Broker> {
-    const at = this.#addresses.get(nodeId);
-    if (at === undefined) throw new Error(`Broker ${nodeId} has no address.`);
-    const { host, port } = session.seed.connectionPool;
-    if (at.host === host && at.port === port) return session.seed;
-    const name = `${at.host}:${at.port}`;
-    const known = session.leaders.get(name);
-    if (known?.isConnected() === true) return known;
-    const broker = await session.open(at);
-    session.leaders.set(name, broker);
-    return broker;
-  }
-
-  #controller(session: Session, { brokers, controllerId }: MetadataAnswer): Promise<Broker> {
-    for (const { nodeId, host, port } of brokers) this.#addresses.set(nodeId, { host, port });
-    return this.#leader(session, controllerId);
-  }
-
-  async #connect(): Promise<Session> {
-    const sockets = new Sockets(() => this.suspect());
-    const open = (this.#opener ??= brokerOpener({
-      brokers: this.#settings.brokers,
-      clientId: this.#settings.clientId,
-      ssl: this.#settings.ssl,
-      sasl: this.#settings.sasl,
-      connectionTimeout: connectionTimeoutMs,
-      requestTimeout: this.#settings.requestTimeoutMs,
-      socketFactory: options => (this.#sockets ?? sockets).factory(options),
-    }));
-    this.#sockets = sockets;
-    const seed = await open();
-    refuseOldBroker(seed);
-    return { sockets, open, seed, leaders: new Map() };
-  }
-
-  /** Kept over attempts: it goes round the configured addresses. */
-  #opener: Session['open'] | undefined;
-  #sockets: Sockets | undefined;
 
   #answered(): void {
     if (this.#connectedSince !== undefined) return;
@@ -356,47 +256,12 @@ export class Connection {
   }
 
   #end(): void {
-    const session = this.#session;
     this.#session = undefined;
-    this.#sockets?.end();
-    session?.sockets.end();
+    this.#sessions.end();
   }
 }
 
 // Asked through a function: the compiler does not know that a signal changes while one waits.
 function isSet(signal: AbortSignal): boolean {
   return signal.aborted;
-}
-
-/** Record batches with headers came with Kafka 0.11: Produce 3 and Fetch 4. */
-function refuseOldBroker({ versions }: Broker): void {
-  const [produce, fetch] = [versions?.['0']?.maxVersion ?? 0, versions?.['1']?.maxVersion ?? 0];
-  if (produce < 3 || fetch < 4)
-    throw new KafkaError({
-      name: 'KAFKA_VERSION',
-      seen: `the broker is older than supported (Produce ${produce}, Fetch ${fetch}; 3 and 4 are needed)`,
-      fix: 'Use an Apache Kafka from 0.11 to 4.x',
-    });
-}
-
-async function offsetsOf(
-  broker: Broker,
-  leader: number,
-  topics: MetadataAnswer['topicMetadata'],
-  timestamp: number,
-): Promise<Map<string, bigint>> {
-  const asked = topics
-    .map(({ topic, partitionMetadata }) => ({
-      topic,
-      partitions: partitionMetadata
-        .filter(partition => partition.leader === leader)
-        .map(({ partitionId }) => ({ partition: partitionId, timestamp })),
-    }))
-    .filter(({ partitions }) => partitions.length > 0);
-  const { responses } = await broker.listOffsets({ replicaId: -1, isolationLevel: 0, topics: asked });
-  return new Map(
-    responses.flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition, offset }): [string, bigint] => [JSON.stringify([topic, partition]), BigInt(offset)]),
-    ),
-  );
 }
