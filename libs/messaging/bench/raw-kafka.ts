@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type EachBatchPayload, Kafka, logLevel, type Producer } from 'kafkajs';
-import { keys, text } from './event.ts';
+import { keys, newId, text } from './event.ts';
 
 const batch = 100;
 const partitions = 3;
@@ -88,6 +87,6 @@ async function withTopic<Result>(
 
 function messageOf(n: number): Message {
   const key = keys[n % keys.length] ?? 'a';
-  const envelope = { id: randomUUID(), type: 'bench.thing.noted.v1', time: new Date().toISOString(), subject: key };
+  const envelope = { id: newId(), type: 'bench.thing.noted.v1', time: new Date().toISOString(), subject: key };
   return { key, value: JSON.stringify({ ...envelope, data: { key, n, text } }) };
 }

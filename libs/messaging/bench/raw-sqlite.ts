@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { keys, text } from './event.ts';
+import { keys, newId, text } from './event.ts';
 
 /** As libs/store opens its files. */
 const pragmas = 'pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on';
@@ -50,7 +49,7 @@ export function sendRaw({ folder, events, each }: RawTraffic): number {
   const startedAt = performance.now();
   for (let n = 1; n <= events; n += 1) {
     const key = keys[n % keys.length] ?? 'a';
-    const id = randomUUID();
+    const id = newId();
     if ((n - 1) % each === 0) from.exec('begin immediate');
     count.run(key, n);
     raise.run();

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { migrate, type Migration, openStore, type Store, type Transactor } from '@holdfast/store';
 import type { Bus } from '../src/bus.ts';
@@ -8,7 +7,7 @@ import { on } from '../src/reaction.ts';
 import { createRelay } from '../src/relay.ts';
 import { messagingMigrations, type MessagingTables } from '../src/tables.ts';
 import { plainCodec } from '../src/testing/counted.ts';
-import { keys, notedOn, text } from './event.ts';
+import { keys, newId, notedOn, text } from './event.ts';
 
 type SenderTables = MessagingTables & { counter: { key: string; n: number } };
 type ReceiverTables = MessagingTables & { projection: { key: string; n: number } };
@@ -47,7 +46,7 @@ export async function startServices(
   const from = await open<SenderTables>(folder, 'sender', 'counter');
   const to = await open<ReceiverTables>(folder, 'receiver', 'projection');
   const noted = notedOn(topic);
-  const outbox = createOutbox({ service: 'sender', codec: plainCodec, clock: Date.now, newId: randomUUID });
+  const outbox = createOutbox({ service: 'sender', codec: plainCodec, clock: Date.now, newId });
   const relay = createRelay({ store: from, bus: sender, service: 'sender', publishes: [noted], clock: Date.now });
   let applying: number[] = [];
   to.afterCommit(() => {

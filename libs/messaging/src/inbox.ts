@@ -1,4 +1,4 @@
-import type { Store, Transactor } from '@holdfast/store';
+import { prepared, type Reader, type Store, type Transactor } from '@holdfast/store';
 import type { Batch, DeliveredRecord, StoredPosition } from './bus.ts';
 import { inOwnTables, type MessagingTables, ownTables } from './tables.ts';
 
@@ -42,7 +42,7 @@ export function createInbox<DB extends MessagingTables>(store: Store<DB>, consum
       { topic, partition }: Place,
       follows: string | undefined,
     ): Promise<void> => {
-      const row = await positionRow(inOwnTables(transactor), consumer, topic, partition);
+      const [row] = (await positionRow(inOwnTables(transactor), { consumer, topic, partition })).rows;
       if (row?.record_offset !== follows)
         throw new StalePositionError(
           `${topic}/${partition}: these events follow ${follows ?? 'the start'}, the store is at ${row?.record_offset ?? 'the start'}`,
@@ -53,18 +53,12 @@ export function createInbox<DB extends MessagingTables>(store: Store<DB>, consum
       { topic, partition }: Place,
       { offset, eventId }: Pick<DeliveredRecord, 'offset' | 'eventId'>,
     ): Promise<void> => {
-      const tx = inOwnTables(transactor);
       const row = { consumer, topic, partition_name: partition, record_offset: offset, event_id: eventId };
-      await tx.dialect
-        .upsert(tx.insertInto('consumer_position').values(row), {
-          key: ['consumer', 'topic', 'partition_name'],
-          columns: ['record_offset', 'event_id'],
-        })
-        .execute();
+      await movePosition(inOwnTables(transactor), row);
     },
     position: (topic: string, partition: string): Promise<StoredPosition | undefined> =>
       own.read(async db => {
-        const row = await positionRow(db, consumer, topic, partition);
+        const [row] = (await positionRow(db, { consumer, topic, partition })).rows;
         return row && { offset: row.record_offset, eventId: row.event_id ?? undefined };
       }),
     park: async (
@@ -119,11 +113,8 @@ export function createInbox<DB extends MessagingTables>(store: Store<DB>, consum
 
 function listsOf<DB extends MessagingTables>(consumer: string, now: () => string) {
   const note = async (transactor: Transactor<DB>, list: string, eventId: string): Promise<boolean> => {
-    const tx = inOwnTables(transactor);
-    const [result] = await tx.dialect
-      .insertIgnore(tx.insertInto('inbox').values({ consumer: list, event_id: eventId, received_at: now() }))
-      .execute();
-    return result?.numInsertedOrUpdatedRows === 1n;
+    const { numAffectedRows } = await noteIn(inOwnTables(transactor), { list, eventId, receivedAt: now() });
+    return numAffectedRows === 1n;
   };
   return {
     /** False when this event was seen before. */
@@ -161,14 +152,32 @@ function newerVersionsOf<DB extends MessagingTables>(store: Store<DB>, consumer:
   };
 }
 
-type Selecting = Pick<Transactor<MessagingTables>, 'selectFrom'>;
+type NoteValues = { list: string; eventId: string; receivedAt: string };
+const noteIn = prepared((tx: Transactor<MessagingTables>, { list, eventId, receivedAt }: NoteValues) =>
+  tx.dialect.insertIgnore(
+    tx.insertInto('inbox').values({ consumer: list, event_id: eventId, received_at: receivedAt }),
+  ),
+);
 
-function positionRow(db: Selecting, consumer: string, topic: string, partition: string) {
-  return db
+type PositionOf = { consumer: string; topic: string; partition: string };
+const positionRow = prepared((db: Reader<MessagingTables>, { consumer, topic, partition }: PositionOf) =>
+  db
     .selectFrom('consumer_position')
     .select(['record_offset', 'event_id'])
     .where('consumer', '=', consumer)
     .where('topic', '=', topic)
-    .where('partition_name', '=', partition)
-    .executeTakeFirst();
-}
+    .where('partition_name', '=', partition),
+);
+
+const movePosition = prepared((tx: Transactor<MessagingTables>, row: MessagingTables['consumer_position']) =>
+  tx.dialect.upsert(
+    tx.insertInto('consumer_position').values({
+      consumer: row.consumer,
+      topic: row.topic,
+      partition_name: row.partition_name,
+      record_offset: row.record_offset,
+      event_id: row.event_id,
+    }),
+    { key: ['consumer', 'topic', 'partition_name'], columns: ['record_offset', 'event_id'] },
+  ),
+);

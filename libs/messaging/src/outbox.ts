@@ -1,4 +1,4 @@
-import type { Store, Transactor } from '@holdfast/store';
+import { prepared, type Reader, type Store, type Transactor } from '@holdfast/store';
 import type { DeliveredRecord, EventLog } from './bus.ts';
 import type { EventCodec, EventShape } from './event.ts';
 import { inOwnTables, type MessagingTables, ownTables } from './tables.ts';
@@ -55,6 +55,45 @@ export function createOutbox(options: OutboxOptions): Outbox {
   };
 }
 
+const raiseHead = prepared((tx: Transactor<MessagingTables>) =>
+  tx
+    .updateTable('outbox_head')
+    .set(eb => ({ seq: eb('seq', '+', 1) }))
+    .where('id', '=', 1),
+);
+const headRow = prepared((db: Reader<MessagingTables>) => db.selectFrom('outbox_head').selectAll());
+const lastOfKey = prepared((tx: Transactor<MessagingTables>, { topic, key }: { topic: string; key: string }) =>
+  tx
+    .selectFrom('outbox')
+    .select(eb => eb.fn.max<number | null>('key_sequence').as('last'))
+    .where('topic', '=', topic)
+    .where('message_key', '=', key),
+);
+const addRow = prepared((tx: Transactor<MessagingTables>, row: MessagingTables['outbox']) =>
+  tx.insertInto('outbox').values({
+    seq: row.seq,
+    topic: row.topic,
+    message_key: row.message_key,
+    key_sequence: row.key_sequence,
+    event_id: row.event_id,
+    type: row.type,
+    body: row.body,
+    created_at: row.created_at,
+  }),
+);
+const page = prepared(
+  (db: Reader<MessagingTables>, { topic, after, limit }: { topic: string; after: number; limit: number }) =>
+    db.dialect.page(
+      db
+        .selectFrom('outbox')
+        .select(['seq', 'message_key', 'event_id', 'body'])
+        .where('topic', '=', topic)
+        .where('seq', '>', after)
+        .orderBy('seq'),
+      limit,
+    ),
+);
+
 async function insert<Payload>(
   tx: Transactor<MessagingTables>,
   { service, codec, clock, newId }: OutboxOptions,
@@ -65,19 +104,9 @@ async function insert<Payload>(
   const { topic, type } = contract;
   const key = contract.key(payload);
   // First of all: from here to the commit nobody else appends, so that both sequences are free of gaps and doubles.
-  await tx
-    .updateTable('outbox_head')
-    .set(eb => ({ seq: eb('seq', '+', 1) }))
-    .where('id', '=', 1)
-    .execute();
-  const { seq } = await tx.selectFrom('outbox_head').select('seq').where('id', '=', 1).executeTakeFirstOrThrow();
-  const { last } = await tx
-    .selectFrom('outbox')
-    .select(eb => eb.fn.max<number | null>('key_sequence').as('last'))
-    .where('topic', '=', topic)
-    .where('message_key', '=', key)
-    .executeTakeFirstOrThrow();
-  const keySequence = (last ?? 0) + 1;
+  await raiseHead(tx, {});
+  const { seq } = await headOf(tx);
+  const keySequence = ((await lastOfKey(tx, { topic, key })).rows[0]?.last ?? 0) + 1;
   const id = newId();
   const time = new Date(clock()).toISOString();
   const event = codec.render(contract, payload, {
@@ -90,28 +119,31 @@ async function insert<Payload>(
   const body = JSON.stringify(event);
   const bytes = Buffer.byteLength(body) + Buffer.byteLength(key);
   if (bytes > eventLimitBytes) throw new EventTooLargeError(type, bytes);
-  await tx
-    .insertInto('outbox')
-    .values({
-      seq,
-      topic,
-      type,
-      message_key: key,
-      key_sequence: keySequence,
-      event_id: id,
-      body,
-      created_at: time,
-    })
-    .execute();
+  await addRow(tx, {
+    seq,
+    topic,
+    type,
+    message_key: key,
+    key_sequence: keySequence,
+    event_id: id,
+    body,
+    created_at: time,
+  });
+}
+
+async function headOf(db: Reader<MessagingTables>) {
+  const [head] = (await headRow(db, {})).rows;
+  if (head === undefined) throw new Error('The outbox has lost its head.');
+  return head;
 }
 
 /** The outbox as the log that it is. */
 export function eventLogOf<DB extends MessagingTables>(store: Store<DB>): EventLog {
   const own = ownTables(store);
-  const headRow = () => own.read(db => db.selectFrom('outbox_head').selectAll().executeTakeFirstOrThrow());
+  const head = () => own.read(headOf);
   return {
-    identity: async () => (await headRow()).log_id,
-    head: async () => String((await headRow()).seq),
+    identity: async () => (await head()).log_id,
+    head: async () => String((await head()).seq),
     eventIdAt: offset =>
       own.read(async db => {
         const row = await db
@@ -123,13 +155,7 @@ export function eventLogOf<DB extends MessagingTables>(store: Store<DB>): EventL
       }),
     read: (topic, after, limit) =>
       own.read(async db => {
-        const query = db
-          .selectFrom('outbox')
-          .select(['seq', 'message_key', 'event_id', 'body'])
-          .where('topic', '=', topic)
-          .where('seq', '>', Number(after))
-          .orderBy('seq');
-        const rows = await db.dialect.page(query, limit).execute();
+        const { rows } = await page(db, { topic, after: Number(after), limit });
         return rows.map((row): DeliveredRecord => ({
           key: row.message_key,
           eventId: row.event_id,

@@ -261,6 +261,62 @@ describe('the relay', () => {
     expect(sent()).toEqual([0, 0]);
   });
 
+  it('gathers events that come fast, and stores its position less often than it sends', async () => {
+    const { bus, sends, sent } = scriptedBus();
+    let marks = 0;
+    const checkpoint = (place: string): void => {
+      if (place === 'marked') marks += 1;
+    };
+    await start(bus, { checkpoint });
+    for (const n of numbers(200)) {
+      await append(n);
+      await new Promise(setImmediate);
+    }
+    await until(async () => (await relay?.stats())?.depth === 0);
+    expect(sent()).toEqual(numbers(200));
+    expect(sends.length).toBeLessThan(100);
+    expect(marks).toBeLessThan(100);
+  });
+
+  it('asks a bus that was reached anew about what it acknowledged last, marked or not', async () => {
+    const { bus, sent, state } = scriptedBus();
+    state.places = (_topic, records) => [
+      { partition: '0@x', firstOffset: '0', offset: '1', eventId: records.at(-1)?.eventId ?? '' },
+    ];
+    const asked: LogPlace[] = [];
+    state.lost = (topic, places) => {
+      if (topic === 't') asked.push(...places);
+      return undefined;
+    };
+    await append(0);
+    await start(bus, {
+      checkpoint: place => {
+        // The bus is reached anew between the acknowledgement and the mark.
+        if (place === 'published') state.epoch = 1;
+      },
+    });
+    await until(() => asked.length > 0);
+    expect(asked).toMatchObject([{ partition: '0@x', offset: '1' }]);
+    expect(sent()).toEqual([0]);
+  });
+
+  it('marks what was acknowledged before a send that fails', async () => {
+    const { bus, sent, state } = scriptedBus();
+    state.onSend = async () => {
+      if (sent().length > 0) throw new Error('away');
+    };
+    await append(0);
+    await start(bus, {
+      checkpoint: async place => {
+        // Found by the next page before anything is marked.
+        if (place === 'published' && sent().length === 1) await append(1);
+      },
+    });
+    await until(async () => (await relay?.stats())?.problem === 'Error: away');
+    await until(async () => (await relay?.stats())?.depth === 1);
+    expect(sent()).toEqual([0]);
+  });
+
   it('tells depth and order by sequence, also when the clock goes backwards', async () => {
     const { bus, sent, state } = scriptedBus();
     let now = Date.parse('2026-11-21T12:00:00Z');

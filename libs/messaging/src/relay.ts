@@ -3,7 +3,7 @@ import type { Store } from '@holdfast/store';
 import { type BackOff, backOffMs, pause, reasonOf } from './back-off.ts';
 import type { Bus } from './bus.ts';
 import { eventLogOf } from './outbox.ts';
-import { type SentLog, sentLogOf } from './sent-log.ts';
+import { type Acknowledged, type OutboxRow, pageRows, type SentLog, sentLogOf } from './sent-log.ts';
 import type { MessagingTables } from './tables.ts';
 import { Wake } from './wake.ts';
 
@@ -20,12 +20,12 @@ export type RelayOptions<DB extends MessagingTables> = {
   readonly backOff?: BackOff;
   /** How long `stop` goes on sending what is unsent; 5,000 when left out. */
   readonly drainLimitMs?: number;
-  /** Called around each send: before it, after its acknowledgement, after the position was moved. Where tests stop or kill. */
+  /** Before each send, after its acknowledgement, and each time the position was moved. Where tests stop or kill. */
   readonly checkpoint?: (place: 'publishing' | 'published' | 'marked') => void | Promise<void>;
 };
 
 export type RelayStats = {
-  /** Events not yet acknowledged by the bus. */
+  /** Events whose acknowledgement by the bus is not stored yet. */
   readonly depth: number;
   /** 0 when there are none. */
   readonly oldestAgeSeconds: number;
@@ -36,6 +36,13 @@ export type RelayStats = {
   /** Why the last send failed, or that everything is sent again; undefined when all is well. */
   readonly problem: string | undefined;
 };
+
+/** Events that come at less than this distance, or faster than they can be sent and marked one by one, come fast … */
+const fastMs = 5;
+/** … and then sends have this distance, so that many go together. */
+const gatherMs = 20;
+/** While events come without a pause, the position is stored this often. */
+const markMs = 100;
 
 /** A part of the service's lifecycle and one of its health checks. */
 export type Relay = {
@@ -50,8 +57,9 @@ export type Relay = {
 /**
  * Carries the outbox to the bus, oldest first. Invariant: ONE send is in flight, and the position moves only after its acknowledgement;
  * with two, kafkajs loses acknowledged messages and order (kafka.md §4). Resumes from the stored position: what was sent but not yet
- * marked is sent again. The outbox is never pruned, so it is the cure of a bus that lost its log: whenever the bus was reached anew the
- * last acknowledged records are looked for, and when they are not there everything is sent again from the first event.
+ * marked is sent again; it is marked as soon as nothing follows, under load every 100 ms. The outbox is never pruned, so it is the cure of
+ * a bus that lost its log: whenever the bus was reached anew the last acknowledged records are looked for, and when they are not there
+ * everything is sent again from the first event.
  * Needs the service's lease: two relays on one store would break the order.
  */
 export function createRelay<DB extends MessagingTables>(options: RelayOptions<DB>): Relay {
@@ -105,6 +113,13 @@ class Relaying<DB extends MessagingTables> {
   readonly #sentLog: SentLog;
   #epoch: number | undefined;
   #waiting = new AbortController();
+  /** Acknowledged and not stored yet. */
+  #unmarked: (Acknowledged & { readonly since: number }) | undefined;
+  #sentAt = -Infinity;
+  #sendMs = 0;
+  /** Means of the last ones: what it takes to send and to mark, whatever the number of events, and the distance of events. */
+  #costMs = 0;
+  #distanceMs = gatherMs;
 
   constructor(options: RelayOptions<DB>, sentLog: SentLog) {
     this.#options = options;
@@ -116,11 +131,11 @@ class Relaying<DB extends MessagingTables> {
     for (let failures = 0; ;) {
       try {
         await this.#verify();
-        const sent = await this.#sendNext();
+        const isMore = await this.#sendNext();
         if (this.abandoned.signal.aborted) return;
         failures = 0;
         this.problem = undefined;
-        if (sent > 0) continue;
+        if (isMore) continue;
         if (this.stopping.signal.aborted) return;
         await this.wake.next(pollMs);
       } catch (error) {
@@ -144,6 +159,8 @@ class Relaying<DB extends MessagingTables> {
     const { bus, service, store, publishes } = this.#options;
     const epoch = bus.epoch();
     if (this.#epoch === epoch) return;
+    // The log is compared with the newest places that it acknowledged.
+    await this.#mark();
     const topics = [...new Set(publishes.map(({ topic }) => topic))];
     await bus.register({ name: service, topics, log: eventLogOf(store) });
     const places = await this.#sentLog.places();
@@ -159,25 +176,62 @@ class Relaying<DB extends MessagingTables> {
     this.#epoch = epoch;
   }
 
-  /** One page of the outbox, topic by topic; how many events it had. */
-  async #sendNext(): Promise<number> {
-    const { bus, checkpoint } = this.#options;
-    const page = await this.#sentLog.unsent();
-    if (page.length === 0) return 0;
-    await checkpoint?.('publishing');
-    const acknowledged = [];
-    // Order is per key of one topic; a page of mixed topics is still one send for each.
-    for (const [topic, records] of Map.groupBy(page, row => row.topic))
-      acknowledged.push({ topic, places: await bus.publish(topic, records) });
-    await checkpoint?.('published');
-    if (this.abandoned.signal.aborted) return 0;
-    const last = page.at(-1)?.seq ?? 0;
-    const stillResending = await this.#sentLog.markSent(last, page.length, acknowledged);
-    if (!stillResending) this.resending = undefined;
-    this.sentTotal += page.length;
-    await checkpoint?.('marked');
+  /** One page of the outbox; false: nothing is left to be sent or marked. */
+  async #sendNext(): Promise<boolean> {
+    const page = await this.#unsent();
+    if (page.length === 0) return this.#mark();
+    try {
+      await this.#send(page);
+    } catch (error) {
+      // The next attempt may be long after.
+      await this.#mark();
+      throw error;
+    }
+    if (performance.now() - (this.#unmarked?.since ?? 0) > markMs) await this.#mark();
     // An embedded bus and store never leave the microtasks: a long backlog would let nothing else in the process happen.
     await setImmediate();
-    return page.length;
+    return true;
   }
+
+  async #unsent(): Promise<OutboxRow[]> {
+    const page = await this.#sentLog.unsent(this.#unmarked?.seq);
+    const sinceMs = performance.now() - this.#sentAt;
+    const isFast = this.#distanceMs < Math.max(fastMs, this.#costMs);
+    if (!isFast || page.length === 0 || page.length === pageRows || sinceMs >= gatherMs) return page;
+    await pause(gatherMs - sinceMs, this.stopping.signal);
+    return this.#sentLog.unsent(this.#unmarked?.seq);
+  }
+
+  /** Topic by topic: order is per key of one topic. */
+  async #send(page: readonly OutboxRow[]): Promise<void> {
+    const { bus, checkpoint } = this.#options;
+    await checkpoint?.('publishing');
+    const startedAt = performance.now();
+    this.#distanceMs = meanOf(this.#distanceMs, Math.min(gatherMs, startedAt - this.#sentAt) / page.length);
+    this.#sentAt = startedAt;
+    const places = [];
+    for (const [topic, records] of Map.groupBy(page, row => row.topic))
+      for (const place of await bus.publish(topic, records)) places.push({ topic, ...place });
+    this.#sendMs = performance.now() - startedAt;
+    await checkpoint?.('published');
+    const { since = performance.now(), count = 0, places: before = [] } = this.#unmarked ?? {};
+    const seq = page.at(-1)?.seq ?? 0;
+    this.#unmarked = { seq, count: count + page.length, places: [...before, ...places], since };
+    this.sentTotal += page.length;
+  }
+
+  /** False when there is nothing that the store does not have. */
+  async #mark(): Promise<boolean> {
+    if (this.#unmarked === undefined || this.abandoned.signal.aborted) return false;
+    const startedAt = performance.now();
+    if (!(await this.#sentLog.markSent(this.#unmarked))) this.resending = undefined;
+    this.#unmarked = undefined;
+    this.#costMs = meanOf(this.#costMs, this.#sendMs + performance.now() - startedAt);
+    await this.#options.checkpoint?.('marked');
+    return true;
+  }
+}
+
+function meanOf(before: number, one: number): number {
+  return before + (one - before) / 8;
 }

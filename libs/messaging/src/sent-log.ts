@@ -1,11 +1,19 @@
-import type { Reader, Store, Transactor } from '@holdfast/store';
+import { prepared, type Reader, type Store, type Transactor } from '@holdfast/store';
 import type { Bus, BusRecord, LogPlace } from './bus.ts';
 import { type MessagingTables, ownTables } from './tables.ts';
 
-const pageRows = 100;
+/** Of the outbox, sent together. */
+export const pageRows = 200;
 
 export type SentLog = ReturnType<typeof sentLogOf>;
 export type OutboxRow = { readonly seq: number; readonly topic: string } & BusRecord;
+
+/** Up to `seq`: so many events, and the places of the last ones. */
+export type Acknowledged = {
+  readonly seq: number;
+  readonly count: number;
+  readonly places: readonly (LogPlace & { readonly topic: string })[];
+};
 
 /** How far the outbox was given to one bus, and where it lies there. A position belongs to one bus: another one is given everything. */
 export function sentLogOf<DB extends MessagingTables>({
@@ -18,27 +26,16 @@ export function sentLogOf<DB extends MessagingTables>({
   readonly clock: () => number;
 }) {
   const own = ownTables(store);
-  const position = async (db: Pick<Reader<MessagingTables>, 'selectFrom'>) => {
-    const row = await db
-      .selectFrom('relay_position')
-      .select(['seq', 'resend_until', 'resent_total'])
-      .where('bus', '=', bus.name)
-      .executeTakeFirst();
+  const position = async (db: Reader<MessagingTables>) => {
+    const [row] = (await positionRow(db, { bus: bus.name })).rows;
     return row ?? { seq: 0, resend_until: 0, resent_total: 0 };
   };
   const now = (): string => new Date(clock()).toISOString();
 
   return {
-    unsent: (): Promise<OutboxRow[]> =>
-      own.read(async db => {
-        const { seq } = await position(db);
-        const query = db
-          .selectFrom('outbox')
-          .select(['seq', 'topic', 'message_key as key', 'event_id as eventId', 'body as value'])
-          .where('seq', '>', seq)
-          .orderBy('seq');
-        return db.dialect.page(query, pageRows).execute();
-      }),
+    /** A page of what follows `after`; left out: what was marked. */
+    unsent: (after?: number): Promise<OutboxRow[]> =>
+      own.read(async db => (await rowsAfter(db, { after: after ?? (await position(db)).seq })).rows),
     /** By topic. */
     places: (): Promise<ReadonlyMap<string, readonly LogPlace[]>> =>
       own.read(async db => {
@@ -50,12 +47,8 @@ export function sentLogOf<DB extends MessagingTables>({
           .execute();
         return Map.groupBy(rows, ({ topic }) => topic);
       }),
-    /** Everything up to here has been acknowledged, at these places. True while a repetition of everything is not through. */
-    markSent: (
-      seq: number,
-      count: number,
-      acknowledged: readonly { readonly topic: string; readonly places: readonly LogPlace[] }[],
-    ): Promise<boolean> =>
+    /** True while a repetition of everything is not through. */
+    markSent: ({ seq, count, places }: Acknowledged): Promise<boolean> =>
       own.transaction(async tx => {
         const before = await position(tx);
         const resending = before.resend_until > before.seq;
@@ -66,13 +59,8 @@ export function sentLogOf<DB extends MessagingTables>({
           resend_until: seq >= before.resend_until ? 0 : before.resend_until,
           resent_total: before.resent_total + (resending ? Math.min(count, before.resend_until - before.seq) : 0),
         };
-        await tx.dialect
-          .upsert(tx.insertInto('relay_position').values(row), {
-            key: ['bus'],
-            columns: ['seq', 'sent_at', 'resend_until', 'resent_total'],
-          })
-          .execute();
-        for (const { topic, places } of acknowledged) await savePlaces(tx, bus.name, topic, places);
+        await savePosition(tx, row);
+        for (const place of places) await savePlace(tx, { ...place, bus: bus.name });
         return row.resend_until > 0;
       }),
     /** The bus lost its log: as if nothing had been sent. */
@@ -100,27 +88,45 @@ export function sentLogOf<DB extends MessagingTables>({
   };
 }
 
+const positionRow = prepared((db: Reader<MessagingTables>, { bus }: { bus: string }) =>
+  db.selectFrom('relay_position').select(['seq', 'resend_until', 'resent_total']).where('bus', '=', bus),
+);
+
+const rowsAfter = prepared((db: Reader<MessagingTables>, { after }: { after: number }) =>
+  db.dialect.page(
+    db
+      .selectFrom('outbox')
+      .select(['seq', 'topic', 'message_key as key', 'event_id as eventId', 'body as value'])
+      .where('seq', '>', after)
+      .orderBy('seq'),
+    pageRows,
+  ),
+);
+
+const savePosition = prepared((tx: Transactor<MessagingTables>, row: MessagingTables['relay_position']) =>
+  tx.dialect.upsert(
+    tx.insertInto('relay_position').values({
+      bus: row.bus,
+      seq: row.seq,
+      sent_at: row.sent_at,
+      resend_until: row.resend_until,
+      resent_total: row.resent_total,
+    }),
+    { key: ['bus'], columns: ['seq', 'sent_at', 'resend_until', 'resent_total'] },
+  ),
+);
+
 /** The first offset stays that of this publication's first record. */
-async function savePlaces(
-  tx: Transactor<MessagingTables>,
-  bus: string,
-  topic: string,
-  places: readonly LogPlace[],
-): Promise<void> {
-  for (const { partition, firstOffset, offset, eventId } of places) {
-    const row = {
-      bus,
-      topic,
-      partition_name: partition,
-      first_offset: firstOffset,
-      record_offset: offset,
-      event_id: eventId,
-    };
-    await tx.dialect
-      .upsert(tx.insertInto('relay_place').values(row), {
-        key: ['bus', 'topic', 'partition_name'],
-        columns: ['record_offset', 'event_id'],
-      })
-      .execute();
-  }
-}
+const savePlace = prepared((tx: Transactor<MessagingTables>, place: LogPlace & { bus: string; topic: string }) =>
+  tx.dialect.upsert(
+    tx.insertInto('relay_place').values({
+      bus: place.bus,
+      topic: place.topic,
+      partition_name: place.partition,
+      first_offset: place.firstOffset,
+      record_offset: place.offset,
+      event_id: place.eventId,
+    }),
+    { key: ['bus', 'topic', 'partition_name'], columns: ['record_offset', 'event_id'] },
+  ),
+);

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
 /**
  * How events take part in traces. All of it is about W3C `traceparent` texts: who records spans (the service shell) puts its own in the
@@ -28,5 +28,6 @@ export const traceIdsOnly: EventTracing = {
 
 /** The root of a new trace. Marked as sampled: whether anything is recorded is up to those who export. */
 export function newTraceparent(): string {
-  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`;
+  const digits = (): string => randomUUID().replaceAll('-', '');
+  return `00-${digits()}-${digits().slice(16)}-01`;
 }
