@@ -1,9 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { FaultRefusal, FaultState, FaultSwitches } from './fault-switches.ts';
 
 export type ControlOptions = {
   /** 0: any free one. */
   readonly port: number;
+  readonly faults: FaultSwitches;
   readonly health: () => object;
   readonly statistics: () => object;
 };
@@ -12,7 +15,10 @@ export type Control = { readonly port: number; close(): Promise<void> };
 
 /** The port beside TDS: what a harness asks about an instance. HTTP on loopback, JSON answers. */
 export async function startControl(options: ControlOptions): Promise<Control> {
-  const server = createServer((request, response) => answer(request, response, options));
+  const server = createServer((request, response) => {
+    // A request that was cut in the middle: nobody is left to be answered.
+    answer(request, response, options).catch(() => response.destroy());
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, '127.0.0.1', () => {
@@ -30,21 +36,43 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   };
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, options: ControlOptions): void {
-  request.resume();
-  switch (`${request.method ?? ''} ${request.url ?? ''}`) {
+async function answer(request: IncomingMessage, response: ServerResponse, options: ControlOptions): Promise<void> {
+  const { faults, health, statistics } = options;
+  const path = request.url ?? '';
+  const body = await text(request);
+  switch (`${request.method ?? ''} ${path}`) {
     case 'GET /health':
-      send(response, 200, options.health());
+      send(response, 200, health());
       return;
     case 'GET /statistics':
-      send(response, 200, options.statistics());
+      send(response, 200, statistics());
+      return;
+    case 'GET /faults':
+      send(response, 200, { faults: faults.list() });
       return;
     case 'POST /faults':
-      send(response, 501, { error: 'faults are not built yet' });
+      sendFault(response, faults.set(parsed(body)));
       return;
-    default:
-      send(response, 404, { error: 'GET /health, GET /statistics' });
   }
+  const [, fault] = /^\/faults\/([a-z-]+)$/.exec(path) ?? [];
+  if (request.method === 'DELETE' && fault !== undefined) sendFault(response, faults.clear(fault));
+  else send(response, 404, { error: { code: 'NO_SUCH_PATH', message: paths } });
+}
+
+const paths = 'GET /health, GET /statistics, GET /faults, POST /faults, DELETE /faults/NAME';
+
+/** undefined for what is no JSON: no request of ours is that. */
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}
+
+function sendFault(response: ServerResponse, answer: FaultState | FaultRefusal): void {
+  if ('code' in answer) send(response, 400, { error: answer });
+  else send(response, 200, answer);
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import type { Session } from './contract.ts';
 import { startControl } from './control.ts';
 import { createEngine } from './engine/engine.ts';
+import { FaultSwitches } from './fault-switches.ts';
 import { placeHook } from './kill-point.ts';
 import { startPeers } from './linked/peer-service.ts';
 import { peerDirectory } from './linked/peers.ts';
@@ -32,19 +33,19 @@ const loginTimeoutMs = 15_000;
 /** One instance: engine, catalogue, executor, TDS server and control port, in this order; stopped in reverse. */
 export async function startService(config: Config, report: (error: unknown) => void): Promise<Service> {
   const { dataFolder, serverName, majorVersion, pathMap } = config;
-  const logins = config.logins.map(entry => entry.login);
   const clock = runningClock(config.clockStart);
   const log = new FileStatementLog(join(dataFolder, 'log', 'statements.jsonl'));
   const passed = placeHook(config.killPoint);
+  const faults = new FaultSwitches();
   const engine = await createEngine({
     dataFolder,
     serverName,
     majorVersion,
     pathMap,
-    logins,
+    logins: config.logins.map(({ login }) => login),
     clock,
     random,
-    faults: config.faults,
+    faults: { ...config.faults, restorePace: () => faults.restorePace() },
     ...(config.peersFile === undefined ? {} : { peers: peerDirectory(config.peersFile) }),
     ...(passed === undefined ? {} : { passed }),
   });
@@ -78,6 +79,7 @@ export async function startService(config: Config, report: (error: unknown) => v
   });
   const control = await startControl({
     port: config.controlPort,
+    faults,
     health: () => ({ ready: true, name: serverName, pid: process.pid }),
     statistics: () => ({
       statements: log.statements,

@@ -6,6 +6,9 @@ export type PeerDirectory = (
   dataSource: string,
 ) => Promise<{ readonly host: string; readonly port: number; readonly secret: string } | undefined>;
 
+/** How long RESTOREs take (recovery/pace.ts). */
+export type RestorePace = { readonly bytesPerSecond: number; readonly msPerStatement: number };
+
 export type EngineFaults = {
   /** Marks hold no other transaction back: they tear (sqlserver.md §3.4). */
   readonly noMarkStall?: boolean;
@@ -17,6 +20,8 @@ export type EngineFaults = {
   readonly diskQuotaBytes?: number;
   /** Names of databases that are as if in an availability group: RESTORE over them is 3104 (sqlserver.md §4.2). */
   readonly availabilityGroup?: readonly string[];
+  /** Asked again while a RESTORE runs; undefined: as fast as it goes. */
+  readonly restorePace?: () => RestorePace | undefined;
 };
 
 /** What an instance is started with. */

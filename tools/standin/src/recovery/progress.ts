@@ -8,6 +8,7 @@ export class Progress {
   readonly #sink: ResultSink;
   readonly #step: number | undefined;
   #reported = 0;
+  #highest = 0;
 
   constructor(session: Session, sink: ResultSink, step: number | undefined) {
     this.#session = session;
@@ -19,7 +20,8 @@ export class Progress {
   async reached(done: number, total: number): Promise<void> {
     throwIfAborted(this.#session);
     const percent = total <= 0 ? 0 : Math.min(99, Math.floor((done * 100) / total));
-    if (this.#session.request !== undefined) this.#session.request.percentComplete = percent;
+    this.#highest = Math.max(this.#highest, percent);
+    if (this.#session.request !== undefined) this.#session.request.percentComplete = this.#highest;
     if (this.#step === undefined || percent < this.#reported + this.#step) return;
     this.#reported = percent - (percent % this.#step);
     this.#sink.info(message(3211, percent));

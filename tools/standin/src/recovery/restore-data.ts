@@ -6,6 +6,7 @@ import { redo } from '../engine/redo.ts';
 import { captureSnapshot, SnapshotLoader } from '../engine/snapshot.ts';
 import { StoredDatabase, type DatabaseDescription } from '../engine/stored-database.ts';
 import { fail } from '../messages.ts';
+import { takeTime } from './pace.ts';
 import { planFiles } from './restore-files.ts';
 import { decodeLog, type Source } from './restore-source.ts';
 import { readChunks } from './media.ts';
@@ -138,10 +139,11 @@ export async function restoreDifferential(
 
 /** Rows of the snapshot, then the log that the set embeds; both files are written and flushed when this resolves. */
 async function load(run: RestoreRun, database: StoredDatabase, source: Source): Promise<void> {
-  const { instance, progress } = run;
+  const { instance, session, progress } = run;
   const lastLsn = BigInt(source.header.lastLsn);
   const loader = new SnapshotLoader(database);
   const records: (EncodedRecord & { readonly record: LogRecord })[] = [];
+  await takeTime(instance, session, source.header.backupSize, progress);
   let done = 0;
   for await (const { type, bytes } of readChunks(source.host, source.media, source.set)) {
     if (type === 'D') loader.take(bytes);

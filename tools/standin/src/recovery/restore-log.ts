@@ -3,6 +3,7 @@ import { grow } from '../engine/file-growth.ts';
 import { redo } from '../engine/redo.ts';
 import { fail } from '../messages.ts';
 import { operatingSystemError } from './operating-system-errors.ts';
+import { takeTime } from './pace.ts';
 import { readLog } from './restore-source.ts';
 import { findStop } from './stop-point.ts';
 import type { BackupSetHeader } from './backup-set.ts';
@@ -19,7 +20,7 @@ const checkpointBytes = 16_777_216;
  * Records are durable in the log file before the position moves; a crash before that cuts them off again.
  */
 export async function restoreLog(run: RestoreRun, existing: StoredDatabase | undefined): Promise<RestoreOutcome> {
-  const { instance, source, statement, progress } = run;
+  const { instance, session, source, statement, progress } = run;
   const { header } = source;
   if (existing === undefined) throw fail(3118, statement.database);
   const { redoStart } = existing.description;
@@ -43,8 +44,9 @@ export async function restoreLog(run: RestoreRun, existing: StoredDatabase | und
   const logFile = existing.files.find(file => file.type === 'L');
   if (logFile !== undefined && !grow(instance, existing, logFile, existing.log.bytes + total))
     throw fail(3202, logFile.physicalName, operatingSystemError(112));
-  // The last moment to stop without a trace: from here on memory, log and position move together.
   await progress.reached(0, total);
+  // The last moment to stop without a trace: from here on memory, log and position move together.
+  await takeTime(instance, session, total, progress);
   existing.log.appendRestored(wanted, end);
   rollForward(existing, wanted, redoStart.lsn);
   await existing.log.flush();

@@ -4,6 +4,7 @@ import { otherUsers, tryExclusive } from '../engine/sessions.ts';
 import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
 import { pagesOf, type BackupSetHeader } from './backup-set.ts';
 import { recordRecovery, recordRestore } from './history.ts';
+import { takeTime } from './pace.ts';
 import { Progress, throughput } from './progress.ts';
 import { recoverDatabase } from './recover.ts';
 import { restoreDifferential, restoreFull } from './restore-data.ts';
@@ -162,6 +163,7 @@ async function finish(
   const release = takeExclusive(instance, session, database);
   try {
     if (statement.recovery === 'recovery') {
+      await takeTime(instance, session, 0);
       await recoverDatabase(instance, database, statement.options.restrictedUser === true);
       await recordRecovery(instance, statement.database);
     }

@@ -1,0 +1,32 @@
+/** The fault `restore-pace`: what is a memory copy here takes the time of disks and of redo on a real server. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { throwIfAborted } from '../engine/request-aborted.ts';
+import type { Instance } from '../engine/instance.ts';
+import type { Session } from '../contract.ts';
+import type { Progress } from './progress.ts';
+
+/** How soon a pace that is changed or cleared takes hold, and how often the percentage moves. */
+const sliceMs = 100;
+
+/**
+ * Waits as long as a statement that reads or rolls forward so many bytes takes at the pace of now; at once without one. The session alone
+ * waits: its database stays locked, every other session goes on. @throws RequestAborted when the statement is cancelled meanwhile.
+ */
+export async function takeTime(
+  { options }: Instance,
+  session: Session,
+  bytes: number,
+  progress?: Progress,
+): Promise<void> {
+  const begun = performance.now();
+  for (;;) {
+    const pace = options.faults?.restorePace?.();
+    if (pace === undefined) break;
+    const totalMs = pace.msPerStatement + (bytes * 1_000) / pace.bytesPerSecond;
+    const leftMs = totalMs - (performance.now() - begun);
+    if (leftMs <= 0) break;
+    await progress?.reached(totalMs - leftMs, totalMs);
+    await delay(Math.min(leftMs, sliceMs), undefined, { signal: session.signal }).catch(() => throwIfAborted(session));
+  }
+  throwIfAborted(session);
+}
