@@ -12,7 +12,10 @@ export const restoreSchema = z.strictObject({
   lookEveryMs: z.coerce.number().int().min(100).max(60_000).default(2_000),
   /** How often the sources of a completed failover are looked at: one that comes back is a second live copy. */
   watchSourcesEveryMs: z.coerce.number().int().min(100).max(3_600_000).default(15_000),
-  /** Databases of one standby instance that are restored, or opened, at the same time. */
+  /**
+   * Databases of one standby instance that are restored, or opened, at the same time: as many as it has disks for, usually up to 4
+   * (sqlserver.md §6.1). The largest is begun first, so that the others fit beside it; more only helps where disks can do more.
+   */
   parallelRestores: z.coerce.number().int().min(1).max(64).default(4),
   /** How often a new mark is expected; BizTalk's own schedule is every 15 minutes (biztalk-dr.md §1.8). Readiness judges ages by it. */
   markEveryMs: z.coerce.number().int().min(1_000).max(86_400_000).default(900_000),

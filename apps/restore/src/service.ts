@@ -14,8 +14,15 @@ export { type RestoreConfig, restoreSchema } from './config.ts';
 
 /** The restore subgraph: failovers from the request to the verified end. */
 export function createRestore(config: RestoreConfig, overrides: HostOverrides = {}): Service {
+  let opened: ReturnType<typeof instances> | undefined;
   const instancesOf = ({ store, env, clock, fencingToken }: HostDependencies<RestoreTables>) =>
-    instances({ store, env, clock, fencingToken: String(fencingToken), probeTimeoutMs: config.probeTimeoutMs });
+    (opened ??= instances({
+      store,
+      env,
+      clock,
+      fencingToken: String(fencingToken),
+      probeTimeoutMs: config.probeTimeoutMs,
+    }));
   return createSubgraphHost<RestoreTables, RestoreContext>({
     name: 'restore',
     config,
@@ -54,5 +61,6 @@ export function createRestore(config: RestoreConfig, overrides: HostOverrides = 
         runs(watch, { intervalMs: config.watchSourcesEveryMs }),
       ];
     },
+    close: async () => opened?.close(),
   });
 }

@@ -85,25 +85,26 @@ export function executionTrial(
 
     start: async ({ folder, executionId, standbys, sources }, { hook, fencingToken, holds }) => {
       const store = holds(await openWorldStore(folder));
+      const reached = instances({
+        store,
+        clock,
+        env: Object.fromEntries([
+          ['SQL_USER', 'nobody'],
+          ['SQL_PASSWORD', 'nobody'],
+          ...[...standbys, ...sources].flatMap(({ name, user, password }) => [
+            [`${name}_USER`, user],
+            [`${name}_PASSWORD`, password],
+          ]),
+        ]) as Record<string, string>,
+        fencingToken: String(fencingToken),
+        probeTimeoutMs: 2_000,
+      });
       const runner = executionRunner({
         parallelRestores: 4,
         store,
         clock: inDoubt ? fastClock : clock,
         commands: executionCommands({ ...commandDependencies(store), fencingToken }),
-        instances: instances({
-          store,
-          clock,
-          env: Object.fromEntries([
-            ['SQL_USER', 'nobody'],
-            ['SQL_PASSWORD', 'nobody'],
-            ...[...standbys, ...sources].flatMap(({ name, user, password }) => [
-              [`${name}_USER`, user],
-              [`${name}_PASSWORD`, password],
-            ]),
-          ]) as Record<string, string>,
-          fencingToken: String(fencingToken),
-          probeTimeoutMs: 2_000,
-        }),
+        instances: reached,
       });
       const publishes = [executionChanged, standbyClaimed, standbyReleased];
       const relay = await carryEvents({ store, service: 'restore', publishes, folder, hook });
@@ -128,6 +129,7 @@ export function executionTrial(
         failing: () => [...loop.failing().values()],
         stop: async () => {
           await loop.stop();
+          await reached.close();
           await others.stop();
           await relay.stop();
           await store.close();

@@ -6,6 +6,7 @@
 import { safeMessage } from '@holdfast/service';
 import type { StepContext } from '@holdfast/service/runner';
 import { SqlServerError } from '@holdfast/sqlserver';
+import { troubled } from './change.ts';
 import { type ExecutionCommands, Superseded } from './execution-commands.ts';
 import type { Journal } from './journal.ts';
 import type { Step, StepId, StepReason } from './step.ts';
@@ -30,7 +31,7 @@ export type Batch = {
 };
 
 /** `mayGiveUp`: nothing is open yet, so what cannot succeed ends the execution, and with it the batch. */
-export function openBatch(mayGiveUp: boolean, { signal }: StepContext, { commands, journal }: BatchMeans): Batch {
+export function openBatch(mayGiveUp: boolean, { signal }: StepContext, { journal }: BatchMeans): Batch {
   const failures: unknown[] = [];
   let stuck: Stuck | undefined;
   let isOver = false;
@@ -40,7 +41,7 @@ export function openBatch(mayGiveUp: boolean, { signal }: StepContext, { command
     isOver ||= signal.aborted || cause instanceof Superseded || (mayGiveUp && isHopeless(cause));
     // Who was replaced, or is being stopped, has nothing to complain about.
     if (signal.aborted || cause instanceof Superseded) return;
-    await journal.note(asOf => commands.noteProblem(asOf, step.stepId, failureReason(cause)));
+    await journal.note(troubled(step.stepId, failureReason(cause)));
   };
   return {
     over: () => isOver,

@@ -12,6 +12,75 @@ export type Change = {
   readonly releases?: 'RECOVERED' | 'RETURNED';
 };
 
+/** What becomes of steps alone: of an execution as it is then, so that several can be recorded as one. */
+export type StepDecision = (view: ExecutionView, now: string) => Pick<Change, 'execution' | 'steps'> | undefined;
+
+/** Each resting on those before it. Undefined: nothing of it is news. */
+export function allOf(decisions: readonly StepDecision[]): StepDecision {
+  return (view, now) => {
+    const changed = new Map<StepId, Step>();
+    let current = view;
+    for (const decide of decisions) {
+      const { execution, steps = [] } = decide(current, now) ?? { execution: current };
+      for (const step of steps) changed.set(step.stepId, step);
+      current = { ...execution, steps: current.steps.map(step => changed.get(step.stepId) ?? step) };
+    }
+    return current.version === view.version ? undefined : { execution: current, steps: [...changed.values()] };
+  };
+}
+
+/** Before its statement is sent; `work`: when this one changes it. From the first recovery on the standby cannot go back, so that is said before, not after. */
+export function started(stepId: StepId, work?: Step['work']): StepDecision {
+  return (view, now) => {
+    const found = stepOf(view, stepId);
+    const step = work === undefined ? found : { ...found, work };
+    const noReturn = step.work.kind === 'RECOVER' && !view.passedPointOfNoReturn;
+    const { startedAt, attempts } = step;
+    return {
+      execution: noReturn
+        ? moved(moveExecution(view, 'passPointOfNoReturn', undefined as never))
+        : { ...view, version: view.version + 1 },
+      steps: [
+        { ...step, state: 'RUNNING', startedAt: startedAt ?? now, attempts: attempts + 1, progressPercent: null },
+      ],
+    };
+  };
+}
+
+/** `reasons`: what stays to be known about steps that have succeeded all the same. */
+export function succeeded(stepIds: readonly StepId[], reasons: readonly StepReason[] = []): StepDecision {
+  return (view, now) => ({
+    execution: { ...view, version: view.version + 1 },
+    steps: stepIds.map(stepId => ({
+      ...done(stepOf(view, stepId), now),
+      reasons: reasons.map(reason => ({ ...reason, since: now })),
+    })),
+  });
+}
+
+/** A step that will be tried again says why it did not work; the same message again is no news, and a step that is over has no problem. */
+export function troubled(stepId: StepId, reason: StepReason): StepDecision {
+  return (view, now) => {
+    const step = stepOf(view, stepId);
+    if (step.state === 'SUCCEEDED' || step.reasons[0]?.message === reason.message) return undefined;
+    return {
+      execution: { ...view, version: view.version + 1 },
+      steps: [{ ...step, reasons: [{ ...reason, since: now }] }],
+    };
+  };
+}
+
+export function done(step: Step, now: string): Step {
+  return {
+    ...step,
+    state: 'SUCCEEDED',
+    startedAt: step.startedAt ?? now,
+    finishedAt: now,
+    progressPercent: step.work.kind === 'RESTORE' || step.work.kind === 'RECOVER' ? 100 : null,
+    reasons: [],
+  };
+}
+
 /** With its reason at the step; what has not been done any more is cancelled. */
 export function failed(
   view: ExecutionView,

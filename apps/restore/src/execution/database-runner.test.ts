@@ -45,6 +45,22 @@ describe('thirteen databases on two instances', () => {
     expect((await view()).steps.every(({ state, attempts }) => state === 'SUCCEEDED' && attempts === 1)).toBe(true);
   });
 
+  it('are begun with the one that has most to read, on each instance', async () => {
+    const known = estate({ shape: twoPlaces });
+    const largest = ['SSODB', 'Orders'];
+    const sets = known.sets.map(set => ({
+      ...set,
+      files: set.files.map(file => {
+        const { name } = twoPlaces.databases.find(({ id }) => id === file.databaseId)!;
+        return largest.includes(name) ? { ...file, header: { ...file.header!, size: '4096' } } : file;
+      }),
+    }));
+    const { run, standby } = await failover({ known: { ...known, sets }, parallelRestores: 1 });
+    await run();
+    const first = [...standby.sent.slice(0, 2)].join();
+    for (const name of largest) expect(first).toContain(name);
+  });
+
   it('are listed by instance, the management database first, and opened in that order', async () => {
     const { run, view } = await failover();
     await run();

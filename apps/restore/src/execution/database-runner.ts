@@ -7,7 +7,7 @@
  */
 import type { RestoreStep } from '@holdfast/domain/restore-plan';
 import type { StepContext } from '@holdfast/service/runner';
-import { type Member, membersOf } from '../estate/estate.ts';
+import { type Estate, type Member, membersOf } from '../estate/estate.ts';
 import { align, notAtMark, readiness, type Seen, type SeenDatabases } from './alignment.ts';
 import {
   type Batch,
@@ -18,12 +18,13 @@ import {
   type StepsEnd,
   type Stuck,
 } from './batch-runner.ts';
+import { started, succeeded } from './change.ts';
 import type { ExecutionCommands } from './execution-commands.ts';
 import { type ExecutionView, markTarget } from './execution.ts';
 import { type Instances, type Locked, lockedAll, sendRecover, sendRestore } from './instance-runner.ts';
 import type { Action, Situation } from './next-action.ts';
-import { settled, sideBySide } from './side-by-side.ts';
-import type { Step, StepReason } from './step.ts';
+import { nextTurn, settled, sideBySide } from './side-by-side.ts';
+import { currentPlan, isOpen, type Step, type StepReason } from './step.ts';
 
 export type MoveMeans = BatchMeans & {
   readonly instances: Instances;
@@ -65,7 +66,7 @@ export async function moveDatabases(
       throw new Error(`The standby has no stream for ${step.databaseName ?? 'this step'} any more.`);
     return { step, member };
   });
-  const byInstance = Map.groupBy(moves, ({ member }) => member.instanceId);
+  const byInstance = Map.groupBy(largestFirst(moves, execution, estate), ({ member }) => member.instanceId);
   const batch = openBatch(action.kind === 'RESTORE', context, means);
   const course = { execution, batch, context, means };
   return lockedAll(means.instances, execution, [...byInstance.keys()], context.signal, async locks => {
@@ -84,6 +85,22 @@ export async function moveDatabases(
     await settled(places.map(({ lock, own }) => moveBeside(lock, own, course, work)));
     return batch.outcome();
   });
+}
+
+/**
+ * What takes longest is begun first: begun last, it would run alone at the end while other places stand empty. Where there is nothing to read, as
+ * for an opening, the order stays.
+ */
+function largestFirst(moves: readonly Move[], { steps }: ExecutionView, { sets }: Estate): readonly Move[] {
+  const sizes = new Map(
+    sets.flatMap(({ files }) => files.map(({ fileId, header }) => [fileId, header?.size] as const)),
+  );
+  const left = new Map<string, number>();
+  for (const { work, state } of currentPlan(steps))
+    if (work.kind === 'RESTORE' && isOpen(state))
+      left.set(work.databaseId, (left.get(work.databaseId) ?? 0) + Number(sizes.get(work.restore.file.fileId) ?? 0));
+  const bytes = ({ member }: Move) => left.get(member.databaseId) ?? 0;
+  return moves.toSorted((a, b) => bytes(b) - bytes(a));
 }
 
 /** All once more, on both sides under the lock, before the first one is opened: recovery begins together or not at all. */
@@ -141,8 +158,8 @@ async function openOne({ step, member }: Move, line: Locked, course: Course): Pr
   if (reason !== undefined) return { kind: 'STUCK', stepId: step.stepId, reason };
   if (seen.state === 'ONLINE') {
     // An attempt before this one got through; whether it is the right database is what the verification asks.
-    const { commands, journal } = course.means;
-    return { kind: (await journal.note(asOf => commands.succeed(asOf, [step.stepId]))) ? 'DONE' : 'OVERTAKEN' };
+    const { journal } = course.means;
+    return { kind: (await journal.note(succeeded([step.stepId]))) ? 'DONE' : 'OVERTAKEN' };
   }
   return carryOut({ step, member }, line, course, {
     send: async onPercent => {
@@ -185,7 +202,7 @@ async function carryOut(
   const { stepId } = step;
   try {
     await context.checkpoint('looked');
-    if (!(await journal.note(asOf => commands.startStep(asOf, stepId)))) return { kind: 'OVERTAKEN' };
+    if (!(await journal.note(started(stepId)))) return { kind: 'OVERTAKEN' };
     const progress = progressOf(commands, step);
     await context.checkpoint('begun');
     const sent = send(progress.note);
@@ -198,7 +215,7 @@ async function carryOut(
     const seen = seenOf(await line.look([member]), member);
     const reason = refused ?? arrived(seen);
     if (reason !== undefined) return { kind: 'STUCK', stepId, reason };
-    if (!(await journal.note(asOf => commands.succeed(asOf, [stepId])))) return { kind: 'OVERTAKEN' };
+    if (!(await journal.note(succeeded([stepId])))) return { kind: 'OVERTAKEN' };
     await context.checkpoint('noted');
     return { kind: 'DONE', seen };
   } catch (error) {
@@ -233,15 +250,29 @@ function astray(databaseName: string, { reaches }: RestoreStep, { state, positio
   };
 }
 
-/** Percents come while the statement runs and are saved one after the other. */
+/** Percents come while the statement runs; while one is being saved only the newest waits, and none once the statement has ended. */
 function progressOf(commands: ExecutionCommands, { stepId, attempts }: Step) {
-  let saving: Promise<void> = Promise.resolve();
+  let newest: number | undefined;
+  let saving: Promise<void> | undefined;
+  const save = async () => {
+    // The last one mostly comes with the end itself.
+    await nextTurn();
+    for (let percent = newest; percent !== undefined; percent = newest) {
+      newest = undefined;
+      await commands.progress(stepId, attempts + 1, percent);
+    }
+    saving = undefined;
+  };
   return {
     note: (percent: number) => {
-      saving = saving.then(() => commands.progress(stepId, attempts + 1, percent));
+      newest = percent;
+      saving ??= save();
       // Read by `saved`; a rejection in between must not end the process.
       saving.catch(() => undefined);
     },
-    saved: () => saving,
+    saved: () => {
+      newest = undefined;
+      return saving;
+    },
   };
 }

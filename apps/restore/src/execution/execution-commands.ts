@@ -15,7 +15,19 @@ import {
   moveExecution,
   type SourceRecord,
 } from './execution.ts';
-import { type Change, cancelled, failed, lastPosition, stepOf } from './change.ts';
+import {
+  allOf,
+  cancelled,
+  type Change,
+  done,
+  failed,
+  lastPosition,
+  started,
+  type StepDecision,
+  stepOf,
+  succeeded,
+  troubled,
+} from './change.ts';
 import { backToWaiting, type Came } from './drain.ts';
 import { findExecution, findTrace, insertSteps, saveProgress, updateExecution, updateStep } from './execution-store.ts';
 import { fenceTexts } from './source-runner.ts';
@@ -93,7 +105,7 @@ function stateCommands(apply: Apply, id: () => string) {
       apply(asOf, (view, now) => ({
         execution: { ...view, version: view.version + 1 },
         steps: [
-          succeeded(stepOf(view, stepId), now),
+          done(stepOf(view, stepId), now),
           ...view.steps.flatMap(step =>
             step.work.kind === 'AWAIT_POINT' ? [{ ...step, work: { ...step.work, since: startedAt } }] : [],
           ),
@@ -104,14 +116,17 @@ function stateCommands(apply: Apply, id: () => string) {
     drained: (asOf: AsOf, stepId: StepId, mark: MarkName) =>
       apply(asOf, (view, now) => ({
         execution: { ...view, expectedMark: mark, version: view.version + 1 },
-        steps: [succeeded(stepOf(view, stepId), now)],
+        steps: [done(stepOf(view, stepId), now)],
       })),
 
-    /** `stepId`: the step that settled it, when one did. */
-    accountForSource: (asOf: AsOf, source: SourceRecord, stepId?: StepId) =>
+    /** `stepIds`: steps that are done with it. */
+    accountForSources: (asOf: AsOf, sources: readonly SourceRecord[], stepIds: readonly StepId[]) =>
       apply(asOf, (view, now) => ({
-        execution: moved(moveExecution(view, 'accountForSource', source)),
-        steps: stepId === undefined ? [] : [succeeded(stepOf(view, stepId), now)],
+        execution: sources.reduce<Execution>(
+          (execution, source) => moved(moveExecution(execution, 'accountForSource', source)),
+          { ...view, version: view.version + 1 },
+        ),
+        steps: stepIds.map(stepId => done(stepOf(view, stepId), now)),
       })),
 
     addSteps: (asOf: AsOf, next: readonly StepText[]) =>
@@ -130,7 +145,7 @@ function stateCommands(apply: Apply, id: () => string) {
     takeOver: (asOf: AsOf) =>
       apply(asOf, (view, now) => ({
         execution: moved(moveExecution(view, 'takeOver', undefined as never)),
-        steps: view.steps.filter(({ work }) => work.kind === 'CLAIM').map(step => succeeded(step, now)),
+        steps: view.steps.filter(({ work }) => work.kind === 'CLAIM').map(step => done(step, now)),
       })),
 
     choose: (
@@ -140,7 +155,7 @@ function stateCommands(apply: Apply, id: () => string) {
     ) =>
       apply(asOf, (view, now) => ({
         execution: moved(moveExecution(view, 'choose', { chosen: choice.chosen, dataLoss: choice.dataLoss })),
-        steps: stepId === null ? [] : [succeeded(stepOf(view, stepId), now)],
+        steps: stepId === null ? [] : [done(stepOf(view, stepId), now)],
         added: newSteps(choice.next, lastPosition(view), id),
       })),
 
@@ -202,22 +217,13 @@ function closingCommands(apply: Apply, id: () => string) {
 
 function stepCommands(apply: Apply) {
   return {
-    /** Before its statement is sent; `work`: when this one changes it. From the first recovery on the standby cannot go back, so that is said before, not after. */
-    startStep: (asOf: AsOf, stepId: StepId, work?: Step['work']) =>
-      apply(asOf, (view, now) => {
-        const found = stepOf(view, stepId);
-        const step = work === undefined ? found : { ...found, work };
-        const noReturn = step.work.kind === 'RECOVER' && !view.passedPointOfNoReturn;
-        const { startedAt, attempts } = step;
-        return {
-          execution: noReturn
-            ? moved(moveExecution(view, 'passPointOfNoReturn', undefined as never))
-            : { ...view, version: view.version + 1 },
-          steps: [
-            { ...step, state: 'RUNNING', startedAt: startedAt ?? now, attempts: attempts + 1, progressPercent: null },
-          ],
-        };
-      }),
+    startStep: (asOf: AsOf, stepId: StepId) => apply(asOf, started(stepId)),
+    succeed: (asOf: AsOf, stepIds: readonly StepId[], reasons?: readonly StepReason[]) =>
+      apply(asOf, succeeded(stepIds, reasons)),
+    noteProblem: (asOf: AsOf, stepId: StepId, reason: StepReason) => apply(asOf, troubled(stepId, reason)),
+
+    /** What is decided about several steps at the same time is one transaction, not one each. */
+    decideSteps: (asOf: AsOf, decisions: readonly StepDecision[]) => apply(asOf, allOf(decisions)),
 
     /** Its file cannot be restored: what follows from it is decided when positions have been read. */
     noteRotten: (asOf: AsOf, stepId: StepId, reason: StepReason) =>
@@ -249,27 +255,6 @@ function stepCommands(apply: Apply) {
             ? {}
             : ({ state: 'RUNNING', startedAt: step.startedAt ?? now, reasons: [{ ...reason, since: now }] } as const);
         return { execution: { ...view, version: view.version + 1 }, steps: [{ ...step, ...shown }] };
-      }),
-
-    /** `reasons`: what stays to be known about steps that have succeeded all the same. */
-    succeed: (asOf: AsOf, stepIds: readonly StepId[], reasons: readonly StepReason[] = []) =>
-      apply(asOf, (view, now) => ({
-        execution: { ...view, version: view.version + 1 },
-        steps: stepIds.map(stepId => ({
-          ...succeeded(stepOf(view, stepId), now),
-          reasons: reasons.map(reason => ({ ...reason, since: now })),
-        })),
-      })),
-
-    /** A step that will be tried again says why it did not work; the same message again is no news, and a step that is over has no problem. */
-    noteProblem: (asOf: AsOf, stepId: StepId, reason: StepReason) =>
-      apply(asOf, (view, now) => {
-        const step = stepOf(view, stepId);
-        if (step.state === 'SUCCEEDED' || step.reasons[0]?.message === reason.message) return undefined;
-        return {
-          execution: { ...view, version: view.version + 1 },
-          steps: [{ ...step, reasons: [{ ...reason, since: now }] }],
-        };
       }),
   };
 }
@@ -336,15 +321,4 @@ export async function announceExecution(
     finishedAt,
   };
   await outbox.append(tx, executionChanged, event, trace);
-}
-
-function succeeded(step: Step, now: string): Step {
-  return {
-    ...step,
-    state: 'SUCCEEDED',
-    startedAt: step.startedAt ?? now,
-    finishedAt: now,
-    progressPercent: step.work.kind === 'RESTORE' || step.work.kind === 'RECOVER' ? 100 : null,
-    reasons: [],
-  };
 }

@@ -23,11 +23,12 @@ import { findEstate, hasYielded } from '../estate/estate-store.ts';
 import { membersOf } from '../estate/estate.ts';
 import type { RestoreTables } from '../tables.ts';
 import type { SeenDatabases } from './alignment.ts';
+import { allOf, started } from './change.ts';
 import { moveDatabases, type MoveMeans } from './database-runner.ts';
 import { type AsOf, type ExecutionCommands, type Recorded, Superseded } from './execution-commands.ts';
 import { findExecution, findTrace, listRunning } from './execution-store.ts';
 import { lookedAt } from './fence.ts';
-import { type FenceOutcome, fencedSource, moveSource, planFence, probeSource, startLastRun } from './fence-runner.ts';
+import { type FenceOutcome, fencedSource, moveSource, planFence, probeSources, startLastRun } from './fence-runner.ts';
 import { failureReason, isHopeless, isRotten, StepFailed } from './batch-runner.ts';
 import { commandTexts, type Instances } from './instance-runner.ts';
 import { type Journal, openJournal } from './journal.ts';
@@ -92,7 +93,7 @@ export function executionRunner(options: RunnerOptions): RunnerDefinition<Execut
     },
     step: ({ action }) => action.kind.toLowerCase(),
     act: (decision, context) => {
-      const journal = openJournal(decision.situation.execution, asOf => restsOn.set(asOf.executionId, asOf));
+      const journal = openJournal(decision.situation.execution, commands, asOf => restsOn.set(asOf.executionId, asOf));
       return act(decision, context, { ...options, journal });
     },
     // Overtaken, there is nothing to record: the next pass sees what the other one has made of it.
@@ -154,10 +155,10 @@ async function act(decision: Decision, context: StepContext, means: Means): Prom
 }
 
 function outcomeOf(action: Action, situation: Situation, context: StepContext, means: Means): Promise<Outcome> {
-  const begun = (step: Step, work: () => Promise<Outcome>) => begin(step, context, means, work);
+  const begun = (step: Step, work: () => Promise<Outcome>) => begin([step], context, means, work);
   switch (action.kind) {
     case 'PROBE':
-      return begun(action.step, () => probeSource(action, situation, means));
+      return begin(action.steps, context, means, () => probeSources(action, situation, means));
     case 'PLAN_FENCE':
       return planFence(situation, context, means);
     case 'FENCE':
@@ -208,14 +209,14 @@ function outcomeOf(action: Action, situation: Situation, context: StepContext, m
   }
 }
 
-/** Begins the step in the record, then does its work; nothing is done for an execution that somebody else has moved since. */
+/** Begins the steps in the record, then does their work; nothing is done for an execution that somebody else has moved since. */
 async function begin(
-  { stepId }: Step,
+  steps: readonly Step[],
   context: StepContext,
-  { commands, journal }: { readonly commands: ExecutionCommands; readonly journal: Journal },
+  { journal }: { readonly journal: Journal },
   work: () => Promise<Outcome>,
 ): Promise<Outcome> {
-  if (!(await journal.note(asOf => commands.startStep(asOf, stepId)))) return { kind: 'LOOK_AGAIN' };
+  if (!(await journal.note(allOf(steps.map(({ stepId }) => started(stepId)))))) return { kind: 'LOOK_AGAIN' };
   await context.checkpoint('begun');
   return work();
 }
@@ -228,18 +229,13 @@ async function record({ action }: Decision, { asOf, outcome }: Acted, commands: 
     case 'BEGIN_FENCING':
       return commands.beginFencing(asOf);
     case 'PROBE':
-      if (outcome.kind === 'ANSWERED') return commands.succeed(asOf, [action.step.stepId]);
-      if (outcome.kind !== 'ACCOUNTED') throw new Error(`A probe cannot end ${outcome.kind}.`);
-      return commands.accountForSource(asOf, outcome.source, action.step.stepId);
+      if (outcome.kind !== 'PROBED') throw new Error(`A probe cannot end ${outcome.kind}.`);
+      return commands.accountForSources(asOf, outcome.sources, idsOf(action.steps));
     case 'PLAN_FENCE':
       if (outcome.kind !== 'PLANNED') throw new Error(`A plan cannot end ${outcome.kind}.`);
       return commands.addSteps(asOf, outcome.next);
     case 'NOTE_FENCED':
-      return commands.succeed(
-        asOf,
-        action.steps.map(({ stepId }) => stepId),
-        action.reasons,
-      );
+      return commands.succeed(asOf, idsOf(action.steps), action.reasons);
     case 'NOTE_WAITING':
       return action.step.state === 'WAITING' || action.reason === null
         ? commands.startStep(asOf, action.step.stepId)
@@ -254,7 +250,7 @@ async function record({ action }: Decision, { asOf, outcome }: Acted, commands: 
       return commands.fail(asOf, action.step.stepId, action.reason);
     case 'ACCOUNT':
       if (outcome.kind !== 'ACCOUNTED') throw new Error(`A source cannot end ${outcome.kind}.`);
-      return commands.accountForSource(asOf, outcome.source);
+      return commands.accountForSources(asOf, [outcome.source], []);
     case 'END':
       return commands.end(asOf);
     case 'CLAIM':
@@ -280,10 +276,7 @@ async function record({ action }: Decision, { asOf, outcome }: Acted, commands: 
       });
     }
     case 'NOTE_ARRIVED':
-      return commands.succeed(
-        asOf,
-        action.steps.map(({ stepId }) => stepId),
-      );
+      return commands.succeed(asOf, idsOf(action.steps));
     case 'CHECK':
       if (outcome.kind !== 'CHECKED') throw new Error(`A check cannot end ${outcome.kind}.`);
       return commands.succeed(asOf, [action.step.stepId], outcome.reasons);
@@ -309,4 +302,8 @@ async function record({ action }: Decision, { asOf, outcome }: Acted, commands: 
     case 'FAIL':
       throw new Error('A failure is recorded as its reason.');
   }
+}
+
+function idsOf(steps: readonly Step[]): readonly Step['stepId'][] {
+  return steps.map(({ stepId }) => stepId);
 }

@@ -4,26 +4,26 @@
  * knows what this execution may have done. Whether it was done is believed from the state read afterwards: both directions may be repeated.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { InstanceId } from '@holdfast/domain';
 import type { StepContext } from '@holdfast/service/runner';
 import { statements } from '@holdfast/sqlserver';
-import type { BatchMeans } from './batch-runner.ts';
-import { StepFailed } from './batch-runner.ts';
+import { type BatchMeans, StepFailed, type Stuck } from './batch-runner.ts';
+import { started, succeeded } from './change.ts';
 import type { Execution, ExecutionView, SourceRecord } from './execution.ts';
 import { type Came, type DrainAction, drainSteps, foundEmpty, questionOf, stillConnected, stopHosts } from './drain.ts';
 import { answering, type FenceAction, fenceSteps, isFenced } from './fence.ts';
 import type { Instances, Locked } from './instance-runner.ts';
-import type { Situation } from './next-action.ts';
+import type { Action, Situation } from './next-action.ts';
 import { settled } from './side-by-side.ts';
 import { type SeenSource, type Source, sourcesOf } from './source.ts';
 import { fenceTexts, sendFence } from './source-runner.ts';
-import { type Step, type StepId, type StepReason, type StepText, takeOverSteps } from './step.ts';
+import { type Step, type StepReason, type StepText, takeOverSteps } from './step.ts';
 
 export type FenceOutcome =
   | { readonly kind: 'LOOK_AGAIN' }
-  | { readonly kind: 'STUCK'; readonly stepId: StepId; readonly reason: StepReason }
+  | Stuck
   | { readonly kind: 'ACCOUNTED'; readonly source: SourceRecord }
-  | { readonly kind: 'ANSWERED' }
+  /** `sources`: those that are gone; all others answer. */
+  | { readonly kind: 'PROBED'; readonly sources: readonly SourceRecord[] }
   | { readonly kind: 'SOMEBODY_CAME'; readonly came: readonly Came[] }
   | { readonly kind: 'PLANNED'; readonly next: readonly StepText[] };
 
@@ -34,18 +34,34 @@ const beginMs = 10_000;
 export type FenceMeans = BatchMeans & { readonly instances: Instances; readonly clock: () => number };
 
 /** A declared instance must be silent; one that answers, declared or not, is fenced. */
-export async function probeSource(
-  { step, instanceId }: { readonly step: Step; readonly instanceId: InstanceId },
+export async function probeSources(
+  { steps }: Extract<Action, { kind: 'PROBE' }>,
+  situation: Situation,
+  means: FenceMeans,
+): Promise<FenceOutcome> {
+  const probed = await settled(steps.map(step => probe(step, situation, means)));
+  return (
+    probed.find(outcome => outcome.kind === 'STUCK') ?? {
+      kind: 'PROBED',
+      sources: probed.flatMap(outcome => (outcome.kind === 'SILENT' ? [outcome.source] : [])),
+    }
+  );
+}
+
+async function probe(
+  step: Step,
   { execution, estate }: Situation,
   { instances, clock }: FenceMeans,
-): Promise<FenceOutcome> {
+): Promise<Stuck | { readonly kind: 'ANSWERS' } | { readonly kind: 'SILENT'; readonly source: SourceRecord }> {
+  if (step.work.kind !== 'PROBE') throw new Error(`${step.name} is no probe.`);
+  const { instanceId } = step.work;
   const { answer, evidence } = await instances.probe(instanceId);
-  if (answer === 'ANSWERS') return { kind: 'ANSWERED' };
+  if (answer === 'ANSWERS') return { kind: 'ANSWERS' };
   const declared = execution.declared.find(declaration => declaration.instanceId === instanceId);
   if (answer !== 'SILENT' || declared === undefined)
     return { kind: 'STUCK', stepId: step.stepId, reason: notAccountedFor(step.where, evidence) };
   return {
-    kind: 'ACCOUNTED',
+    kind: 'SILENT',
     source: {
       instanceId,
       instanceName: estate.group.instances.find(instance => instance.instanceId === instanceId)?.name ?? step.where,
@@ -143,13 +159,13 @@ async function carryOut(
   source: Source,
   lock: Locked,
   context: StepContext,
-  { commands, journal }: FenceMeans,
+  { journal }: FenceMeans,
 ): Promise<boolean> {
   const { stepId } = step;
   try {
     if (!isDone(step, await lock.source(source))) {
       await context.checkpoint('looked');
-      if (!(await journal.note(asOf => commands.startStep(asOf, stepId)))) return false;
+      if (!(await journal.note(started(stepId)))) return false;
       await context.checkpoint('begun');
       const sent = sendFence(lock.exclusive, step);
       // Its failure is read below; between here and there it must not count as unhandled.
@@ -160,7 +176,7 @@ async function carryOut(
       if (!isDone(step, await lock.source(source)))
         throw new Error(`${step.where} answered, and it is not so: ${step.expected}`);
     }
-    if (!(await journal.note(asOf => commands.succeed(asOf, [stepId])))) return false;
+    if (!(await journal.note(succeeded([stepId])))) return false;
     await context.checkpoint('noted');
     return true;
   } catch (error) {
@@ -233,7 +249,7 @@ export async function startLastRun(
   { step, work }: Extract<DrainAction, { kind: 'START_LAST_RUN' }>,
   { execution, estate }: Situation,
   context: StepContext,
-  { commands, journal, instances, clock }: FenceMeans,
+  { journal, instances, clock }: FenceMeans,
 ): Promise<FenceOutcome> {
   const source = sourcesOf(estate).find(({ instanceId }) => instanceId === work.instanceId);
   if (source === undefined)
@@ -245,7 +261,7 @@ export async function startLastRun(
     };
     if (await began()) return;
     await context.checkpoint('looked');
-    if (!(await journal.note(asOf => commands.startStep(asOf, step.stepId)))) return;
+    if (!(await journal.note(started(step.stepId)))) return;
     await context.checkpoint('begun');
     const sent = lock.exclusive.run(statements.startJob, { job: work.job });
     // Its failure is read below; between here and there it must not count as unhandled.

@@ -34,6 +34,7 @@ import type { Seen, SeenDatabases } from './alignment.ts';
 import type { Execution } from './execution.ts';
 import { settled } from './side-by-side.ts';
 import type { Question, SeenSource, Source } from './source.ts';
+import { KeptServers } from './server-runner.ts';
 import { lookAtSource } from './source-runner.ts';
 import type { CommandTexts } from './step.ts';
 
@@ -89,17 +90,13 @@ class LockRefused extends Error {
   }
 }
 
-export function instances(options: InstanceOptions): Instances {
+export function instances(options: InstanceOptions): Instances & { close(): Promise<void> } {
   const { store, clock, fencingToken } = options;
+  const kept = new KeptServers(view => open(view, options, {}));
   const withServer = async <Result>(instanceId: InstanceId, work: (server: SqlServer) => Promise<Result>) => {
     const address = await store.read(db => findAddress(db, instanceId));
     if (address === undefined) throw new Error(`The address of instance ${instanceId} is not known here yet.`);
-    const server = await open(address, options, {});
-    try {
-      return await work(server);
-    } finally {
-      await server.close();
-    }
+    return kept.using(instanceId, address, work);
   };
   return {
     probe: async instanceId => probe(await store.read(db => findAddress(db, instanceId)), options),
@@ -134,6 +131,7 @@ export function instances(options: InstanceOptions): Instances {
       }),
     marks: ({ instanceId, databaseName: database }, mark) =>
       withServer(instanceId, server => observeMarkLog(server, { database, mark })),
+    close: () => kept.close(),
   };
 
   async function open(

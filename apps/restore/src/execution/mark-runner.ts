@@ -11,13 +11,14 @@ import { membersOf } from '../estate/estate.ts';
 import type { RestoreTables } from '../tables.ts';
 import { type SeenDatabases, verifyMarks } from './alignment.ts';
 import { type BatchOutcome, openBatch, type StepsEnd } from './batch-runner.ts';
+import { started, succeeded } from './change.ts';
 import { type Choice, choose } from './choice.ts';
 import type { MoveMeans } from './database-runner.ts';
 import { markTarget } from './execution.ts';
 import { inDoubtReasons } from './in-doubt.ts';
 import { type Instances, lockedAll, together } from './instance-runner.ts';
 import { type Action, nextAction, type Situation } from './next-action.ts';
-import { settled, sideBySide } from './side-by-side.ts';
+import { settled } from './side-by-side.ts';
 import { noOlderMark, offerText, olderMark, rottenFiles } from './older-mark.ts';
 import { bytesPerSecond, secondsFor } from './speed.ts';
 import { listTimedRestores } from './speed-store.ts';
@@ -106,29 +107,25 @@ export async function verifyAll(
   { steps }: Extract<Action, { kind: 'VERIFY' }>,
   { execution, estate }: Situation,
   context: StepContext,
-  { instances, parallelRestores, ...record }: MoveMeans,
+  { instances, ...record }: MoveMeans,
 ): Promise<BatchOutcome> {
-  const { commands, journal } = record;
+  const { journal } = record;
   const members = membersOf(estate);
   const { mark } = markTarget(execution);
   const batch = openBatch(false, context, record);
   const verify = async ({ stepId, databaseId, databaseName }: Step): Promise<StepsEnd> => {
     const member = members.find(candidate => candidate.databaseId === databaseId);
     if (member === undefined) throw new Error(`The standby has no stream for ${databaseName ?? 'this step'} any more.`);
-    if (!(await journal.note(asOf => commands.startStep(asOf, stepId)))) return { kind: 'OVERTAKEN' };
+    if (!(await journal.note(started(stepId)))) return { kind: 'OVERTAKEN' };
     await context.checkpoint('begun');
     const reason = verifyMarks(member.databaseName, mark, await instances.marks(member, mark));
     if (reason !== undefined) return { kind: 'STUCK', stepId, reason };
-    if (!(await journal.note(asOf => commands.succeed(asOf, [stepId])))) return { kind: 'OVERTAKEN' };
+    if (!(await journal.note(succeeded([stepId])))) return { kind: 'OVERTAKEN' };
     await context.checkpoint('noted');
     return { kind: 'DONE' };
   };
-  await sideBySide(steps, parallelRestores, async next => {
-    for (let step = next(); step !== undefined && !batch.over(); step = next()) {
-      const current = step;
-      await batch.attempt(current, () => verify(current));
-    }
-  });
+  // All at once: it is one small question each, and the connections to an instance are few and shared.
+  await settled(steps.map(step => batch.attempt(step, () => verify(step))));
   return batch.outcome();
 }
 

@@ -1,4 +1,4 @@
-import type { DatabaseId, InstanceId } from '@holdfast/domain';
+import type { DatabaseId } from '@holdfast/domain';
 import type { Estate } from '../estate/estate.ts';
 import { align, arrivedSteps, notAtMark, readiness, type SeenDatabases } from './alignment.ts';
 import { isFinished, markTarget, type ExecutionView } from './execution.ts';
@@ -25,7 +25,8 @@ export type Action =
   | FenceAction
   | DrainAction
   | { readonly kind: 'BEGIN_FENCING' }
-  | { readonly kind: 'PROBE'; readonly step: Step; readonly instanceId: InstanceId }
+  /** All sources side by side: of a site that is gone each is waited for to its time limit. */
+  | { readonly kind: 'PROBE'; readonly steps: readonly Step[] }
   | { readonly kind: 'CLAIM'; readonly step: Step }
   | { readonly kind: 'TAKE_OVER' }
   | { readonly kind: 'CHOOSE'; readonly step: Step }
@@ -55,8 +56,8 @@ export function nextAction({ execution, estate, yielded, seen, sources, nowMs }:
     case 'REQUESTED':
       return { kind: 'BEGIN_FENCING' };
     case 'FENCING': {
-      const probe = open(execution, 'PROBE');
-      if (probe?.work.kind === 'PROBE') return { kind: 'PROBE', step: probe, instanceId: probe.work.instanceId };
+      const probes = allOpen(execution, 'PROBE');
+      if (probes.length > 0) return { kind: 'PROBE', steps: probes };
       // Written down only when all have been asked: what is done at one depends on what the others are.
       if (!execution.steps.some(({ work }) => work.kind === 'CLAIM')) return { kind: 'PLAN_FENCE' };
       const fence = nextFence(execution, estate, sources, nowMs);

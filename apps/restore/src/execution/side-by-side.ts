@@ -14,3 +14,8 @@ export async function settled<Result>(works: readonly Promise<Result>[]): Promis
   await Promise.allSettled(works);
   return Promise.all(works);
 }
+
+/** After what has arrived by now. */
+export function nextTurn(): Promise<undefined> {
+  return new Promise(resolve => setImmediate(() => resolve(undefined)));
+}

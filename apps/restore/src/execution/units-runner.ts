@@ -6,6 +6,7 @@
 import type { StepContext } from '@holdfast/service/runner';
 import { statements } from '@holdfast/sqlserver';
 import { StepFailed } from './batch-runner.ts';
+import { started } from './change.ts';
 import type { FenceAction } from './fence.ts';
 import { answered, type FenceMeans, type FenceOutcome } from './fence-runner.ts';
 import type { Locked } from './instance-runner.ts';
@@ -16,7 +17,7 @@ export async function rollBackUnits(
   { step, work, due }: Extract<FenceAction, { kind: 'ROLL_BACK_UNITS' }>,
   { execution, estate }: Situation,
   context: StepContext,
-  { commands, journal, instances }: FenceMeans,
+  { journal, instances }: FenceMeans,
 ): Promise<FenceOutcome> {
   const source = sourcesOf(estate).find(({ instanceId }) => instanceId === work.instanceId);
   if (source === undefined)
@@ -26,7 +27,7 @@ export async function rollBackUnits(
     if (!(await isThere(unitOfWork, source, lock))) return true;
     await context.checkpoint('looked');
     units = units.map(unit => (unit.unitOfWork === unitOfWork ? { ...unit, isRollbackBegun: true } : unit));
-    if (!(await journal.note(asOf => commands.startStep(asOf, step.stepId, { ...work, units })))) return false;
+    if (!(await journal.note(started(step.stepId, { ...work, units })))) return false;
     await context.checkpoint('begun');
     const sent = lock.exclusive.run(statements.rollBackUnit, { unitOfWork });
     // Its failure is read below; between here and there it must not count as unhandled.
