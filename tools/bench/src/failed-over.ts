@@ -7,14 +7,16 @@ import { readStatements, restoredDatabase } from './statements.ts';
 const limitMs = 180_000;
 const textBytes = 4_000;
 
-/** Gives every database rows of 4,000 bytes, doubled from a few, and has the backup job take them: the newest log set holds them all. */
-export async function fillAndBackUp({ estate }: ProtectedEstate, rows: number): Promise<string> {
-  const { primaries } = estate;
+/** Gives every database rows of 4,000 bytes, a power of two of them, and has the backup job take them: the newest log set holds them all. */
+export async function fillAndBackUp(
+  { estate: { primaries } }: ProtectedEstate,
+  rowsOf: (database: string) => number,
+): Promise<string> {
   return connected(primaries, 'bench fill', async all => {
     await Promise.all(
       all.map(async ([{ databases }, connection]) => {
         for (const name of databases) {
-          const table = `[${name}].dbo.BenchFill`;
+          const [rows, table] = [rowsOf(name), `[${name}].dbo.BenchFill`];
           await connection.rows(
             `USE [${name}]; CREATE TABLE dbo.BenchFill (Id int NOT NULL PRIMARY KEY, Text varchar(4000) NOT NULL);`,
           );

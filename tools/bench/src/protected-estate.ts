@@ -20,10 +20,13 @@ export type ProtectedEstate = {
   stop(): Promise<void>;
 };
 
-/** The sample group under Holdfast's protection, in a folder of its own; Holdfast looks at it every second, as in the demo. */
+/**
+ * The sample group under Holdfast's protection, in a folder of its own; Holdfast looks at it every second, as in the demo. `registered`: of an
+ * estate that was protected in this folder before.
+ */
 export async function startProtectedEstate(
   folder: string,
-  wishes: { readonly restAtMark: boolean },
+  { restAtMark, registered }: { readonly restAtMark: boolean; readonly registered?: Protected },
 ): Promise<ProtectedEstate> {
   const log = (): undefined => undefined;
   const estate = await startEstate(folder, wholeGroup, log);
@@ -35,12 +38,27 @@ export async function startProtectedEstate(
   try {
     holdfast = await startHoldfast(folder, log);
     const addresses = { dataFolder: folder, group: wholeGroup, ports: estate.ports };
-    const registered = await protectEstate(holdfast.client(), addresses, wishes);
-    return { folder, estate, holdfast, registered, stop };
+    const known = registered ?? (await protectEstate(holdfast.client(), addresses, { restAtMark }));
+    return { folder, estate, holdfast, registered: known, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** What RESTOREs take at a stand-in: as long as they run, or with its fault `restore-pace` what they take on a slow server. */
+export type Pace = { readonly bytesPerSecond: number; readonly msPerStatement: number } | undefined;
+
+/** @throws Error with the stand-in's own words. */
+export async function setPace(controlUrl: string, pace: Pace): Promise<void> {
+  const answer =
+    pace === undefined
+      ? await fetch(`${controlUrl}/faults/restore-pace`, { method: 'DELETE' })
+      : await fetch(`${controlUrl}/faults`, {
+          method: 'POST',
+          body: JSON.stringify({ name: 'restore-pace', parameters: pace }),
+        });
+  if (!answer.ok) throw new Error(`The pace was refused: ${await answer.text()}`);
 }
 
 /** Waits until the standby is in sync and says that it can stop at a newer mark than `after`; answers that mark. */

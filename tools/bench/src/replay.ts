@@ -1,22 +1,29 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connected, copiesFolder, type Estate, estateFolders } from '@holdfast/demo';
 import { type RunningProcess, startProcess } from '@holdfast/run';
 import { fromRoot } from './program.ts';
+import { type Pace, setPace } from './protected-estate.ts';
 import { restoresBy, readStatements } from './statements.ts';
 
 type Instance = Estate['standbys'][number];
 
 /**
- * Seconds that the failover's own RESTOREs take when they are sent singly, one after the other: to fresh stand-ins that were brought to where
- * the standby stood by the same statements that shipping had sent.
+ * Seconds that the failover's own RESTOREs take at this pace when they are sent singly, one after the other: to fresh stand-ins that were brought
+ * to where the standby stood by the same statements that shipping had sent.
  */
-export async function replaySerially(dataFolder: string, { group, standbys }: Estate, folder: string): Promise<number> {
+export async function replaySerially(
+  dataFolder: string,
+  { group, standbys }: Estate,
+  folder: string,
+  pace: Pace,
+): Promise<number> {
   const { userFile, passwordFile } = estateFolders(dataFolder);
   const [user, password] = await Promise.all([readFile(userFile, 'utf8'), readFile(passwordFile, 'utf8')]);
   const running: RunningProcess[] = [];
+  await rm(folder, { recursive: true, force: true });
   try {
-    const fresh: { readonly address: Instance['address']; readonly of: Instance }[] = [];
+    const fresh: { readonly address: Instance['address']; readonly of: Instance; readonly controlUrl: string }[] = [];
     for (const [index, instance] of standbys.entries()) {
       const pair = group[index];
       if (pair === undefined) throw new Error(`${instance.name} is no standby of the group.`);
@@ -39,16 +46,19 @@ export async function replaySerially(dataFolder: string, { group, standbys }: Es
         log: () => undefined,
       });
       running.push(server);
-      fresh.push({ address: { port: Number(server.announcement['port']), user, password }, of: instance });
+      const { port, controlPort } = server.announcement;
+      const controlUrl = `http://127.0.0.1:${String(controlPort)}`;
+      fresh.push({ address: { port: Number(port), user, password }, of: instance, controlUrl });
     }
     return await connected(fresh, 'bench replay', async all => {
       let milliseconds = 0;
-      for (const [{ of }, connection] of all) {
+      for (const [{ of, controlUrl }, connection] of all) {
         // What databases that were cut off from their coordinator presume, as at the standby (sqlserver.md §3.5).
         for (const option of ["'show advanced options', 1", "'in-doubt xact resolution', 2"])
           await connection.rows(`EXEC sp_configure ${option}; RECONFIGURE;`);
         const statements = await readStatements(of.statementLog);
         for (const { text } of restoresBy('shipping', statements)) await connection.rows(text);
+        await setPace(controlUrl, pace);
         for (const { text } of restoresBy('restore', statements)) {
           const startedAt = performance.now();
           await connection.rows(text);
