@@ -42,8 +42,8 @@ async function eachMessage({ topic, partition, message: { key, value, offset } }
 }
 
 const { 'until-idle': seconds = '1e6' } = parseArgs({ options: { 'until-idle': { type: 'string' } } }).values;
-const idle = setTimeout(() => void consumer.disconnect(), Number(seconds) * 1000);
 process.once('beforeExit', () => console.log(JSON.stringify(totals)));
 await consumer.connect();
 await consumer.subscribe({ topics: events.map(({ topic }) => topic), fromBeginning: true });
+const idle = setTimeout(() => void consumer.disconnect(), Number(seconds) * 1000);
 await consumer.run({ eachMessage }).then(() => idle.refresh());

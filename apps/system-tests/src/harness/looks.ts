@@ -66,7 +66,7 @@ export async function confirmUntil(signal: AbortSignal, stage: Stage, executionI
 /** Whatever came over the bus, read as examples/ shows to integration jobs: each event's schema, repeats, the order of its key. */
 async function expectOrderOnBus({ brokers }: Stage): Promise<void> {
   const consumer = fileURLToPath(new URL('../../../../examples/consumer.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', consumer, '--until-idle', '2'], {
+  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', consumer, '--until-idle', '5'], {
     env: { ...process.env, KAFKA_BROKERS: brokers },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -129,7 +129,7 @@ function badMessages() {
 async function runAll(into: Map<string, Ran>, brokers: string): Promise<void> {
   await Promise.all(
     runs.map(async ({ name, command: [program = '', ...options] }) => {
-      into.set(name, await runConsumer(program, [...options, join('examples', name), '--until-idle', '2'], brokers));
+      into.set(name, await runConsumer(program, [...options, join('examples', name), '--until-idle', '5'], brokers));
     }),
   );
 }
