@@ -20,29 +20,29 @@ export async function start(config: StartConfig, say: (line: string) => void): P
   const { dataFolder, estate } = config;
   const logs = openLogFiles(dataFolder);
   const log = (line: string): void => logs.write(line);
-  const running: { stop(): Promise<unknown> }[] = [];
+  const running: Stoppable[] = [];
   const stop = async (): Promise<void> => {
     for (const each of running.toReversed()) await each.stop();
     await logs.close();
   };
   try {
-    // Without an estate nothing but Holdfast can end, and that is started again.
-    let failed = new Promise<never>(() => undefined);
-    if (estate === 'demo') {
-      say('Starting the sample estate …');
-      const servers = await startProcess({ name: 'estate', main: programs.estate, args: ['--data', dataFolder], log });
-      running.push(servers);
-      failed = untilEnded(servers, dataFolder);
-      // Read by the caller; until then it must not count as unhandled.
-      failed.catch(() => undefined);
-    }
-    say('Starting Holdfast …');
     const tell = (line: string): void => {
       say(line);
       log(line);
     };
-    const holdfast = await startHoldfast(config, { say: tell, log });
-    running.push(holdfast);
+    say(estate === 'demo' ? 'Starting the sample estate and Holdfast …' : 'Starting Holdfast …');
+    // Side by side: neither needs the other to start.
+    const [servers, holdfast] = await kept(
+      running,
+      estate === 'demo'
+        ? startProcess({ name: 'estate', main: programs.estate, args: ['--data', dataFolder], log })
+        : undefined,
+      startHoldfast(config, { say: tell, log }),
+    );
+    // Without an estate nothing but Holdfast can end, and that is started again.
+    const failed = servers === undefined ? new Promise<never>(() => undefined) : untilEnded(servers, dataFolder);
+    // Read by the caller; until then it must not count as unhandled.
+    failed.catch(() => undefined);
     const { url, token } = holdfast;
     let sample: Sample | undefined;
     if (estate === 'demo') {
@@ -54,6 +54,19 @@ export async function start(config: StartConfig, say: (line: string) => void): P
     await stop();
     throw error;
   }
+}
+
+type Stoppable = { stop(): Promise<unknown> };
+
+/** Waits for both, and keeps what runs to be stopped, also when the other one failed. */
+async function kept<First extends Stoppable | undefined, Second extends Stoppable>(
+  running: Stoppable[],
+  first: Promise<First> | First,
+  second: Promise<Second>,
+): Promise<[First, Second]> {
+  for (const started of await Promise.allSettled([first, second]))
+    if (started.status === 'fulfilled' && started.value !== undefined) running.push(started.value);
+  return Promise.all([first, second]);
 }
 
 /** Over the gateway, by a process of its own that ends when it is done; what is registered already stays. */
