@@ -10,6 +10,8 @@ export type RunningHoldfast = {
   readonly url: string;
   /** Undefined: an identity provider gives it out. */
   readonly token: string | undefined;
+  /** Of the Kafka that it runs over, `host:port`; undefined: over none. */
+  readonly brokers?: string;
   /** Newest first. */
   stop(): Promise<void>;
 };
@@ -67,7 +69,7 @@ async function startInProcesses(config: StartConfig, { say, log }: Voice): Promi
     const cluster = await startCluster({ dataFolder, brokers, port, log: logAndShow });
     for (const member of cluster.members)
       running.push(supervise(member.first, { startAgain: () => member.startAgain(), say }));
-    return { url: cluster.url, token: cluster.token, stop };
+    return { url: cluster.url, token: cluster.token, brokers, stop };
   } catch (error) {
     await stop();
     throw error;

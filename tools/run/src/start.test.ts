@@ -70,10 +70,11 @@ describe('greetingOf', () => {
   });
 
   it('has no token to give when somebody else issues them', () => {
-    const ready = { url: 'http://h/graphql', token: undefined, sample: undefined };
+    const ready = { url: 'http://h/graphql', token: undefined, brokers: 'k:9092', sample: undefined };
     const text = greetingOf({ ...config, estate: 'none' }, ready, 'linux');
     expect(text).not.toContain('curl');
     expect(text).toContain('registerGroup');
+    expect(text).toContain('  kafka    k:9092 ');
   });
 });
 

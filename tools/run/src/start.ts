@@ -43,13 +43,13 @@ export async function start(config: StartConfig, say: (line: string) => void): P
     const failed = servers === undefined ? new Promise<never>(() => undefined) : untilEnded(servers, dataFolder);
     // Read by the caller; until then it must not count as unhandled.
     failed.catch(() => undefined);
-    const { url, token } = holdfast;
+    const { url, token, brokers } = holdfast;
     let sample: Sample | undefined;
     if (estate === 'demo') {
       say('Registering the sample group and its standby …');
       sample = await protectEstate(dataFolder, url, token, log);
     }
-    return { greeting: greetingOf(config, { url, token, sample }), failed, stop };
+    return { greeting: greetingOf(config, { url, token, brokers, sample }), failed, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -125,17 +125,19 @@ export type Ready = {
   readonly url: string;
   /** Undefined: an identity provider gives it out. */
   readonly token: string | undefined;
+  readonly brokers?: string | undefined;
   readonly sample: Sample | undefined;
 };
 
 export function greetingOf(
   { dataFolder, estate }: StartConfig,
-  { url, token, sample }: Ready,
+  { url, token, brokers, sample }: Ready,
   platform: NodeJS.Platform = process.platform,
 ): string {
   const lines = ['', 'Holdfast is ready.', `  gateway  ${url}`];
   if (token === undefined) lines.push('  token    from the identity provider that gateway.auth names');
   else lines.push(`  token    ${token}`);
+  if (brokers !== undefined) lines.push(`  kafka    ${brokers} (examples/README.md reads its events)`);
   lines.push(`  data     ${dataFolder} (remove it to start anew)`, '');
   if (token !== undefined)
     for (const [title, query] of questionsAbout(sample))
