@@ -187,7 +187,10 @@ export async function findBrokenBefore(db: Db, groupId: GroupId, sortKey: string
   return stands ? lastBroken.number : null;
 }
 
-/** Files that are due to be looked at, newest sets first. What the job may still be writing is left alone. */
+/**
+ * Files that are due to be looked at, newest sets first; those that nobody has tried yet alone, since who copies waits for them. What the job
+ * may still be writing is left alone.
+ */
 export async function dueFiles(db: Db, groupId: GroupId, now: string, limit: number): Promise<FileRequest[]> {
   const query = db
     .selectFrom('backup_file')
@@ -200,7 +203,9 @@ export async function dueFiles(db: Db, groupId: GroupId, now: string, limit: num
     .orderBy('backup_set.sort_key', 'desc')
     .orderBy('backup_file.row_index');
   const rows = await db.dialect.page(query, limit).execute();
-  return rows.map(row => ({ file: toFile(row), type: row.type as LedgerSet['type'] }));
+  const due = rows.map(row => ({ file: toFile(row), type: row.type as LedgerSet['type'] }));
+  const untried = due.filter(({ file }) => file.nextCheckAt === file.seenAt);
+  return untried.length > 0 ? untried : due;
 }
 
 /** The set with its files. */

@@ -71,22 +71,34 @@ export async function readHistory(access: SourceAccess, request: HistoryRequest)
     const covered = await server.query(statements.backupDatabases, { management });
     const askedAt = new Date(access.clock()).toISOString();
     const job = await orProblem(access, instanceId, () => readJob(server, management));
-    const marks: SeenMarks[] = [];
-    const msdb: SeenMsdb[] = [];
-    const problems: string[] = [];
     const wanted = request.marksWanted(history);
-    for (const [id, afterRowId] of request.instances) {
-      const ask = async (on: SqlServer) => {
-        const names = wanted.get(id) ?? [];
-        // One instance that hides its marks must not hide the history, nor what else was backed up there.
-        if (names.length > 0) note('Marks', marks, await orProblem(access, id, () => readMarks(on, id, names)));
-        note('Backups', msdb, await orProblem(access, id, () => readMsdb(on, id, afterRowId)));
-      };
-      const reached = await orProblem(access, id, () =>
-        id === instanceId ? ask(server) : withInstance(access, id, ask),
-      );
-      if ('problem' in reached) problems.push(`Marks and backups of ${reached.problem}`);
-    }
+    const instances = await allEnded(
+      [...request.instances].map(async ([id, afterRowId]) => {
+        const marks: SeenMarks[] = [];
+        const msdb: SeenMsdb[] = [];
+        const problems: string[] = [];
+        const ask = async (on: SqlServer) => {
+          const names = wanted.get(id) ?? [];
+          // One instance that hides its marks must not hide the history, nor what else was backed up there.
+          if (names.length > 0) note('Marks', marks, await orProblem(access, id, () => readMarks(on, id, names)));
+          note('Backups', msdb, await orProblem(access, id, () => readMsdb(on, id, afterRowId)));
+        };
+        const reached = await orProblem(access, id, () =>
+          id === instanceId ? ask(server) : withInstance(access, id, ask),
+        );
+        if ('problem' in reached) problems.push(`Marks and backups of ${reached.problem}`);
+        return { marks, msdb, problems };
+
+        function note<Seen>(
+          what: string,
+          all: Seen[],
+          seen: { readonly answer: Seen } | { readonly problem: string },
+        ): void {
+          if ('problem' in seen) problems.push(`${what} of ${seen.problem}`);
+          else all.push(seen.answer);
+        }
+      }),
+    );
     const coveredDatabases = covered.map(({ databaseName }) => databaseName);
     const seenJob = 'problem' in job ? { facts: null, problem: job.problem } : { facts: job.answer, problem: null };
     return {
@@ -94,20 +106,11 @@ export async function readHistory(access: SourceAccess, request: HistoryRequest)
       fromSetId,
       history,
       coveredDatabases,
-      marks,
-      msdb,
+      marks: instances.flatMap(({ marks }) => marks),
+      msdb: instances.flatMap(({ msdb }) => msdb),
       job: { observedAt: askedAt, ...seenJob },
-      problems,
+      problems: instances.flatMap(({ problems }) => problems),
     };
-
-    function note<Seen>(
-      what: string,
-      all: Seen[],
-      seen: { readonly answer: Seen } | { readonly problem: string },
-    ): void {
-      if ('problem' in seen) problems.push(`${what} of ${seen.problem}`);
-      else all.push(seen.answer);
-    }
   });
 }
 
@@ -146,18 +149,23 @@ export async function readHeaders(
   requests: readonly FileRequest[],
   signal: AbortSignal,
 ): Promise<readonly SeenFile[]> {
-  const seen: SeenFile[] = [];
-  for (const [instanceId, files] of bySource(requests)) {
-    const answer = await orProblem(access, instanceId, () =>
-      withInstance(access, instanceId, server => readFilesOn(access, server, files, signal)),
-    );
-    if ('answer' in answer) seen.push(...answer.answer);
-    else {
+  const seen = await allEnded(
+    [...bySource(requests)].map(async ([instanceId, files]) => {
+      const answer = await orProblem(access, instanceId, () =>
+        withInstance(access, instanceId, server => readFilesOn(access, server, files, signal)),
+      );
+      if ('answer' in answer) return answer.answer;
       const finding = { kind: 'NO_ANSWER', problem: answer.problem } as const;
-      seen.push(...files.map(file => ({ ...file, finding, offsetMinutes: null })));
-    }
-  }
-  return seen;
+      return files.map(file => ({ ...file, finding, offsetMinutes: null }));
+    }),
+  );
+  return seen.flat();
+}
+
+/** Also where one fails: who thinks that nothing is sent any more must be right. */
+async function allEnded<Answer>(work: readonly Promise<Answer>[]): Promise<readonly Answer[]> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
 }
 
 async function readFilesOn(
