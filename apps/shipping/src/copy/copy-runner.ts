@@ -25,7 +25,7 @@ import {
 } from './copy.ts';
 import type { CopyMeter } from './copy-meter.ts';
 import { beginCopy, isWrittenBy, noteCopyProblem, noteVerified, noteWritten, updateCopy } from './copy-commands.ts';
-import { findUncopied } from './copy-store.ts';
+import { databasesToCopy, findUncopied } from './copy-store.ts';
 import { partOf, type PartOwner, transferFile, type Transferred } from './transfer-runner.ts';
 
 export type CopyRunnerDependencies = CommandDependencies & {
@@ -65,11 +65,14 @@ export function copyRunner(
     name: 'copy',
     subjects: () =>
       store.read(async db => {
-        const active = (await listStandbys(db)).filter(standby => !rests(standby));
-        return listStreams(
-          db,
-          active.map(({ id }) => id),
-        );
+        const subjects: Stream[] = [];
+        for (const standby of await listStandbys(db)) {
+          if (rests(standby)) continue;
+          const databases = await databasesToCopy(db, standby.id, clock());
+          if (databases.size === 0) continue;
+          subjects.push(...(await listStreams(db, [standby.id])).filter(({ databaseId }) => databases.has(databaseId)));
+        }
+        return subjects;
       }),
     key: ({ id }) => id,
     trace: ({ standbyId }) => store.read(db => findTrace(db, standbyId)),

@@ -7,7 +7,7 @@ import { saveSet } from '../estate/estate-store.ts';
 import { shippingReason } from '../standby/reason.ts';
 import type { ShippingTables } from '../tables.ts';
 import type { Copy } from './copy.ts';
-import { findUncopied, listStuckCopies, saveCopy } from './copy-store.ts';
+import { databasesToCopy, findUncopied, listStuckCopies, saveCopy } from './copy-store.ts';
 
 const { databaseId } = databases[0] as { databaseId: DatabaseId };
 const standbyId: StandbyId = standby.id;
@@ -93,6 +93,18 @@ describe('what is left to copy', () => {
     expect((await next())?.file.setId).toBe(log(2).setId);
     await save([], [{ ...copy, state: 'WRITING', problem: problem(nowMs) }]);
     expect((await next())?.file.setId).toBe(full().setId);
+  });
+
+  it('is asked for by database', async () => {
+    const which = () => store.read(db => databasesToCopy(db, standbyId, nowMs));
+    await save([full()], copiesOf(full()));
+    expect(await which()).toEqual(new Set());
+    await save([], [{ ...copy, state: 'WRITING', problem: problem(nowMs + 1) }]);
+    expect(await which()).toEqual(new Set());
+    await save([], [{ ...copy, state: 'WRITING', problem: problem(nowMs) }]);
+    expect(await which()).toEqual(new Set([copy.databaseId]));
+    await save([log(2)]);
+    expect(await which()).toEqual(new Set(databases.map(each => each.databaseId)));
   });
 
   it('is listed with its problem, a few at a time', async () => {
