@@ -21,12 +21,16 @@ export type ProtectedEstate = {
 };
 
 /**
- * The sample group under Holdfast's protection, in a folder of its own; Holdfast looks at it every second, as in the demo. `registered`: of an
+ * The sample group under Holdfast's protection, in a folder of its own; Holdfast looks at it every second when that is left out, as in the demo. `registered`: of an
  * estate that was protected in this folder before.
  */
 export async function startProtectedEstate(
   folder: string,
-  { restAtMark, registered }: { readonly restAtMark: boolean; readonly registered?: Protected },
+  {
+    restAtMark,
+    registered,
+    observeEverySeconds = 1,
+  }: { readonly restAtMark: boolean; readonly registered?: Protected; readonly observeEverySeconds?: number },
 ): Promise<ProtectedEstate> {
   const log = (): undefined => undefined;
   const estate = await startEstate(folder, wholeGroup, log);
@@ -36,7 +40,7 @@ export async function startProtectedEstate(
     await estate.stop();
   };
   try {
-    holdfast = await startHoldfast(folder, log);
+    holdfast = await startHoldfast(folder, log, { observeEverySeconds });
     const addresses = { dataFolder: folder, group: wholeGroup, ports: estate.ports };
     const known = registered ?? (await protectEstate(holdfast.client(), addresses, { restAtMark }));
     return { folder, estate, holdfast, registered: known, stop };
@@ -85,15 +89,18 @@ export async function untilNewMark(
   );
 }
 
-const lookEveryMs = 50;
-
 /** Looks until there is something. @throws Error at the limit. */
-export async function until<T>(limitMs: number, words: () => string, look: () => Promise<T | undefined>): Promise<T> {
+export async function until<T>(
+  limitMs: number,
+  words: () => string,
+  look: () => Promise<T | undefined>,
+  everyMs = 50,
+): Promise<T> {
   const limit = AbortSignal.timeout(limitMs);
   while (!limit.aborted) {
     const seen = await look();
     if (seen !== undefined) return seen;
-    await pause(lookEveryMs);
+    await pause(everyMs);
   }
   throw new Error(`${words()} (waited ${limitMs} ms)`);
 }

@@ -31,15 +31,17 @@ export type HoldOptions = {
 export type HoldfastOptions = HoldOptions & {
   /** A process per service, over a Kafka that is started for it, or the one that KAFKA_BROKERS names. */
   readonly cluster?: boolean;
+  /** How often source and standby are looked at; 1 when left out. */
+  readonly observeEverySeconds?: number;
 };
 
 const allInOneMain = fileURLToPath(new URL('../../../apps/all-in-one/src/main.ts', import.meta.url));
 // The sets of a real group come every 15 minutes, those of the sample group every few seconds.
-const fastObservation = {
+const fastObservation = (everySeconds: number) => ({
   HOLDFAST_INVENTORY__OBSERVE_EVERY_SECONDS: '5',
-  HOLDFAST_BACKUP__OBSERVE_EVERY_SECONDS: '1',
-  HOLDFAST_SHIPPING__OBSERVE_EVERY_SECONDS: '1',
-};
+  HOLDFAST_BACKUP__OBSERVE_EVERY_SECONDS: String(everySeconds),
+  HOLDFAST_SHIPPING__OBSERVE_EVERY_SECONDS: String(everySeconds),
+});
 
 type Processes = { readonly client: GatewayClient; readonly running: readonly RunningProcess[] };
 /** How the processes of one life are started; `env`: what each of them is told beside its own settings. */
@@ -48,11 +50,12 @@ type Start = (env: Readonly<Record<string, string>>, log: (line: string) => void
 export async function startHoldfast(
   dataFolder: string,
   log: (line: string) => void,
-  { holdAt, cluster = false }: HoldfastOptions = {},
+  { holdAt, cluster = false, observeEverySeconds = 1 }: HoldfastOptions = {},
 ): Promise<Holdfast> {
   const broker =
     cluster && existingBrokers(process.env) === undefined ? await startBroker({ dataFolder, log }) : undefined;
-  const start = cluster ? inProcesses(dataFolder, broker) : inOneProcess(dataFolder);
+  const shape = cluster ? inProcesses(dataFolder, broker) : inOneProcess(dataFolder);
+  const start: Start = (env, tell) => shape({ ...fastObservation(observeEverySeconds), ...env }, tell);
   let life = await live(start, log, { ...(holdAt && { holdAt }) }).catch(async (error: unknown) => {
     await broker?.stop();
     throw error;
@@ -83,7 +86,7 @@ async function live(
 ): Promise<Processes & { readonly held: Promise<undefined> }> {
   const held = Promise.withResolvers<undefined>();
   const waited = new Set(holdAt);
-  const env = { ...fastObservation, ...(holdAt.length === 0 ? {} : { HOLDFAST_TEST_HOLD_AT: holdAt.join(',') }) };
+  const env = holdAt.length === 0 ? {} : { HOLDFAST_TEST_HOLD_AT: holdAt.join(',') };
   const processes = await start(env, line => {
     const [, place = ''] = /\{"heldAt":"([^"]+)"\}/.exec(line) ?? [];
     if (waited.delete(place) && waited.size === 0) held.resolve(undefined);
