@@ -24,16 +24,11 @@ export type Seen = { readonly stream: Stream } & (
   | { readonly kind: 'NOT_RESTORING'; readonly observedAt: string; readonly reason: ShippingReason }
 );
 
-export type StreamAssessment = {
-  readonly stream: Stream;
-  readonly state: StandbyState;
-  readonly reasons: readonly ShippingReason[];
-  readonly position: Position | null;
-  readonly lastRestoredSetId: BackupSetId | null;
-  readonly heldBackSetId: BackupSetId | null;
-  readonly lagSets: number | null;
-  readonly observedAt: string | null;
-};
+/** What the stream is found to be, beside what is stored of it. */
+export type StreamAssessment = Pick<
+  Stream,
+  'state' | 'reasons' | 'position' | 'lastRestoredSetId' | 'heldBackSetId' | 'lagSets'
+> & { readonly stream: Stream; readonly observedAt: string | null };
 
 /** In step while at most the newest set is still on its way: it always is for a moment. */
 const inSyncLagSets = 1;

@@ -66,14 +66,12 @@ async function shipSets(folder: string, wanted: number, pace: Pace): Promise<rea
   try {
     const { primaries, standbys } = run.estate;
     const load = startLoad({
-      ...{
-        servers: primaries,
-        connections: 4,
-        pauseMs: 100,
-        random: seededRandom(1),
-        journal: noRecorder,
-        run: 'bench',
-      },
+      servers: primaries,
+      connections: 4,
+      pauseMs: 100,
+      random: seededRandom(1),
+      journal: noRecorder,
+      run: 'bench',
     });
     const job = startBackupJob({ address: primaries[0].address, everyMs: backupEveryMs });
     const failed = Promise.race([load.failed, job.failed]);
