@@ -27,7 +27,7 @@ import { commandDependencies, publishedEvents, restoreMigrations, saveEstate } f
 import { makeHistoryOf } from './real-estate.ts';
 import { databasesEnd, eventsEnd, executionEnd, type Reached, sourcesEnd } from './trial-end.ts';
 import { confirmAll, changeMind, executionOf } from './trial-people.ts';
-import { carriedOut, changesOf, onceSent } from './trial-statements.ts';
+import { carriedOut, changesOf, isSentBy, onceSent } from './trial-statements.ts';
 import { backupFolder, startInstance } from './two-servers.ts';
 
 type World = {
@@ -155,9 +155,9 @@ export function executionTrial(
     },
 
     // Several databases' statements are sent within one step; each takes effect once, whether that is noted or not.
-    progress: async ({ folder }) => {
+    progress: async ({ folder }, { step }) => {
       const changes = await changesOf(namesOf(shape, living), folder);
-      return { statements: changes.filter(({ outcome }) => outcome === 'ok').length };
+      return { statements: changes.filter(({ text, outcome }) => outcome === 'ok' && isSentBy(step, text)).length };
     },
 
     remove: async ({ folder }) => {

@@ -41,6 +41,17 @@ export async function changesOf(names: readonly string[], folder: string): Promi
     );
 }
 
+/**
+ * Whether it is of the kind that this step sends. Others are not to number its places: how many RESTOREs an injured run has done before
+ * one fails depends on timing.
+ */
+export function isSentBy(step: string, text: string): boolean {
+  if (['check', 'choose', 'probe'].includes(step)) return false;
+  if (step === 'recover') return text.includes(' WITH RECOVERY');
+  if (step === 'restore') return text.startsWith('RESTORE ') && !text.includes(' WITH RECOVERY');
+  return !text.startsWith('RESTORE ');
+}
+
 /** How often each statement was carried out, by its text; throws when one must not be repeated and was. */
 export async function carriedOut(names: readonly string[], folder: string): Promise<Readonly<Record<string, number>>> {
   const counts: Record<string, number> = {};
