@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { BackupFileId, DatabaseId } from '../src/ids.ts';
@@ -10,7 +11,7 @@ import { histories, type History, type OracleMark } from './history.ts';
 import { applyFull, applyLog, canReach, type OracleFile, type Restored } from './oracle.ts';
 
 // What is compared here is the product's choice with the oracle's exhaustive search; only this file knows both.
-// fast-check prints seed and path of a failing history.
+// fast-check prints seed and path of a failing history. Within one it is assert that compares, millions of times: expect is much dearer.
 const runs = { numRuns: 2_000 };
 
 const idOf = (database: number) => `database-${String(database)}` as DatabaseId;
@@ -121,20 +122,17 @@ describe('planRestore against the oracle', () => {
             const [target] = candidatesOf([mark]);
             const [plan] = planRestore({ target: target!, databases: [databaseOf(history, database, start, all)] });
             const possible = oracleReaches(history, database, start, mark, all);
-            expect({ mark: mark.name, possible: plan!.outcome !== 'OBSTRUCTED' }).toEqual({
-              mark: mark.name,
-              possible,
-            });
+            assert.equal(plan!.outcome !== 'OBSTRUCTED', possible, `whether ${mark.name} can be reached`);
             if (plan!.outcome === 'OBSTRUCTED') obstructed += 1;
             if (plan!.outcome !== 'STEPS') continue;
             reached += 1;
             let at = start;
             for (const step of plan!.steps) {
               at = run(step, at, history);
-              expect(step.reaches).toBe(String(at.position));
+              assert.equal(step.reaches, String(at.position));
             }
-            expect(at!.entries.at(-1)?.mark).toBe(mark.name);
-            expect(at!.position).toBe(mark.lsn.get(database)! + 1n);
+            assert.equal(at!.entries.at(-1)?.mark, mark.name);
+            assert.equal(at!.position, mark.lsn.get(database)! + 1n);
           }
         }
       }),
@@ -156,7 +154,7 @@ describe('planRestore against the oracle', () => {
               databases: [databaseOf(history, database, start, history.files.length)],
             });
             const past = start !== null && start.position > mark.lsn.get(database)! + 1n;
-            expect(plan!.outcome === 'OBSTRUCTED' && plan!.obstacle.kind === 'PAST_MARK').toBe(past);
+            assert.equal(plan!.outcome === 'OBSTRUCTED' && plan!.obstacle.kind === 'PAST_MARK', past);
           }
         }
       }),
@@ -179,11 +177,14 @@ describe('chooseTarget against the oracle', () => {
         );
         const databases = starts.map((at, database) => databaseOf(history, database, at, all));
         const choice = chooseTarget(candidatesOf(history.marks), databases);
-        expect(choice.kind === 'CHOSEN' ? choice.target.mark : undefined).toBe(best?.name);
+        assert.equal(choice.kind === 'CHOSEN' ? choice.target.mark : undefined, best?.name);
         chosen.set(choice.kind, (chosen.get(choice.kind) ?? 0) + 1);
         const newer = history.marks.slice(best === undefined ? 0 : history.marks.indexOf(best) + 1);
-        expect(choice.passedOver.map(({ mark }) => String(mark))).toEqual(newer.toReversed().map(({ name }) => name));
-        expect(choice.passedOver.every(({ obstructed }) => obstructed.length > 0)).toBe(true);
+        assert.deepEqual(
+          choice.passedOver.map(({ mark }) => String(mark)),
+          newer.toReversed().map(({ name }) => name),
+        );
+        assert(choice.passedOver.every(({ obstructed }) => obstructed.length > 0));
       }),
       runs,
     );
@@ -236,9 +237,9 @@ function keepReady(
       const release = releasable(candidatesOf(history.marks), databases, { restAtMark });
       const reachable = newestReachable(arrived);
       const index = reachable === undefined ? -1 : history.marks.indexOf(reachable);
-      expect(release.floor ?? undefined).toBe(reachable?.name);
+      assert.equal(release.floor ?? undefined, reachable?.name);
       // Whatever was sent before has not taken away a mark that could be reached then.
-      expect(index).toBeGreaterThanOrEqual(floorSoFar);
+      assert(index >= floorSoFar, `mark ${String(index)} after ${String(floorSoFar)}`);
       floorSoFar = index;
 
       const next = release.databases.findIndex(database => database.kind === 'APPLY');
@@ -250,18 +251,18 @@ function keepReady(
         at.forEach((restored, database) => {
           if (restAtMark && restored?.position === reachable.lsn.get(database)! + 1n) return;
           assertNextHoldsMark(history, database, restored, reachable, arrived);
-          if (restAtMark) expect(changesPath(history, database, restored!, reachable, arrived)).toBe(true);
+          if (restAtMark) assert(changesPath(history, database, restored!, reachable, arrived));
         });
         break;
       }
       at[next] = run(apply.step, at[next] ?? null, history);
       seen.steps += 1;
       const stops = apply.step.kind === 'RESTORE_LOG_TO_MARK';
-      expect(stops && !restAtMark).toBe(false);
+      assert(!stops || restAtMark);
       if (stops) seen.stopped += 1;
       const markLsn = reachable!.lsn.get(next)!;
-      if (stops) expect(at[next].position).toBe(markLsn + 1n);
-      else expect(at[next].position).toBeLessThanOrEqual(markLsn);
+      if (stops) assert.equal(at[next].position, markLsn + 1n);
+      else assert(at[next].position <= markLsn, `${String(at[next].position)} is past ${String(markLsn)}`);
     }
   }
   return floors;
@@ -285,11 +286,11 @@ function assertNextHoldsMark(
 ): void {
   const lsn = mark.lsn.get(database)!;
   const files = usable(history, database, lsn, arrived).filter(file => file.kind === 'LOG');
-  expect(at).not.toBeNull();
+  assert(at !== null);
   const further = files.filter(file => {
-    const applied = applyLog(at!, file, null);
-    if (applied === 'REFUSED' || applied.after.position <= at!.position || applied.after.position > lsn) return false;
+    const applied = applyLog(at, file, null);
+    if (applied === 'REFUSED' || applied.after.position <= at.position || applied.after.position > lsn) return false;
     return canReach(applied.after, files, { name: mark.name, lsn });
   });
-  expect(further).toEqual([]);
+  assert.deepEqual(further, []);
 }
