@@ -31,6 +31,7 @@ beforeAll(async () => {
     SQL_USER: server.credentials.user,
     SQL_PASSWORD: server.credentials.password,
     WRONG: 'not the password',
+    WINDOWS_USER: 'CONTOSO\\holdfast',
   });
   await prepareGroup(server);
   const config = inventorySchema.parse({
@@ -126,9 +127,24 @@ describeWithServer('registerGroup', () => {
       { __typename: 'InvalidInput', field: 'management' },
     ],
     [
-      'Windows authentication',
+      'a SQL login declared to be a Windows account',
       () => register({}, { authentication: 'NTLM' }),
+      { __typename: 'InvalidInput', field: 'management.userRef' },
+    ],
+    [
+      'a Windows account declared to be a SQL login',
+      () => register({}, { userRef: 'env:WINDOWS_USER' }),
       { __typename: 'InvalidInput', field: 'management.authentication' },
+    ],
+    [
+      'a Windows account that the instance does not know',
+      () => register({}, { authentication: 'NTLM', userRef: 'env:WINDOWS_USER' }),
+      { __typename: 'LoginRefused' },
+    ],
+    [
+      'another kind of account for an instance of the group',
+      () => register({ instances: [{ name: 'SECOND', connection: { ...connection(), userRef: 'env:WINDOWS_USER' } }] }),
+      { __typename: 'InvalidInput', field: 'instances.0.connection.authentication' },
     ],
     [
       'a database that is no Management database',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { addressProblem, renderAddress } from './address.ts';
+import { addressProblem, renderAddress, windowsAccount } from './address.ts';
 import { whyNotReached } from './driver.ts';
 
 const plain = { server: 'sql1.example', port: 1433, instanceName: null, encrypt: true, trustServerCertificate: false };
@@ -12,10 +12,21 @@ describe('addresses', () => {
     { ...plain, server: '::1' },
   ])('accepts %j', address => {
     expect(addressProblem(address, 'holdfast')).toBeUndefined();
+    expect(addressProblem(address, 'CONTOSO\\svc backup')).toBeUndefined();
   });
 
   it.each([
-    [plain, 'CONTOSO\\svc', 'NtlmNotSupported'],
+    ['CONTOSO\\svc', { domain: 'CONTOSO', account: 'svc' }],
+    ['sa', undefined],
+    ['svc@contoso.example', undefined],
+  ])('takes %s for the account %j', (user, account) => {
+    expect(windowsAccount(user)).toEqual(account);
+  });
+
+  it.each([
+    [plain, 'CONTOSO\\', 'WindowsAccountMalformed'],
+    [plain, '\\svc', 'WindowsAccountMalformed'],
+    [plain, 'CONTOSO\\a\\b', 'WindowsAccountMalformed'],
     [{ ...plain, instanceName: 'BTS' }, 'sa', 'PortAndInstanceName'],
     [{ ...plain, server: 'sql1\\BTS' }, 'sa', 'ServerNameNotPlain'],
     [{ ...plain, server: 'sql1,1433' }, 'sa', 'ServerNameNotPlain'],

@@ -8,26 +8,31 @@ export type Address = {
   readonly trustServerCertificate: boolean;
 };
 
-/** Resolved from their references by the caller; kept in memory only. */
+/** Resolved from their references by the caller; kept in memory only. `user`: a SQL login, or a Windows account as `DOMAIN\account`. */
 export type Credentials = { readonly user: string; readonly password: string };
 
 export type AddressProblem = {
-  readonly refused: 'NtlmNotSupported' | 'PortAndInstanceName' | 'ServerNameNotPlain' | 'InvalidPort';
+  readonly refused: 'WindowsAccountMalformed' | 'PortAndInstanceName' | 'ServerNameNotPlain' | 'InvalidPort';
   readonly message: string;
   readonly fix: string;
 };
 
 /**
- * What is wrong with an address before anything is connected, or undefined.
- * SQL logins only: the driver's NTLM knows neither Kerberos nor single sign-on (sqlserver.md §8.6).
+ * The parts of a Windows account, which logs in by NTLMv2 with its password; undefined for a SQL login. Neither Kerberos nor the identity of
+ * this process: the driver knows none (sqlserver.md §8.6).
  */
+export const windowsAccount = (user: string): { readonly domain: string; readonly account: string } | undefined => {
+  const [, domain, account] = /^([^\\/@\s]+)\\([^\\/@]+)$/.exec(user) ?? [];
+  return domain === undefined || account === undefined ? undefined : { domain, account };
+};
+
+/** What is wrong with an address before anything is connected, or undefined. */
 export const addressProblem = (address: Address, user: string): AddressProblem | undefined => {
-  // A domain prefix is what would make the driver's caller expect Windows authentication.
-  if (user.includes('\\'))
+  if (user.includes('\\') && windowsAccount(user) === undefined)
     return {
-      refused: 'NtlmNotSupported',
-      message: `The user ${JSON.stringify(user)} names a Windows domain; Windows authentication (NTLM) is not supported.`,
-      fix: 'Use a SQL login.',
+      refused: 'WindowsAccountMalformed',
+      message: `The user ${JSON.stringify(user)} is neither a SQL login nor a Windows account.`,
+      fix: 'Write a Windows account as DOMAIN\\account.',
     };
   // The driver silently drops the port when an instance name is given (sqlserver.md §8.6).
   if (address.port !== null && address.instanceName !== null)

@@ -1,5 +1,5 @@
 import sql from 'mssql';
-import { type Address, type Credentials, renderAddress } from './address.ts';
+import { type Address, type Credentials, renderAddress, windowsAccount } from './address.ts';
 import { isCertificateCode } from './error-table.ts';
 import { type ServerMessage, type SqlServerError, sqlServerError } from './errors.ts';
 import { decodeRows } from './rows.ts';
@@ -33,13 +33,18 @@ const poolOptions = (shape: PoolShape): NonNullable<sql.config['pool']> =>
     : // A dead connection stays in the pool and every later request on it fails: that is the point (design.md §5).
       { max: 1, min: 1, validate: () => true };
 
+/** With a domain the driver logs in by NTLM, without one by SQL login. */
+const login = ({ user, password }: Target['credentials']): Pick<sql.config, 'domain' | 'user' | 'password'> => {
+  const windows = windowsAccount(user);
+  return windows === undefined ? { user, password } : { domain: windows.domain, user: windows.account, password };
+};
+
 const poolConfig = ({ address, credentials, timeouts }: Target, shape: PoolShape): sql.config => ({
   server: address.server,
   ...(address.port === null ? {} : { port: address.port }),
   // Always master: a connection whose database is a restore target makes the restore fail with 3101 (sqlserver.md §8.5).
   database: 'master',
-  user: credentials.user,
-  password: credentials.password,
+  ...login(credentials),
   connectionTimeout: timeouts.connectMs,
   requestTimeout: shape.requestMs,
   pool: poolOptions(shape),

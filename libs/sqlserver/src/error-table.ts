@@ -50,7 +50,7 @@ const byNumber: ReadonlyMap<number, ErrorMeaning> = new Map([
   ...means(
     'login',
     'The login was refused: check user and password of this instance, and that the login may connect.',
-    [18456],
+    [18452, 18456],
   ),
   ...means('login', 'The login cannot open the database named at login.', [4060]),
   ...means(

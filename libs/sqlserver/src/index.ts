@@ -1,4 +1,11 @@
-export { type Address, type AddressProblem, addressProblem, type Credentials, renderAddress } from './address.ts';
+export {
+  type Address,
+  type AddressProblem,
+  addressProblem,
+  type Credentials,
+  renderAddress,
+  windowsAccount,
+} from './address.ts';
 export { classify, LockLost, type ServerMessage, SqlServerError } from './errors.ts';
 export type { ErrorClass } from './error-table.ts';
 export { type Exclusive, type ExclusiveRefusal, type ExclusiveRequest, openExclusive } from './exclusive.ts';

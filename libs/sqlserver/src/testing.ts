@@ -59,6 +59,8 @@ export type StandinOptions = {
   readonly maps: Readonly<Record<string, string>>;
   /** Faults it starts with, as its README names them; a test that needs one cannot run against a real server. */
   readonly faults?: readonly string[];
+  /** Who may log in: a SQL login or, as `DOMAIN\account`, a Windows account. `holdfast` when left out. */
+  readonly login?: string;
   /** Refuses clients that do not encrypt, with a certificate of its own in `tls/certificate.pem` of its data folder. */
   readonly forceEncryption?: boolean;
 };
@@ -84,7 +86,7 @@ const readyPort = async (child: ChildProcess, name: string): Promise<number> => 
 };
 
 const startStandin = async (options: StandinOptions, env: Environment): Promise<TestServer> => {
-  const credentials = { user: 'holdfast', password: randomBytes(12).toString('base64url') };
+  const credentials = { user: options.login ?? 'holdfast', password: randomBytes(12).toString('base64url') };
   const maps = Object.entries(options.maps).flatMap(([from, to]) => ['--map', `${from}=${to}`]);
   const child = spawn(
     process.execPath,

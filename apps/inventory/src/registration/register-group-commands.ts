@@ -15,7 +15,7 @@ import { recordInstance } from '../instance/instance-commands.ts';
 import { findNamedInstances, resolvedInstance, saveInstanceName } from '../instance/instance-store.ts';
 import type { InventoryTables } from '../tables.ts';
 import type { GroupRefusal } from './refusal.ts';
-import { connectionRules } from './register-sql-instance-commands.ts';
+import { accountsProblem, connectionRules } from './register-sql-instance-commands.ts';
 import {
   awaitedInstances,
   type ConnectionInput,
@@ -56,6 +56,8 @@ export async function registerGroup(
   if (earlier === 'other input') return { refused: 'IdempotencyKeyReused' };
   if (earlier !== undefined) return registeredBefore(deps, earlier.resultId as GroupId);
 
+  const undeclared = await accountsProblem(deps, connectionsOf(input));
+  if (undeclared !== undefined) return undeclared;
   // SQL Server is asked outside of any transaction of ours.
   const registered = await deps.store.read(findNamedInstances);
   const { management, confirmed } = parsed;
@@ -140,6 +142,13 @@ async function saveNewGroup(
   const told = await tellGroup(deps, tx, id);
   await rememberRequest(tx, request, id);
   return { group: told };
+}
+
+function connectionsOf({ management, instances }: RegisterGroupInput) {
+  return [
+    { field: 'management', connection: management },
+    ...(instances ?? []).map(({ connection }, index) => ({ field: `instances.${index}.connection`, connection })),
+  ];
 }
 
 function parseRegistration(input: RegisterGroupInput) {

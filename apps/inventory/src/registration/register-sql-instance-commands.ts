@@ -1,8 +1,8 @@
 import type { InstanceId } from '@holdfast/domain';
 import { sqlInstanceRegistered } from '@holdfast/events';
-import { allows, type Caller, parseSecretRef } from '@holdfast/service';
+import { allows, type Caller, parseSecretRef, resolveSecret, SecretError } from '@holdfast/service';
 import { findEarlierRequest, type IdempotentRequest, rememberRequest } from '@holdfast/service/host';
-import { addressProblem } from '@holdfast/sqlserver';
+import { addressProblem, windowsAccount } from '@holdfast/sqlserver';
 import { coveredNames } from '../database/database-store.ts';
 import { sameName } from '../estate/estate.ts';
 import { discoverInstance } from '../estate/estate-store.ts';
@@ -13,8 +13,10 @@ import type { Instance } from '../instance/instance.ts';
 import { findInstance, instanceId, saveInstanceName } from '../instance/instance-store.ts';
 import type { InstanceRefusal } from './refusal.ts';
 import {
+  accountProblem,
   type ConnectionInput,
   type ConnectionRules,
+  type InvalidInput,
   keyProblem,
   parseConnection,
   strayDatabase,
@@ -29,6 +31,24 @@ export const connectionRules: ConnectionRules = {
     return 'problem' in parsed ? parsed : undefined;
   },
 };
+
+/** Whether each login is of the kind that was declared for it. Its text goes no further. */
+export async function accountsProblem(
+  { env }: Pick<InventoryDependencies, 'env'>,
+  connections: readonly { readonly field: string; readonly connection: ConnectionInput }[],
+): Promise<InvalidInput | undefined> {
+  for (const { field, connection } of connections) {
+    try {
+      const user = await resolveSecret(connection.userRef, { env });
+      const problem = accountProblem(connection, field, { isWindowsAccount: windowsAccount(user) !== undefined });
+      if (problem !== undefined) return problem;
+    } catch (error) {
+      // A reference that leads nowhere is refused with the instance that it was for, when that is looked at.
+      if (!(error instanceof SecretError)) throw error;
+    }
+  }
+  return undefined;
+}
 
 export type RegisterSqlInstanceInput = {
   readonly idempotencyKey: string;
@@ -58,6 +78,8 @@ export async function registerSqlInstance(
   if (earlier !== undefined)
     return { instance: await deps.store.read(db => requireInstance(db, earlier.resultId as InstanceId)) };
 
+  const undeclared = await accountsProblem(deps, [{ field: 'connection', connection: input.connection }]);
+  if (undeclared !== undefined) return undeclared;
   const found = await discoverInstance(deps, address, await deps.store.read(coveredNames));
   if ('refused' in found) return found;
   const id = instanceId(found.seen.serverName);

@@ -36,12 +36,6 @@ export function parseConnection(
   field: string,
   rules: ConnectionRules,
 ): InstanceAddress | InvalidInput {
-  if (input.authentication === 'NTLM')
-    return invalid(
-      `${field}.authentication`,
-      'Windows authentication (NTLM) is not supported.',
-      'Use SQL_LOGIN with a SQL Server login.',
-    );
   for (const key of ['userRef', 'passwordRef'] as const) {
     const problem = rules.referenceProblem(input[key]);
     if (problem !== undefined) return invalid(`${field}.${key}`, `${key} ${problem.problem}.`, problem.fix);
@@ -58,6 +52,26 @@ export function parseConnection(
   };
   const problem = rules.addressProblem(address);
   return problem === undefined ? address : invalid(field, problem.message, problem.fix);
+}
+
+/** Whether the login behind `userRef` is of the kind that was declared: a Windows account is one wherever it is used. */
+export function accountProblem(
+  { authentication }: ConnectionInput,
+  field: string,
+  user: { readonly isWindowsAccount: boolean },
+): InvalidInput | undefined {
+  if (user.isWindowsAccount === (authentication === 'NTLM')) return undefined;
+  return user.isWindowsAccount
+    ? invalid(
+        `${field}.authentication`,
+        'userRef leads to a Windows account, but SQL_LOGIN was declared.',
+        'Declare NTLM, or let userRef lead to a SQL login.',
+      )
+    : invalid(
+        `${field}.userRef`,
+        'userRef leads to no Windows account, but NTLM was declared.',
+        'Let it lead to DOMAIN\\account, or declare SQL_LOGIN.',
+      );
 }
 
 /** Undefined when the text is there and not longer than `max` characters. */
