@@ -26,6 +26,8 @@ export type Holder = {
   readonly started: string | null;
   /** RFC 3339 UTC, for people to read. */
   readonly since: string;
+  /** Where the replicas may be on several machines. */
+  readonly host?: string;
 };
 
 export type Claim = {

@@ -5,15 +5,19 @@ import { type InsertQueryBuilder, type InsertResult, type SelectQueryBuilder, sq
  * without complaint into text that is no T-SQL, so stores reach them only through here.
  */
 export type StoreDialect = {
-  readonly name: 'sqlite';
+  readonly name: 'sqlite' | 'mssql';
   /** The first `rows` rows of an ordered select. */
   page<DB, Tables extends keyof DB, Row>(
     query: SelectQueryBuilder<DB, Tables, Row>,
     rows: number,
   ): SelectQueryBuilder<DB, Tables, Row>;
-  /** Inserts unless the key is there. `numInsertedOrUpdatedRows` tells which. */
+  /**
+   * Inserts unless the key is there. `numInsertedOrUpdatedRows` tells which. Without `on` any key of the table counts, which SQL Server has no
+   * statement for: there it is refused when it is compiled.
+   */
   insertIgnore<DB, Table extends keyof DB>(
     insert: InsertQueryBuilder<DB, Table, InsertResult>,
+    on?: { readonly key: readonly (keyof DB[Table] & string)[] },
   ): InsertQueryBuilder<DB, Table, InsertResult>;
   /** Inserts, or replaces `columns` where a row with the same `key` is there. */
   upsert<DB, Table extends keyof DB>(
@@ -25,10 +29,10 @@ export type StoreDialect = {
   ): InsertQueryBuilder<DB, Table, InsertResult>;
 };
 
-export const sqliteDialect: StoreDialect = {
-  name: 'sqlite',
+const statements: Omit<StoreDialect, 'name'> = {
   page: (query, rows) => query.limit(rows),
-  insertIgnore: insert => insert.onConflict(conflict => conflict.doNothing()),
+  insertIgnore: (insert, on) =>
+    insert.onConflict(conflict => (on === undefined ? conflict : conflict.columns(on.key)).doNothing()),
   upsert: (insert, { key, columns }) =>
     insert.onConflict(conflict =>
       conflict
@@ -36,3 +40,7 @@ export const sqliteDialect: StoreDialect = {
         .doUpdateSet(Object.fromEntries(columns.map(column => [column, sql.ref(`excluded.${column}`)])) as never),
     ),
 };
+
+/** SQLite reads these statements as Kysely writes them; for SQL Server the compiler writes them anew (sql-server-compiler.ts). */
+export const sqliteDialect: StoreDialect = { name: 'sqlite', ...statements };
+export const mssqlDialect: StoreDialect = { name: 'mssql', ...statements };

@@ -1,9 +1,19 @@
 /**
  * What to make of a failing store. `constraint` is the caller's to handle; `superseded` says that a newer leader has the store: nothing of
- * the caller's was or will be committed, its process is to end; the others are the operator's.
+ * the caller's was or will be committed, its process is to end; the others are the operator's. `lost`: the connection ended, nothing of the
+ * transaction is committed; `unknown`: it ended inside a commit, and nobody could be asked what became of it.
  */
 export type StoreErrorClass =
-  'busy' | 'full' | 'read-only' | 'corrupt' | 'cannot-open' | 'constraint' | 'superseded' | 'other';
+  | 'busy'
+  | 'full'
+  | 'read-only'
+  | 'corrupt'
+  | 'cannot-open'
+  | 'constraint'
+  | 'superseded'
+  | 'lost'
+  | 'unknown'
+  | 'other';
 
 export class StoreError extends Error {
   readonly kind: StoreErrorClass;

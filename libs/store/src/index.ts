@@ -5,4 +5,5 @@ export { readFence } from './fence.ts';
 export { acquireLease, tryAcquireLease, type Lease } from './lease.ts';
 export { loadMigrations, migrate, MigrationError, type Migration, type MigrationSource } from './migrate.ts';
 export { prepared } from './prepared.ts';
-export { openLedStore, openStore, type Reader, type Store, type Transactor } from './store.ts';
+export type { SqlServerLocation } from './sql-server.ts';
+export { openLedStore, openStore, type Reader, type Store, type StoreLocation, type Transactor } from './store.ts';

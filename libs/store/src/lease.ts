@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Claim, claims, claimedTokens, claimToken, type Holder, newestClaim, type OwnClaim } from './claim.ts';
 import { StoreError } from './errors.ts';
+import { pause } from './pause.ts';
+import { acquireSqlServerLease, type SqlServerLeaseOptions } from './sql-server-lease.ts';
 import { StallWatch } from './stall-watch.ts';
 
 /**
@@ -21,7 +23,10 @@ import { StallWatch } from './stall-watch.ts';
 export type Lease = {
   /** Raised by every acquisition; a target that has seen a higher one refuses this holder. */
   readonly fencingToken: number;
-  /** Looks anew each time, so the answer is right even for a process that has just woken; false ends in `lost`. @throws when it cannot look. */
+  /**
+   * Right even for a process that has just woken. On files it looks anew each time, and false ends in `lost`; on a server false may also mean
+   * that nobody has confirmed it for too long. @throws when it cannot look.
+   */
   held(): boolean;
   /** Aborted once this holder knows that it was replaced; the reason is a StoreError `superseded`. Not by `release`. */
   readonly lost: AbortSignal;
@@ -60,7 +65,8 @@ export function tryAcquireLease(options: LeaseOptions): Lease | undefined {
 }
 
 /** Waits until this process leads; rejects with the signal's reason when told to stop waiting. */
-export async function acquireLease(options: LeaseOptions & WaitOptions): Promise<Lease> {
+export async function acquireLease(options: (LeaseOptions | SqlServerLeaseOptions) & WaitOptions): Promise<Lease> {
+  if ('sqlServer' in options) return acquireSqlServerLease(options);
   const { signal, retryMs = 200, replaceAfterMs = 6_000 } = options;
   // A look may come twice as late as it should on a busy machine; beyond that we stood still ourselves.
   const watch = new StallWatch(2 * retryMs);
@@ -160,16 +166,4 @@ class HeldLease implements Lease {
       this.#problem = `the heartbeat of the lease fails: ${Error.isError(error) ? error.message : String(error)}`;
     }
   }
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(done, ms);
-  signal?.addEventListener('abort', done, { once: true });
-  function done(): void {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', done);
-    resolve(undefined);
-  }
-  return promise;
 }

@@ -21,7 +21,7 @@ type AppliedTable = { source: string; number: number; name: string; sha256: stri
 type MigrationTables = { schema_migration: AppliedTable };
 
 /** Reads `0001-name.<dialect>.sql` files; a gap, a double number or a missing first line is a MigrationError. */
-export async function loadMigrations(folder: URL, dialect: 'sqlite'): Promise<Migration[]> {
+export async function loadMigrations(folder: URL, dialect: 'sqlite' | 'mssql'): Promise<Migration[]> {
   const pattern = new RegExp(`^(\\d{4})-([a-z0-9-]+)\\.${dialect}\\.sql$`);
   const files = (await readdir(folder)).filter(file => file.endsWith(`.${dialect}.sql`)).sort();
   const migrations: Migration[] = [];
@@ -49,14 +49,10 @@ export async function migrate<DB>(
   sources: readonly MigrationSource[],
   clock: () => number = Date.now,
 ): Promise<void> {
-  const db = (store as MigratableStore<DB>).database as unknown as Kysely<MigrationTables>;
+  const { database, dialect } = store as MigratableStore<DB>;
+  const db = database as unknown as Kysely<MigrationTables>;
   // In a transaction like every write, so that a leader that was replaced does not even do this.
-  await db.transaction().execute(tx =>
-    sql`create table if not exists schema_migration (
-      source text not null, number integer not null, name text not null, sha256 text not null, applied_at text not null,
-      primary key (source, number)
-    ) strict`.execute(tx),
-  );
+  await db.transaction().execute(tx => sql.raw(recordTable[dialect]).execute(tx));
   for (const { source, migrations } of sources) {
     const applied = await db
       .selectFrom('schema_migration')
@@ -68,6 +64,18 @@ export async function migrate<DB>(
     for (const migration of migrations) await applyOnce(db, source, migration, clock);
   }
 }
+
+const recordTable = {
+  sqlite: `create table if not exists schema_migration (
+  source text not null, number integer not null, name text not null, sha256 text not null, applied_at text not null,
+  primary key (source, number)
+) strict`,
+  mssql: `if object_id(N'schema_migration') is null create table schema_migration (
+  source nvarchar(100) collate Latin1_General_100_BIN2 not null, number bigint not null,
+  name nvarchar(200) collate Latin1_General_100_BIN2 not null, sha256 nvarchar(64) collate Latin1_General_100_BIN2 not null,
+  applied_at nvarchar(40) collate Latin1_General_100_BIN2 not null, primary key (source, number)
+)`,
+} as const;
 
 function refuseDifferences(source: string, applied: readonly AppliedTable[], known: readonly Migration[]): void {
   for (const { number, name, sha256 } of applied) {

@@ -1,16 +1,24 @@
 import { expect, it } from '@jest/globals';
 import { prepared } from './prepared.ts';
-import type { Reader, Transactor } from './store.ts';
-import { temporaryStore } from './testing.ts';
+import { openStore, type Reader, type Transactor } from './store.ts';
+import { kinds, openPlace } from '../test/places.ts';
+import { migrate } from './migrate.ts';
 
 type Tables = { account: { id: string; balance: number; note: string | null } };
 
-it('compiles a statement once and runs it with the values of each call', async () => {
-  const text =
-    '-- expand\ncreate table account (id text not null primary key, balance integer not null, note text) strict;\n';
-  const migrations = [{ number: 1, name: 'account', phase: 'expand', text, sha256: 'a' } as const];
-  const temporary = await temporaryStore<Tables>([{ source: 'test', migrations }]);
-  const { store } = temporary;
+const texts = {
+  sqlite: 'create table account (id text not null primary key, balance integer not null, note text) strict;',
+  mssql:
+    'create table account (id nvarchar(100) not null primary key, balance bigint not null, note nvarchar(100) null);',
+};
+
+it.each(kinds)('compiles a statement once and runs it with the values of each call: %s', async kind => {
+  const migrations = [
+    { number: 1, name: 'account', phase: 'expand', text: `-- expand\n${texts[kind]}\n`, sha256: 'a' } as const,
+  ];
+  const place = await openPlace(kind);
+  const store = openStore<Tables>(await place.fresh());
+  await migrate(store, [{ source: 'test', migrations }]);
   let built = 0;
   const open = prepared((tx: Transactor<Tables>, { id, balance, note }: Tables['account']) => {
     built += 1;
@@ -33,5 +41,6 @@ it('compiles a statement once and runs it with the values of each call', async (
     expect((await richest(db, { above: 0, rows: 2 })).rows).toHaveLength(2);
     expect((await richest(db, { above: 2, rows: 2 })).rows.map(({ id }) => id)).toEqual(['a']);
   });
-  await temporary.remove();
+  await store.close();
+  await place.close();
 });

@@ -1,9 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Kysely } from 'kysely';
-import { sqliteDialect, type StoreDialect } from './dialect.ts';
+import { mssqlDialect, sqliteDialect, type StoreDialect } from './dialect.ts';
 import { type FenceOptions, raiseFence } from './fence.ts';
 import type { Lease } from './lease.ts';
 import { nodeSqliteDialect } from './node-sqlite.ts';
+import type { SqlServerLocation } from './sql-server.ts';
+import { sqlServerKysely } from './sql-server-driver.ts';
+import { raiseSqlServerFence, type SqlServerFenceOptions } from './sql-server-fence.ts';
 
 /** Can select and nothing else. What one `read` sees is one state of the store. */
 export type Reader<DB> = Pick<Kysely<DB>, 'selectFrom'> & { readonly dialect: StoreDialect };
@@ -29,43 +32,59 @@ export interface Store<DB> {
 /** What `migrate` needs beyond a Store. Not exported by the library. */
 export interface MigratableStore<DB> extends Store<DB> {
   readonly database: Kysely<DB>;
+  readonly dialect: StoreDialect['name'];
 }
 
 /**
  * Takes the store over for the lease's holder: waits for whoever has it locked (`FenceOptions`), then answers a store whose every
  * transaction throws StoreError `superseded`, and ends the lease, once a newer leader has taken it over. Reads go on.
  */
-export async function openLedStore<DB>(options: FenceOptions): Promise<Store<DB>> {
-  await raiseFence(options);
-  return new SqliteStore<DB>(options.file, options.lease);
+export async function openLedStore<DB>(options: FenceOptions | SqlServerFenceOptions): Promise<Store<DB>> {
+  if ('sqlServer' in options) await raiseSqlServerFence(options);
+  else await raiseFence(options);
+  return new KyselyStore<DB>(options, options.lease);
 }
 
+/** Where a store is: a file of this machine, or a database of SQL Server. */
+export type StoreLocation = { readonly file: string } | { readonly sqlServer: SqlServerLocation };
+
 /** A store that only this process has: no leader is asked for. @throws StoreError `cannot-open`, `corrupt` … at the first use. */
-export function openStore<DB>(options: { readonly file: string }): Store<DB> {
-  return new SqliteStore<DB>(options.file);
+export function openStore<DB>(location: StoreLocation): Store<DB> {
+  return new KyselyStore<DB>(location);
 }
 
 type Work = { readonly kind: 'read' | 'transaction'; open: boolean };
 
-class SqliteStore<DB> implements MigratableStore<DB> {
+class KyselyStore<DB> implements MigratableStore<DB> {
   readonly database: Kysely<DB>;
+  readonly dialect: StoreDialect['name'];
+  readonly #statements: StoreDialect;
   readonly #listeners = new Set<() => void>();
   readonly #working = new AsyncLocalStorage<Work>();
 
-  constructor(file: string, lease?: Lease) {
-    this.database = new Kysely<DB>({ dialect: nodeSqliteDialect(file, lease) });
+  constructor(location: StoreLocation, lease?: Lease) {
+    const isServer = 'sqlServer' in location;
+    this.dialect = isServer ? 'mssql' : 'sqlite';
+    this.#statements = isServer ? mssqlDialect : sqliteDialect;
+    this.database = new Kysely<DB>({
+      dialect: isServer ? sqlServerKysely(location.sqlServer, lease) : nodeSqliteDialect(location.file, lease),
+    });
   }
 
   read<T>(work: (db: Reader<DB>) => Promise<T>): Promise<T> {
     this.#refuseNesting();
-    return this.database.connection().execute(db => this.#during('read', () => work(withDialect<Reader<DB>>(db))));
+    const run = (db: object): Promise<T> =>
+      this.#during('read', () => work(withDialect<Reader<DB>>(db, this.#statements)));
+    // A file's one connection sees no other writer meanwhile; a server has others.
+    if (this.dialect === 'sqlite') return this.database.connection().execute(run);
+    return this.database.transaction().setAccessMode('read only').execute(run);
   }
 
   async transaction<T>(work: (tx: Transactor<DB>) => Promise<T>): Promise<T> {
     this.#refuseNesting();
     const result = await this.database
       .transaction()
-      .execute(tx => this.#during('transaction', () => work(withDialect<Transactor<DB>>(tx))));
+      .execute(tx => this.#during('transaction', () => work(withDialect<Transactor<DB>>(tx, this.#statements))));
     for (const listener of this.#listeners) queueMicrotask(listener);
     return result;
   }
@@ -97,6 +116,6 @@ class SqliteStore<DB> implements MigratableStore<DB> {
   }
 }
 
-function withDialect<Handle>(db: object): Handle {
-  return Object.assign(db, { dialect: sqliteDialect }) as unknown as Handle;
+function withDialect<Handle>(db: object, dialect: StoreDialect): Handle {
+  return Object.assign(db, { dialect }) as unknown as Handle;
 }

@@ -4,10 +4,10 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { sql } from 'kysely';
-import { acquireLease, openLedStore, readFence, StoreError } from '../src/index.ts';
+import { acquireLease, openLedStore, readFence, StoreError, type StoreLocation } from '../src/index.ts';
 
 export type ContenderOptions = {
-  readonly folder: string;
+  readonly location: StoreLocation;
   readonly beatEveryMs: number;
   readonly replaceAfterMs: number;
   readonly blockedLimitMs?: number;
@@ -26,14 +26,13 @@ export type ContenderSays =
 type Tables = { written: { seq: number; fencing_token: number } };
 
 const say = (line: ContenderSays): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
-const { folder, freezes, idle = false, ...options } = JSON.parse(process.argv[2] ?? '') as ContenderOptions;
-const file = `${folder}/test.db`;
+const { location, freezes, idle = false, ...options } = JSON.parse(process.argv[2] ?? '') as ContenderOptions;
+const claims = 'file' in location ? { file: `${location.file}.lease`, floor: readFence(location.file) } : location;
 
 let said = false;
 const lease = await acquireLease({
   ...options,
-  file: `${folder}/test.lease`,
-  floor: readFence(file),
+  ...claims,
   retryMs: 20,
   waiting: () => {
     if (!said) say({ what: 'waits' });
@@ -43,7 +42,7 @@ const lease = await acquireLease({
 const token = lease.fencingToken;
 const store = await openLedStore<Tables>({
   ...options,
-  file,
+  ...location,
   lease,
   blocked: why => say({ what: 'blocked', why }),
 }).catch((error: unknown) => {
@@ -51,9 +50,14 @@ const store = await openLedStore<Tables>({
   process.exit(3);
 });
 await store.transaction(tx =>
-  sql`create table if not exists written (seq integer not null primary key, fencing_token integer not null) strict`.execute(
-    tx as never,
-  ),
+  sql
+    .raw(
+      'file' in location
+        ? 'create table if not exists written (seq integer not null primary key, fencing_token integer not null) strict'
+        : `if object_id(N'written') is null
+             create table written (seq bigint not null identity primary key, fencing_token bigint not null)`,
+    )
+    .execute(tx as never),
 );
 say({ what: 'leads', token });
 let committed = 0;
@@ -71,7 +75,8 @@ const write = async (): Promise<void> => {
     committed += 1;
     if (freezes === 'between' && committed === 8) process.kill(process.pid, 'SIGSTOP');
   } catch (error) {
-    if (!(error instanceof StoreError) || error.kind !== 'superseded') throw error;
+    // On a server its successor ends its session, which it hears of first.
+    if (!(error instanceof StoreError) || (error.kind !== 'superseded' && error.kind !== 'lost')) throw error;
     refused += 1;
   }
 };

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
+import { SqlSession } from '../src/sql-server.ts';
+import type { StoreLocation } from '../src/store.ts';
 import type { ContenderOptions, ContenderSays } from './contender.ts';
 
 const program = fileURLToPath(new URL('./contender.ts', import.meta.url));
@@ -62,35 +61,46 @@ export class Contender {
   }
 }
 
-/** A state folder and the contenders on it. */
+/** A store and the contenders for it. */
 export class Contest {
-  readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-lead-'));
+  readonly #location: StoreLocation;
+  #server: SqlSession | undefined;
   readonly #contenders: Contender[] = [];
   readonly #times: Pick<ContenderOptions, 'beatEveryMs' | 'replaceAfterMs'>;
 
-  constructor(times: Pick<ContenderOptions, 'beatEveryMs' | 'replaceAfterMs'>) {
+  constructor(location: StoreLocation, times: Pick<ContenderOptions, 'beatEveryMs' | 'replaceAfterMs'>) {
+    this.#location = location;
     this.#times = times;
   }
 
   enter(options: Partial<ContenderOptions> = {}): Contender {
-    const contender = new Contender({ folder: this.folder, ...this.#times, ...options });
+    const contender = new Contender({ location: this.#location, ...this.#times, ...options });
     this.#contenders.push(contender);
     return contender;
   }
 
   /** The tokens in the order in which they were committed. */
-  written(): number[] {
-    return this.#ask('select fencing_token from written order by seq').map(row => Number(row['fencing_token']));
+  async written(): Promise<number[]> {
+    const rows = await this.#ask('select fencing_token from written order by seq');
+    return rows.map(row => Number(row['fencing_token']));
   }
 
   /** The newest row, or undefined before the first. */
-  last(): { readonly seq: number; readonly token: number } | undefined {
-    const [row] = this.#ask('select seq, fencing_token from written order by seq desc limit 1');
+  async last(): Promise<{ readonly seq: number; readonly token: number } | undefined> {
+    const [row] = await this.#ask(
+      'file' in this.#location
+        ? 'select seq, fencing_token from written order by seq desc limit 1'
+        : 'select top (1) seq, fencing_token from written with (readpast) order by seq desc',
+    );
     return row && { seq: Number(row['seq']), token: Number(row['fencing_token']) };
   }
 
-  #ask(text: string): Record<string, unknown>[] {
-    const db = new DatabaseSync(join(this.folder, 'test.db'), { timeout: 1_000 });
+  async #ask(text: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    if ('sqlServer' in this.#location) {
+      this.#server ??= await SqlSession.open(this.#location.sqlServer, 'holdfast store tests');
+      return (await this.#server.batch(text)).rows;
+    }
+    const db = new DatabaseSync(this.#location.file, { timeout: 1_000 });
     try {
       return db.prepare(text).all();
     } finally {
@@ -101,6 +111,6 @@ export class Contest {
   async close(): Promise<void> {
     for (const contender of this.#contenders) contender.signal('SIGKILL');
     await Promise.all(this.#contenders.map(({ exit }) => exit));
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    this.#server?.close();
   }
 }

@@ -1,0 +1,2 @@
+-- expand
+-- A store on SQL Server begins with every step here: there are no rows of before to be changed.

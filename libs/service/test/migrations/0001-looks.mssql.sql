@@ -1,0 +1,2 @@
+-- expand
+create table look (seq integer not null primary key, fencing_token integer not null);
