@@ -1,6 +1,7 @@
 // `npm test`: every check, every test of every project, one line of totals at the end and an exit status to match.
 // With --long (`npm run test:long`) the suites that sample run at full counts.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -19,43 +20,52 @@ const env = {
 /** What tools/kafka ends with when Java or Maven is not there. */
 const missingProgram = 3;
 
-function step(title, command, args, good = [0]) {
+/** Prints what a step says when it has ended, as one piece, for another one may run beside it; `atOnce`: while it runs. */
+async function step(title, command, args, { good = [0], atOnce = false } = {}) {
   const started = Date.now();
-  console.log(`\n== ${title}`);
-  const { status, signal } = spawnSync(process.execPath, [command, ...args], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+  if (atOnce) console.log(`\n== ${title}`);
+  const child = spawn(process.execPath, [command, ...args], {
+    stdio: ['ignore', atOnce ? 'inherit' : 'pipe', atOnce ? 'inherit' : 'pipe'],
     env,
   });
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', bytes => said.push(bytes));
+  const [status, signal] = await once(child, 'close');
   const ok = status !== null && good.includes(status);
+  if (!atOnce) process.stdout.write(`\n== ${title}\n${Buffer.concat(said)}`);
   console.log(
     `== ${title}: ${ok ? 'ok' : `failed (${signal ?? status})`} in ${Math.round((Date.now() - started) / 1000)} s`,
   );
   return ok;
 }
 
-const nx = (title, ...targets) =>
-  step(title, 'node_modules/nx/dist/bin/nx.js', [
-    'run-many',
-    '--output-style=static',
-    '--nxBail=false',
-    '-t',
-    ...targets,
-  ]);
+const nx = (title, targets, how) =>
+  step(
+    title,
+    'node_modules/nx/dist/bin/nx.js',
+    ['run-many', '--output-style=static', '--nxBail=false', '-t', ...targets],
+    how,
+  );
 
 // Cached runs restore their reports; one that is still missing afterwards did not run.
 for (const folder of ['reports/tests', 'reports/crash-matrix']) rmSync(folder, { recursive: true, force: true });
-const checks = [
+const checks = [await nx('generated code', ['codegen'])];
+// Beside the tests, which leave a core idle now and then.
+const looks = [
   step('format', 'node_modules/prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.']),
-  nx('generated code', 'codegen'),
   // One program over everything: project by project each would load again what it imports.
-  nx('lint and types', 'lint-all', 'typecheck-all'),
-  // Once, before any suite waits for a broker. Without Java or Maven those are skipped by name; CI has both.
-  step('kafka', 'tools/kafka/src/main.ts', ['prepare'], process.env.CI === 'true' ? [0] : [0, missingProgram]),
-  step('compile once', '--import', ['./tools/standin/src/service.ts', 'apps/all-in-one/src/service.ts']),
+  nx('lint and types', ['lint-all', 'typecheck-all']),
 ];
-const ran = nx('tests', 'test');
+// Once, before any suite waits for a broker. Without Java or Maven those are skipped by name; CI has both.
+const good = process.env.CI === 'true' ? [0] : [0, missingProgram];
+checks.push(await step('kafka', 'tools/kafka/src/main.ts', ['prepare'], { good }));
+checks.push(
+  await step('compile once', '--import', ['./tools/standin/src/service.ts', 'apps/all-in-one/src/service.ts']),
+);
+const ran = await nx('tests', ['test'], { atOnce: true });
+checks.push(...(await Promise.all(looks)));
 // Joins what the injury suites report: every runner is in it, every point ended equal.
-checks.push(step('crash matrix', 'libs/service/src/testing/crash-matrix.ts', []));
+checks.push(await step('crash matrix', 'libs/service/src/testing/crash-matrix.ts', []));
 
 const totals = readTotals(root);
 for (const { project, skipped } of totals.projects)
