@@ -50,6 +50,37 @@ describe('readConfig', () => {
     expect([...(config.logins[0]?.login.serverRoles ?? [])]).toEqual(['dbcreator']);
   });
 
+  it('takes a Windows account by its name, and by nothing else', () => {
+    const config = readConfig([...minimum, '--login', 'CONTOSO\\svc'], password);
+    expect(config.logins).toMatchObject([{ login: { name: 'CONTOSO\\svc', windows: true } }]);
+    expect(config.logins[0]?.login.sid.length).toBe(28);
+    const file = join(folder, 'windows.json');
+    const passwordFile = join(folder, 'password');
+    writeFileSync(passwordFile, 'x');
+    const read = (name: string, windows: unknown): unknown => {
+      writeFileSync(file, JSON.stringify({ logins: [{ name, passwordFile, windows }] }));
+      return readConfig([...minimum, '--config', file], {}).logins[0]?.login.windows;
+    };
+    expect(read('CONTOSO\\svc', true)).toBe(true);
+    for (const [name, windows] of [
+      ['CONTOSO\\svc', undefined],
+      ['svc', true],
+      ['CONTOSO\\svc', 'yes'],
+    ] as const)
+      expect(() => read(name, windows)).toThrow(/windows is true for names as DOMAIN\\account/);
+  });
+
+  it('takes a rate for the clock, or lets it stand', () => {
+    const rate = (...args: readonly string[]): number => readConfig([...minimum, ...args], password).clockRate;
+    expect([rate(), rate('--clock-rate', '60'), rate('--clock-rate', '0.5'), rate('--clock-mode', 'manual')]).toEqual([
+      1, 60, 0.5, 0,
+    ]);
+    for (const wrong of ['0', '-1', 'fast', '', '86401'])
+      expect(() => rate(`--clock-rate=${wrong}`)).toThrow(/clock-rate must be a number above 0, at most 86400/);
+    expect(() => rate('--clock-mode', 'slow')).toThrow(/clock-mode must be running or manual/);
+    expect(() => rate('--clock-mode', 'manual', '--clock-rate', '60')).toThrow(/not for --clock-mode manual/);
+  });
+
   it('lets the Agent run unless it is told not to', () => {
     expect(readConfig([...minimum], password).agentRuns).toBe(true);
     expect(readConfig([...minimum, '--no-agent'], password).agentRuns).toBe(false);
@@ -58,6 +89,12 @@ describe('readConfig', () => {
     expect(readConfig([...minimum, '--config', file], password).agentRuns).toBe(false);
     writeFileSync(file, JSON.stringify({ 'no-agent': 'yes' }));
     expect(() => readConfig([...minimum, '--config', file], password)).toThrow(/no-agent must be true or false/);
+  });
+
+  it('takes how long a mark waits', () => {
+    const timeout = (...args: readonly string[]): unknown => readConfig([...minimum, ...args], password).markTimeoutMs;
+    expect([timeout(), timeout('--mark-timeout', '200')]).toEqual([undefined, 200]);
+    expect(() => timeout('--mark-timeout', '0')).toThrow(/mark-timeout must be a number from 1 to 600000/);
   });
 
   it('tells all mistakes at once', () => {
@@ -83,7 +120,11 @@ describe('readConfig', () => {
   it('takes faults and the peers file', () => {
     const faults = ['--fault', 'no-mark-stall', '--fault', 'commit-gap=300', '--fault', 'no-dtc'];
     const config = readConfig([...minimum, ...faults, '--peers', 'peers.json'], password);
-    expect(config.faults).toEqual({ noMarkStall: true, commitGapMs: 300, noDtc: true });
+    expect(config.faults).toEqual([
+      { name: 'no-mark-stall', parameters: {} },
+      { name: 'commit-gap', parameters: { ms: 300 } },
+      { name: 'no-dtc', parameters: {} },
+    ]);
     const bad = [
       '--fault',
       'disk-quota=4096',
@@ -92,14 +133,24 @@ describe('readConfig', () => {
       '--fault',
       'availability-group=A=b',
     ];
-    expect(readConfig([...minimum, ...bad], password).faults).toEqual({
-      diskQuotaBytes: 4096,
-      availabilityGroup: ['Orders', 'A=b'],
-    });
-    for (const fault of ['disk-quota=', 'disk-quota=1k', 'availability-group='])
-      expect(() => readConfig([...minimum, '--fault', fault], password)).toThrow(/is not no-mark-stall/);
+    expect(readConfig([...minimum, ...bad], password).faults).toEqual([
+      { name: 'disk-quota', parameters: { bytes: 4096 } },
+      { name: 'availability-group', parameters: { database: 'Orders,A=b' } },
+    ]);
+    for (const [fault, mistake] of [
+      ['disk-quota=', /bytes is a whole number/],
+      ['disk-quota=1k', /bytes is a whole number/],
+      ['availability-group=', /database is a text/],
+      ['disk-full', /percent is a whole number from 0 to 100/],
+      ['disk-full percent=5 colour=red', /colour is not one of percent/],
+    ] as const)
+      expect(() => readConfig([...minimum, '--fault', fault], password)).toThrow(mistake);
+    const any = ['--fault', 'disk-full percent=40 path=*.trn times=1'];
+    expect(readConfig([...minimum, ...any], password).faults).toEqual([
+      { name: 'disk-full', parameters: { percent: 40, path: '*.trn', times: 1 } },
+    ]);
     expect(config.peersFile).toMatch(/peers\.json$/);
-    expect(readConfig(minimum, password)).toMatchObject({ faults: {}, peersFile: undefined, peerPort: 0 });
+    expect(readConfig(minimum, password)).toMatchObject({ faults: [], peersFile: undefined, peerPort: 0 });
     expect(() => readConfig([...minimum, '--fault', 'no-such'], password)).toThrow(/no-such/);
   });
 

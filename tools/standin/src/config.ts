@@ -3,7 +3,11 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readKeyPair, type KeyPair } from './certificate.ts';
-import type { EngineFaults } from './engine/options.ts';
+import { utcOffsetMinutes } from './time-zone.ts';
+import { fastestRate } from './clock-control.ts';
+import { readFaults } from './faults/fault-line.ts';
+import type { FaultRequest } from './faults/fault-switches.ts';
+import { windowsSid } from './engine/windows-logins.ts';
 import { parseKillPoint, type KillPoint } from './kill-point.ts';
 import type { LoginEntry } from './server.ts';
 
@@ -20,13 +24,22 @@ export type Config = {
   readonly logins: readonly LoginEntry[];
   /** What the instance's clock shows when it starts; undefined: this machine's time. */
   readonly clockStart: Date | undefined;
+  /** Its seconds in one of this machine's; 0: it stands until it is moved over the control port. */
+  readonly clockRate: number;
+  /** Of its local time; undefined: UTC. */
+  readonly timeZone: string | undefined;
+  /** With --no-sync: files are not forced to the disk. */
+  readonly hasty: boolean;
   /** The process ends itself when this one is gone. */
   readonly parentPid: number | undefined;
   readonly killPoint: KillPoint;
   /** Where the other instances are (linked/peers.ts); undefined: no peer port, no instance can be linked. */
   readonly peersFile: string | undefined;
   readonly peerPort: number;
-  readonly faults: EngineFaults;
+  /** How long a mark waits for prepared transactions, or for another mark; undefined: the engine's own limit. */
+  readonly markTimeoutMs: number | undefined;
+  /** What is set from the start. */
+  readonly faults: readonly FaultRequest[];
   /** undefined: the instance makes its own (certificate.ts). */
   readonly keyPair: KeyPair | undefined;
   readonly forceEncryption: boolean;
@@ -57,10 +70,15 @@ const settingNames = [
   'login',
   'password-file',
   'clock',
+  'clock-rate',
+  'clock-mode',
+  'time-zone',
+  'no-sync',
   'logins',
   'no-agent',
   'peers',
   'peer-port',
+  'mark-timeout',
   'fault',
   'tls-cert',
   'tls-key',
@@ -107,10 +125,14 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     pathMap: readMap(settings['map'], mistakes),
     logins: readLogins(settings, text, env, mistakes),
     clockStart: readClock(text('clock'), mistakes),
+    clockRate: readClockRate(settings['clock-rate'], text('clock-mode'), mistakes),
+    timeZone: readTimeZone(text('time-zone'), mistakes),
+    hasty: flag('no-sync'),
     parentPid: readParent(env['STANDIN_PARENT_PID'], mistakes),
     killPoint: { dieAt: readKillPoint(env['STANDIN_DIE_AT'], mistakes), placesFile: env['STANDIN_PLACES'] },
     peersFile: text('peers') === undefined ? undefined : resolve(text('peers') ?? ''),
     peerPort: number('peer-port', 0, 0, 65_535),
+    markTimeoutMs: settings['mark-timeout'] === undefined ? undefined : number('mark-timeout', 0, 1, 600_000),
     faults: readFaults(settings['fault'], mistakes),
     keyPair: readKeyPair(text('tls-cert'), text('tls-key'), mistakes),
     forceEncryption: flag('force-encryption'),
@@ -128,6 +150,7 @@ function readSettings(args: readonly string[]): Settings {
     map: { ...option, multiple: true },
     fault: { ...option, multiple: true },
     'no-agent': { type: 'boolean' as const },
+    'no-sync': { type: 'boolean' as const },
     'force-encryption': { type: 'boolean' as const },
   };
   let values: Record<string, unknown>;
@@ -169,27 +192,6 @@ function readMap(value: unknown, mistakes: string[]): Record<string, string> {
   return map;
 }
 
-const faultForms = 'no-mark-stall, no-dtc, commit-gap=MS, disk-quota=BYTES or availability-group=DATABASE';
-
-/** See faultForms; a later one of a kind wins, `availability-group` adds up. */
-function readFaults(value: unknown, mistakes: string[]): EngineFaults {
-  const named: unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
-  let faults: EngineFaults = {};
-  for (const fault of named.map(String)) {
-    const [, gap] = /^commit-gap=([1-9]\d{0,4})$/.exec(fault) ?? [];
-    const [, quota] = /^disk-quota=(\d{1,15})$/.exec(fault) ?? [];
-    const [, database] = /^availability-group=(.+)$/s.exec(fault) ?? [];
-    if (fault === 'no-mark-stall') faults = { ...faults, noMarkStall: true };
-    else if (fault === 'no-dtc') faults = { ...faults, noDtc: true };
-    else if (gap !== undefined) faults = { ...faults, commitGapMs: Number(gap) };
-    else if (quota !== undefined) faults = { ...faults, diskQuotaBytes: Number(quota) };
-    else if (database !== undefined)
-      faults = { ...faults, availabilityGroup: [...(faults.availabilityGroup ?? []), database] };
-    else mistakes.push(`fault "${fault}" is not ${faultForms}`);
-  }
-  return faults;
-}
-
 function readLogins(
   settings: Settings,
   text: (key: string) => string | undefined,
@@ -206,14 +208,14 @@ function readLogins(
   if (name !== undefined) {
     const password = file === undefined ? variable : readPassword(file, mistakes);
     if (password === undefined) mistakes.push('a login needs --password-file or the variable STANDIN_PASSWORD');
-    else logins.push(loginEntry(name, password, ['sysadmin']));
+    else logins.push(loginEntry(name, password, ['sysadmin'], name.includes('\\')));
   }
   if (logins.length === 0) mistakes.push('no login: give --login with --password-file or STANDIN_PASSWORD');
   return logins;
 }
 
 function readListedLogin(value: unknown, mistakes: string[]): LoginEntry[] {
-  const { name, passwordFile, roles } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const { name, passwordFile, roles, windows = false } = (value ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof name !== 'string' || typeof passwordFile !== 'string') {
     mistakes.push('each of logins needs name and passwordFile');
     return [];
@@ -221,17 +223,24 @@ function readListedLogin(value: unknown, mistakes: string[]): LoginEntry[] {
   const wanted: unknown[] = Array.isArray(roles) ? roles : [];
   const known = serverRoles.filter(role => wanted.includes(role));
   if (known.length !== wanted.length) mistakes.push(`login ${name}: roles are ${serverRoles.join(', ')}`);
+  if (windows !== windowsAccount.test(name))
+    mistakes.push(`login ${name}: windows is true for names as DOMAIN\\account, and for no other`);
   const password = readPassword(passwordFile, mistakes);
-  return password === undefined ? [] : [loginEntry(name, password, known)];
+  return password === undefined ? [] : [loginEntry(name, password, known, windows === true)];
 }
 
-function loginEntry(name: string, password: string, roles: readonly ServerRole[]): LoginEntry {
+/** As CREATE LOGIN … FROM WINDOWS wants it (15407). */
+const windowsAccount = /^[^\\]+\\[^\\]+$/;
+
+function loginEntry(name: string, password: string, roles: readonly ServerRole[], windows: boolean): LoginEntry {
+  const serverRoles = new Set(roles);
+  if (windows) return { login: { name, sid: windowsSid(name), serverRoles, windows }, password };
   // Any 16 bytes that stay the same for the name; 0x01 is sa on every server (unverified).
   const sid =
     name.toLowerCase() === 'sa'
       ? Uint8Array.of(1)
       : new Uint8Array(createHash('sha256').update(name.toLowerCase()).digest().subarray(0, 16));
-  return { login: { name, sid, serverRoles: new Set(roles) }, password };
+  return { login: { name, sid, serverRoles }, password };
 }
 
 function readPassword(file: string, mistakes: string[]): string | undefined {
@@ -248,6 +257,25 @@ function readClock(value: string | undefined, mistakes: string[]): Date | undefi
   const start = new Date(value);
   if (Number.isNaN(start.getTime())) mistakes.push('clock must be a time such as 2026-03-01T12:00:00Z');
   return start;
+}
+
+function readTimeZone(value: string | undefined, mistakes: string[]): string | undefined {
+  if (value !== undefined && utcOffsetMinutes(value, new Date(0)) === undefined)
+    mistakes.push('time-zone must be a name such as Australia/Brisbane');
+  return value;
+}
+
+function readClockRate(rate: unknown, mode: string | undefined, mistakes: string[]): number {
+  if (mode !== undefined && mode !== 'running' && mode !== 'manual')
+    mistakes.push('clock-mode must be running or manual');
+  if (mode === 'manual' && rate !== undefined)
+    mistakes.push('clock-rate is for a clock that runs, not for --clock-mode manual');
+  if (mode === 'manual') return 0;
+  if (rate === undefined) return 1;
+  const parsed = typeof rate === 'string' && rate.trim() !== '' ? Number(rate) : rate;
+  if (typeof parsed === 'number' && parsed > 0 && parsed <= fastestRate) return parsed;
+  mistakes.push(`clock-rate must be a number above 0, at most ${fastestRate}`);
+  return 1;
 }
 
 function readParent(value: string | undefined, mistakes: string[]): number | undefined {

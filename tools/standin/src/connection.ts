@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AbortReason, Executor, Message } from './contract.ts';
 import { SqlError, message, unsupported } from './messages.ts';
 import { ProtocolError } from './protocol/bytes.ts';
@@ -8,13 +9,16 @@ import { packetType, type IncomingMessage } from './protocol/packets.ts';
 import { parseBatch, parseCalls, parseTransactionRequest, type ProcedureCall } from './protocol/requests.ts';
 import { Response } from './protocol/response.ts';
 import { doneStatus, doneToken, noCommand, writeDone } from './protocol/tokens.ts';
+import type { WireFaults } from './faults/wire-faults.ts';
 import { Handshake, type HandshakeOptions, type LoggedIn } from './handshake.ts';
+import { requestText } from './request-text.ts';
 import type { ServerSession } from './session.ts';
 import { Transport } from './transport.ts';
 
 /** What a connection needs of its server. */
 export type ConnectionHost = HandshakeOptions & {
   readonly executor: Executor;
+  readonly faults: WireFaults;
   readonly clock: () => Date;
   /** The certificate for clients that begin with TLS; undefined: versions that do not know TDS 8.0. */
   readonly tlsFirst: (() => Promise<SecureContext>) | undefined;
@@ -47,6 +51,9 @@ export class Connection {
   #loggedIn: LoggedIn | undefined;
   #pumping: Promise<void> | undefined;
   #closed = false;
+  /** The connection is lost and its request goes on: the fault `connection-cut`. */
+  #cut = false;
+  readonly #gone = new AbortController();
   /** Resolves when the session's traces are gone. */
   readonly ended: Promise<void>;
 
@@ -76,8 +83,9 @@ export class Connection {
 
   async #end(): Promise<void> {
     this.#closed = true;
+    this.#gone.abort();
     this.#queue.length = 0;
-    this.#loggedIn?.session.abort('closed');
+    if (!this.#cut) this.#loggedIn?.session.abort('closed');
     await this.#pumping;
     const loggedIn = this.#loggedIn;
     this.#loggedIn = undefined;
@@ -87,8 +95,22 @@ export class Connection {
   #receive(messages: readonly IncomingMessage[]): void {
     if (this.#closed) return;
     this.#queue.push(...messages);
-    if (this.#queue[0]?.type === packetType.attention) this.#loggedIn?.session.abort('attention');
+    if (this.#queue[0]?.type === packetType.attention) this.#attend();
     this.#wake();
+  }
+
+  /** An attention that waits for the end of the running request cuts that short, at once or when the fault `attention-ignored` lets it. */
+  #attend(): void {
+    const [attention] = this.#queue;
+    const delayMs = this.#host.faults.attentionDelayMs();
+    if (delayMs === 0) {
+      this.#loggedIn?.session.abort('attention');
+      return;
+    }
+    const late = setTimeout(() => {
+      if (this.#queue[0] === attention) this.#loggedIn?.session.abort('attention');
+    }, delayMs);
+    late.unref();
   }
 
   #wake(): void {
@@ -111,6 +133,7 @@ export class Connection {
   }
 
   async #handshakeStep(incoming: IncomingMessage): Promise<void> {
+    if (incoming.type === packetType.login7) await this.#pause(this.#host.faults.loginDelayMs());
     const step = await this.#handshake.step(incoming, this.#transport);
     if (step === 'refused') this.#transport.closeSoon();
     else if (step !== 'continue') this.#loggedIn = step;
@@ -129,6 +152,10 @@ export class Connection {
     const reset = incoming.reset === 'all';
     if (reset) loggedIn.session = await this.#host.reset(loggedIn.session);
     const { session } = loggedIn;
+    session.loseClient = () => {
+      this.#cut = true;
+      this.#transport.destroy();
+    };
     const signal = session.startRequest('', this.#host.clock());
     if (this.#queue[0]?.type === packetType.attention) session.abort('attention');
     if (this.#closed) session.abort('closed');
@@ -142,7 +169,17 @@ export class Connection {
     if (reset) response.sessionReset();
     try {
       if (incoming.reset === 'keep transaction') throw unsupported('RESETCONNECTIONSKIPTRAN');
-      if (!incoming.ignored) await this.#run(incoming, session, response);
+      if (!incoming.ignored) {
+        await this.#pause(
+          this.#host.faults.statementDelayMs(() => requestText(incoming)),
+          signal,
+        );
+        if (!signal.aborted) await this.#run(incoming, session, response);
+      }
+      if (this.#host.faults.losesAnswer(() => requestText(incoming))) {
+        this.#transport.destroy();
+        return;
+      }
     } catch (error) {
       this.#sayError(error, response);
     } finally {
@@ -153,6 +190,15 @@ export class Connection {
     else if (!response.callEnded) response.endCall(undefined, true);
     writer.end();
     if (response.fatal || session.killed) this.#transport.closeSoon();
+  }
+
+  /** Ends sooner when the request is aborted or the connection is gone. */
+  async #pause(ms: number, signal?: AbortSignal): Promise<void> {
+    if (ms === 0) return;
+    const signals = signal === undefined ? [this.#gone.signal] : [this.#gone.signal, signal];
+    await delay(ms, undefined, { signal: AbortSignal.any(signals) }).catch((failure: unknown) => {
+      if (!signals.some(each => each.aborted)) throw failure;
+    });
   }
 
   async #run(incoming: IncomingMessage, session: ServerSession, response: Response): Promise<void> {
@@ -186,13 +232,7 @@ export class Connection {
     if (session.request) session.request.text = call.procedure;
     const result = await this.#host.executor.call(session, call.procedure, call.parameters, response);
     if (session.signal.aborted) return;
-    const outputs = result.outputs.map((output, at) => {
-      const sent = call.parameters.findIndex(
-        parameter => parameter.name !== '' && parameter.name.toLowerCase() === output.name.toLowerCase(),
-      );
-      return { ordinal: sent === -1 ? at : sent, name: output.name, value: output.value };
-    });
-    response.endCall({ status: result.status, outputs }, last);
+    response.endCall(result, last);
   }
 
   /** Refusals are told to the client; anything else is a mistake of ours and ends the connection, so that no client goes on with half an answer. */

@@ -8,6 +8,7 @@ import type {
   RestoreInformationStatement,
   RestoreStatement,
 } from './database-statements.ts';
+import type { Faults } from './faults/fault-switches.ts';
 import type { Database, DatabaseFile, Row, Transaction } from './storage.ts';
 import type { SqlType, SqlValue, TypedValue } from './values.ts';
 
@@ -29,11 +30,14 @@ export type {
 } from './computed-objects.ts';
 export type {
   ColumnDefinition,
+  ColumnTest,
   Database,
   DatabaseFile,
   DatabaseState,
+  IndexDefinition,
   Lsn,
   RecoveryModel,
+  ReferenceDefinition,
   Row,
   RowId,
   Table,
@@ -111,6 +115,8 @@ export interface Session {
   request: RunningRequest | undefined;
   /** Ends the session from outside (KILL, SINGLE_USER WITH ROLLBACK IMMEDIATE): error 596, then the connection closes. */
   kill(by: Session | undefined): void;
+  /** The client's connection is gone, and the running request goes on to its end: the fault `connection-cut`. */
+  readonly loseClient?: (() => void) | undefined;
 }
 
 /** `signal.reason`. After 'kill' the server itself sends 596 and closes: the executor only has to stop. */
@@ -143,7 +149,12 @@ export interface Engine {
   readonly productVersion: string;
   /** SERVERPROPERTY('InstanceDefaultBackupPath'); undefined: the folder of master's data file. */
   readonly defaultBackupPath?: string;
+  /** Local time, as if it were UTC: what msdb, Agent, marks and STOPAT go by. */
   readonly clock: () => Date;
+  /** How far local time is east of UTC. */
+  readonly utcOffsetMinutes: number;
+  /** Until `clock` shows the moment. Rejects with RequestAborted when the session's request is aborted first. */
+  waitUntil(session: Session, moment: Date): Promise<void>;
   readonly random: () => number;
   readonly linked: LinkedServers;
   database(name: string): Database | undefined;
@@ -203,7 +214,9 @@ export interface Engine {
   /** Of a database in an availability group; undefined: it is in none. */
   replicaId(database: Database): string | undefined;
   /** The disk behind the instance's paths, when it is smaller than this machine's. */
-  readonly diskQuota?: { readonly limitBytes: bigint; availableBytes(): bigint };
+  readonly diskQuota?: { readonly limitBytes: bigint; availableBytes(): bigint } | undefined;
+  /** What is to go wrong (faults/fault-switches.ts). */
+  readonly faults: Faults;
   close(): Promise<void>;
 }
 
@@ -295,7 +308,8 @@ export interface Executor {
     sink: ResultSink,
   ): Promise<{
     readonly status: number;
-    readonly outputs: readonly { readonly name: string; readonly value: TypedValue }[];
+    /** `ordinal`: the place of its parameter in the call, from 0. */
+    readonly outputs: readonly { readonly ordinal: number; readonly name: string; readonly value: TypedValue }[];
   }>;
   /** Transaction-manager requests of the driver. */
   transactionManager(

@@ -1,12 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { FaultRefusal, FaultState, FaultSwitches } from './fault-switches.ts';
+import type { ClockControl, ClockRefusal, ClockState } from './clock-control.ts';
+import type { FaultRefusal, FaultState, FaultSwitches } from './faults/fault-switches.ts';
 
 export type ControlOptions = {
   /** 0: any free one. */
   readonly port: number;
   readonly faults: FaultSwitches;
+  readonly clock: ClockControl;
   readonly health: () => object;
   readonly statistics: () => object;
 };
@@ -37,7 +39,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, options: ControlOptions): Promise<void> {
-  const { faults, health, statistics } = options;
+  const { clock, faults, health, statistics } = options;
   const path = request.url ?? '';
   const body = await text(request);
   switch (`${request.method ?? ''} ${path}`) {
@@ -46,6 +48,12 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
       return;
     case 'GET /statistics':
       send(response, 200, statistics());
+      return;
+    case 'GET /clock':
+      sendClock(response, clock.state());
+      return;
+    case 'POST /clock':
+      sendClock(response, await clock.change(parsed(body)));
       return;
     case 'GET /faults':
       send(response, 200, { faults: faults.list() });
@@ -59,7 +67,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   else send(response, 404, { error: { code: 'NO_SUCH_PATH', message: paths } });
 }
 
-const paths = 'GET /health, GET /statistics, GET /faults, POST /faults, DELETE /faults/NAME';
+const paths = 'GET /health, GET /statistics, GET /clock, POST /clock, GET /faults, POST /faults, DELETE /faults/NAME';
 
 /** undefined for what is no JSON: no request of ours is that. */
 function parsed(body: string): unknown {
@@ -71,6 +79,11 @@ function parsed(body: string): unknown {
 }
 
 function sendFault(response: ServerResponse, answer: FaultState | FaultRefusal): void {
+  if ('code' in answer) send(response, 400, { error: answer });
+  else send(response, 200, answer);
+}
+
+function sendClock(response: ServerResponse, answer: ClockState | ClockRefusal): void {
   if ('code' in answer) send(response, 400, { error: answer });
   else send(response, 200, answer);
 }

@@ -15,6 +15,8 @@ export type BackupOptions = {
   readonly init?: boolean;
   readonly format?: boolean;
   readonly noRecovery?: boolean;
+  /** As `noRecovery`, and readable from then on; its undo file. */
+  readonly standby?: string;
   readonly noTruncate?: boolean;
   readonly name?: string;
   readonly description?: string;

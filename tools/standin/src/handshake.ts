@@ -1,9 +1,11 @@
 import type { SecureContext } from 'node:tls';
-import { SqlError, message, unsupported } from './messages.ts';
+import { SqlError, fail, message, unsupported } from './messages.ts';
 import { ProtocolError, type ByteWriter } from './protocol/bytes.ts';
 import { collation } from './protocol/code-page.ts';
 import { parseLogin7, tds80, type Login7 } from './protocol/login7.ts';
 import { MessageWriter } from './protocol/message-writer.ts';
+import type { NtlmExchange } from './protocol/ntlm.ts';
+import { isNegotiate } from './protocol/ntlm-messages.ts';
 import { packet, packetType, type IncomingMessage } from './protocol/packets.ts';
 import {
   agreeOnEncryption,
@@ -24,9 +26,11 @@ import {
   writeLoginAck,
   writeMessage,
   writeOldRefusal,
+  writeSspi,
 } from './protocol/tokens.ts';
 import type { ServerSession } from './session.ts';
 import type { Transport } from './transport.ts';
+import type { WindowsAccounts } from './windows-accounts.ts';
 
 export type LoggedIn = { session: ServerSession; readonly packetSize: number };
 
@@ -40,17 +44,25 @@ const language = 'us_english';
 export type HandshakeOptions = {
   readonly serverName: string;
   readonly version: readonly [number, number, number];
-  /** Throws SqlError (18456, 4060 …). */
-  readonly logIn: (login: Login7, connection: { readonly encrypted: boolean; close(): void }) => ServerSession;
+  /** `account`: the Windows account that has shown who it is. Throws SqlError (18456, 4060 …). */
+  readonly logIn: (
+    login: Login7,
+    connection: { readonly encrypted: boolean; close(): void },
+    account: string | undefined,
+  ) => ServerSession;
+  readonly windows: WindowsAccounts;
   /** The certificate for TLS inside TDS 7, which knows 1.2 at the most; made when it is first needed. */
   readonly tlsInside: () => Promise<SecureContext>;
   /** Clients that do not encrypt are refused. */
   readonly forceEncryption: boolean;
 };
 
-/** PRELOGIN and LOGIN7 (sqlserver.md §8.7). */
+type WindowsLogin = { readonly login: Login7; readonly exchange: NtlmExchange };
+
+/** PRELOGIN and LOGIN7 (sqlserver.md §8.7), and for a Windows account one more message each way. */
 export class Handshake {
   readonly #options: HandshakeOptions;
+  #windows: WindowsLogin | undefined;
   #prelogin: { readonly encryption: number; readonly part: EncryptedPart | 'refused' | 'unknown' } | undefined;
 
   constructor(options: HandshakeOptions) {
@@ -63,24 +75,43 @@ export class Handshake {
       await this.#agree(parsePrelogin(incoming.payload).encryption, transport);
       return 'continue';
     }
-    if (incoming.type !== packetType.login7) throw new ProtocolError(`packet type ${incoming.type} before the login`);
+    // pytds answers the challenge in packets of type LOGIN7 (that a real server takes them: unverified).
+    const isAnswer = this.#windows !== undefined && incoming.type === packetType.sspi;
+    if (incoming.type !== packetType.login7 && !isAnswer)
+      throw new ProtocolError(`packet type ${incoming.type} before the login`);
     this.#requireEncrypted(transport);
     const writer = new MessageWriter(transport.output, 0, defaultPacketSize);
-    const login = parseLogin7(incoming.payload);
+    const login = this.#windows?.login ?? parseLogin7(incoming.payload);
     try {
+      if (this.#windows) return this.#logIn(login, this.#accountOf(this.#windows, incoming.payload), writer, transport);
       this.#requireSupported(login, transport);
-      const { encrypted } = transport;
-      const session = this.#options.logIn(login, { encrypted, close: () => transport.destroy() });
-      const packetSize = agreedPacketSize(login.packetSize);
-      writeWelcome(writer.tokens, { ...this.#options, session, login, packetSize });
+      if (!login.integratedSecurity) return this.#logIn(login, undefined, writer, transport);
+      this.#windows = { login, exchange: this.#options.windows.exchange(login.sspi) };
+      writeSspi(writer.tokens, this.#windows.exchange.challenge);
       writer.end();
-      return { session, packetSize };
+      return 'continue';
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
       this.#writeRefusal(writer.tokens, login, error);
       writer.end();
       return 'refused';
     }
+  }
+
+  #logIn(login: Login7, account: string | undefined, writer: MessageWriter, transport: Transport): LoggedIn {
+    const connection = { encrypted: transport.encrypted, close: () => transport.destroy() };
+    const session = this.#options.logIn(login, connection, account);
+    transport.loggedIn();
+    const packetSize = agreedPacketSize(login.packetSize);
+    writeWelcome(writer.tokens, { ...this.#options, session, login, packetSize });
+    writer.end();
+    return { session, packetSize };
+  }
+
+  #accountOf({ exchange }: WindowsLogin, answer: Buffer): string {
+    const account = exchange.authenticated(answer, name => this.#options.windows.hashOf(name));
+    if (account === undefined) throw fail(18452);
+    return account;
   }
 
   async #agree(asked: number, transport: Transport): Promise<void> {
@@ -118,7 +149,7 @@ export class Handshake {
     if (this.#prelogin?.part === 'unknown') throw unsupported(`PRELOGIN encryption ${this.#prelogin.encryption}`);
     const strict = login.tdsVersion === tds80 && transport.tlsFirst;
     if (login.tdsVersion < oldestTds && !strict) throw unsupported(`TDS version 0x${login.tdsVersion.toString(16)}`);
-    if (login.integratedSecurity) throw unsupported('Windows login');
+    if (login.integratedSecurity && !isNegotiate(login.sspi)) throw unsupported('Windows login by other than NTLM');
   }
 }
 

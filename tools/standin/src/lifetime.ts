@@ -6,6 +6,7 @@ export function stopInOrder(
   service: { close(): Promise<void>; closing(): string },
   parentPid: number | undefined,
   exit: (code: number) => void,
+  timeoutMs = stopTimeoutMs,
 ): void {
   let stopping = false;
   const stop = (): void => {
@@ -13,9 +14,9 @@ export function stopInOrder(
     stopping = true;
     // What does not end would keep the harness that stops us waiting; the next start recovers as after a crash.
     setTimeout(() => {
-      console.error(`not stopped after ${stopTimeoutMs} ms: still closing ${service.closing()}`);
+      console.error(`not stopped after ${timeoutMs} ms: still closing ${service.closing()}`);
       exit(1);
-    }, stopTimeoutMs).unref();
+    }, timeoutMs).unref();
     service.close().then(
       () => exit(0),
       (error: unknown) => {

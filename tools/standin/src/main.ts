@@ -1,19 +1,10 @@
-import { ConfigError, readConfig } from './config.ts';
-import { stopInOrder } from './lifetime.ts';
-import { startService } from './service.ts';
+import { runLine } from './commands/commands.ts';
+import { ConfigError } from './config.ts';
 
-/** `node tools/standin/src/main.ts --port P --data DIR --name SERVER\INST …`: README.md lists the options. */
-async function main(): Promise<void> {
-  const config = readConfig(process.argv.slice(2), process.env);
-  const service = await startService(config, error => console.error(error));
-  stopInOrder(service, config.parentPid, code => process.exit(code));
-  const { port, controlPort, peerPort } = service;
-  const { serverName: name } = config;
-  console.log(JSON.stringify({ ready: true, name, port, controlPort, peerPort, pid: process.pid }));
-}
-
+/** `npm run standin -- [command] [options]`; `--help` lists the commands, README.md explains them. */
 try {
-  await main();
+  const code = await runLine(process.argv.slice(2));
+  if (code !== undefined) process.exitCode = code;
 } catch (error) {
   console.error(error instanceof ConfigError ? error.message : (portTaken(error) ?? error));
   process.exit(1);

@@ -4,8 +4,10 @@ import { Connection, type ConnectionHost } from './connection.ts';
 import type { Engine, Executor, Login } from './contract.ts';
 import type { TlsContexts } from './certificate.ts';
 import { SqlError, message } from './messages.ts';
+import { injure } from './faults/injured-socket.ts';
 import type { Login7 } from './protocol/login7.ts';
 import { ServerSession } from './session.ts';
+import { WindowsAccounts } from './windows-accounts.ts';
 
 export type LoginEntry = { readonly login: Login; readonly password: string };
 
@@ -38,6 +40,8 @@ export class StandInServer {
   readonly #server: Server;
   readonly #host: ConnectionHost;
   readonly #connections = new Set<Connection>();
+  /** The fault `connection-stalled`. */
+  readonly #stalled = new Set<Socket>();
   readonly #spids = new Set<number>();
   #closing = false;
 
@@ -49,10 +53,18 @@ export class StandInServer {
       version,
       executor: options.executor,
       clock: options.engine.clock,
-      logIn: (login, connection) => this.#logIn(login, connection),
+      logIn: (login, connection, account) => this.#logIn(login, connection, account),
+      windows: new WindowsAccounts({
+        accounts: options.logins.flatMap(({ login: { name, windows }, password }) =>
+          windows === true ? [{ name, password }] : [],
+        ),
+        serverName: options.engine.serverName,
+        clock: options.engine.clock,
+      }),
       tlsInside: async () => (await options.tls()).inside,
       tlsFirst: version[0] >= firstStrictVersion ? async () => (await options.tls()).first : undefined,
       forceEncryption: options.forceEncryption,
+      faults: options.engine.faults.wire,
       logOut: session => this.#logOut(session),
       reset: session => this.#reset(session),
       report: options.report,
@@ -66,15 +78,31 @@ export class StandInServer {
       this.#server.once('error', reject);
       this.#server.listen(this.#options.port, '127.0.0.1', () => {
         this.#server.off('error', reject);
-        resolve((this.#server.address() as AddressInfo).port);
+        const { port } = this.#server.address() as AddressInfo;
+        const { faults } = this.#options.engine;
+        faults.onChange(() => this.#followRefusal(port));
+        this.#followRefusal(port);
+        resolve(port);
       });
     });
+  }
+
+  /** The fault `connection-refused`. */
+  #followRefusal(port: number): void {
+    const { engine, report } = this.#options;
+    if (this.#closing) return;
+    const refuses = engine.faults.wire.refusesConnections();
+    if (refuses && this.#server.listening) this.#server.close();
+    if (refuses || this.#server.listening) return;
+    this.#server.once('error', report);
+    this.#server.listen(port, '127.0.0.1', () => this.#server.off('error', report));
   }
 
   /** Running requests are aborted and their transactions undone before it resolves. */
   async close(): Promise<void> {
     this.#closing = true;
     const stopped = new Promise(resolve => this.#server.close(resolve));
+    for (const socket of this.#stalled) socket.destroy();
     await Promise.all([...this.#connections].map(connection => connection.close('shutdown')));
     await stopped;
   }
@@ -84,6 +112,15 @@ export class StandInServer {
       socket.destroy();
       return;
     }
+    const { wire } = this.#options.engine.faults;
+    const fate = wire.accepts();
+    if (fate !== 'served') {
+      socket.on('error', () => socket.destroy());
+      if (fate === 'reset') socket.resetAndDestroy();
+      else this.#stall(socket);
+      return;
+    }
+    injure(socket, wire);
     const connection = new Connection(socket, this.#host);
     this.#connections.add(connection);
     const timer = setTimeout(() => {
@@ -95,26 +132,50 @@ export class StandInServer {
     });
   }
 
-  #logIn(request: Login7, connection: { readonly encrypted: boolean; close(): void }): ServerSession {
-    const login = this.#authenticate(request);
+  /** Never answered, and read to the end, so that it is seen when the client gives up. */
+  #stall(socket: Socket): void {
+    this.#stalled.add(socket);
+    socket.resume();
+    socket.on('close', () => this.#stalled.delete(socket));
+  }
+
+  #logIn(
+    request: Login7,
+    connection: { readonly encrypted: boolean; close(): void },
+    account: string | undefined,
+  ): ServerSession {
+    if (this.#options.engine.faults.wire.refusesLogin(account ?? request.userName))
+      throw refusedLogin(account ?? request.userName);
+    const login = account === undefined ? this.#authenticate(request) : this.#loginOf(account);
     const { hostName, programName } = request;
     const client = { hostName, programName, encrypted: connection.encrypted };
     return this.#attach(login, client, request.database === '' ? 'master' : request.database, () => connection.close());
   }
 
   #authenticate(request: Login7): Login {
-    const wanted = request.userName.toLowerCase();
-    const entry = this.#options.logins.find(each => each.login.name.toLowerCase() === wanted);
-    if (!entry || !samePassword(entry.password, request.password)) throw refusedLogin(request.userName);
+    const entry = this.#entryOf(request.userName);
+    // A Windows account is not let in by a password in clear.
+    const known = entry !== undefined && entry.login.windows !== true;
+    if (!known || !samePassword(entry.password, request.password)) throw refusedLogin(request.userName);
     return entry.login;
+  }
+
+  /** Of one who has shown who it is. */
+  #loginOf(name: string): Login {
+    const entry = this.#entryOf(name);
+    if (!entry) throw refusedLogin(name);
+    return entry.login;
+  }
+
+  #entryOf(name: string): LoginEntry | undefined {
+    const wanted = name.toLowerCase();
+    return this.#options.logins.find(each => each.login.name.toLowerCase() === wanted);
   }
 
   /** A session that comes in by another way than TDS; it has shown who it is. */
   openSession(login: string, client: Omit<Client, 'encrypted'>, close: () => void): ServerSession {
-    const wanted = login.toLowerCase();
-    const entry = this.#options.logins.find(each => each.login.name.toLowerCase() === wanted);
-    if (!entry || this.#closing) throw refusedLogin(login);
-    return this.#attach(entry.login, { ...client, encrypted: false }, 'master', close);
+    if (this.#closing) throw refusedLogin(login);
+    return this.#attach(this.#loginOf(login), { ...client, encrypted: false }, 'master', close);
   }
 
   endSession(session: ServerSession): Promise<void> {

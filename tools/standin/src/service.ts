@@ -3,17 +3,20 @@ import { join } from 'node:path';
 import { Agent } from './agent/agent.ts';
 import { registerAgent } from './agent/register-agent.ts';
 import { createRegistry, registerCatalogue } from './catalogue/catalogue.ts';
+import { InstanceClock } from './clock.ts';
+import { ClockControl } from './clock-control.ts';
 import { registerBizTalk } from './biztalk/biztalk.ts';
 import { tlsContexts } from './certificate.ts';
 import type { Config } from './config.ts';
 import type { Session } from './contract.ts';
 import { startControl } from './control.ts';
 import { createEngine } from './engine/engine.ts';
-import { FaultSwitches } from './fault-switches.ts';
+import { faultsWith } from './faults/fault-switches.ts';
 import { placeHook } from './kill-point.ts';
 import { startPeers } from './linked/peer-service.ts';
 import { peerDirectory } from './linked/peers.ts';
 import { unsupportedCount } from './messages.ts';
+import { localTime, utcOffsetMinutes } from './time-zone.ts';
 import { StandInServer } from './server.ts';
 import { createExecutor } from './sql/executor.ts';
 import { FileStatementLog } from './statement-log.ts';
@@ -33,19 +36,24 @@ const loginTimeoutMs = 15_000;
 /** One instance: engine, catalogue, executor, TDS server and control port, in this order; stopped in reverse. */
 export async function startService(config: Config, report: (error: unknown) => void): Promise<Service> {
   const { dataFolder, serverName, majorVersion, pathMap } = config;
-  const clock = runningClock(config.clockStart);
   const log = new FileStatementLog(join(dataFolder, 'log', 'statements.jsonl'));
   const passed = placeHook(config.killPoint);
-  const faults = new FaultSwitches();
+  const faults = faultsWith(...config.faults);
+  const time = clockOf(config, faults);
+  const { clock } = time;
   const engine = await createEngine({
     dataFolder,
     serverName,
     majorVersion,
     pathMap,
     logins: config.logins.map(({ login }) => login),
-    clock,
+    clock: clock.now,
+    utcOffsetMinutes: time.offsetMinutes,
+    waitUntil: (moment, signal, sleeper) => clock.waitUntil(moment, signal, sleeper),
     random,
-    faults: { ...config.faults, restorePace: () => faults.restorePace() },
+    hasty: config.hasty,
+    faults,
+    ...(config.markTimeoutMs === undefined ? {} : { markDrainTimeoutMs: config.markTimeoutMs }),
     ...(config.peersFile === undefined ? {} : { peers: peerDirectory(config.peersFile) }),
     ...(passed === undefined ? {} : { passed }),
   });
@@ -57,7 +65,7 @@ export async function startService(config: Config, report: (error: unknown) => v
     broken += 1;
     report(error);
   };
-  const agent = new Agent({ engine, running: config.agentRuns, report: reportBroken });
+  const agent = new Agent({ engine, clock, running: config.agentRuns, report: reportBroken });
   registerAgent(registry, agent);
   const executor = createExecutor(engine, registry, log);
   const agentStarted = agent.start(executor);
@@ -80,6 +88,7 @@ export async function startService(config: Config, report: (error: unknown) => v
   const control = await startControl({
     port: config.controlPort,
     faults,
+    clock: new ClockControl({ ...time, schedules: agent, mayGoBack: () => faults.marks.clockMayGoBack() }),
     health: () => ({ ready: true, name: serverName, pid: process.pid }),
     statistics: () => ({
       statements: log.statements,
@@ -89,18 +98,8 @@ export async function startService(config: Config, report: (error: unknown) => v
     }),
   });
   const port = await server.listen();
-  const peers =
-    config.peersFile === undefined
-      ? undefined
-      : await startPeers({
-          file: config.peersFile,
-          port: config.peerPort,
-          engine,
-          executor,
-          door: server,
-          passed: place => passed?.(place),
-          report: reportBroken,
-        });
+  const told = { passed: (place: string) => passed?.(place), report: reportBroken };
+  const peers = await peersOf(config, { engine, executor, door: server, ...told });
   passed?.('ready');
   let phase = 'nothing';
   return {
@@ -119,23 +118,51 @@ export async function startService(config: Config, report: (error: unknown) => v
       phase = 'databases';
       await engine.close();
       log.close();
+      clock.close();
     },
     closing: () => (phase === 'connections' ? `connections: ${engine.sessions().map(describe).join(', ')}` : phase),
   };
+}
+
+type PeerHost = Omit<Parameters<typeof startPeers>[0], 'file' | 'port'>;
+
+async function peersOf(
+  { peersFile: file, peerPort: port }: Config,
+  host: PeerHost,
+): Promise<Awaited<ReturnType<typeof startPeers>> | undefined> {
+  return file === undefined ? undefined : startPeers({ file, port, ...host });
 }
 
 function describe({ spid, request }: Session): string {
   return `${spid} ${request?.command ?? 'idle'} ${request?.waitType ?? ''}`.trim();
 }
 
-/** Starts at the given time and runs on with this machine's. */
-function runningClock(start: Date | undefined): () => Date {
-  if (start === undefined) return () => new Date();
-  const ahead = start.getTime() - Date.now();
-  return () => new Date(Date.now() + ahead);
+const randomStep = 6;
+/** Drawn ahead: a GUID takes 16 of them, a backup six GUIDs. */
+let drawn = randomBytes(randomStep * 512);
+let drawnAt = 0;
+
+/** It shows local time. */
+function clockOf(
+  config: Config,
+  faults: ReturnType<typeof faultsWith>,
+): { readonly clock: InstanceClock; readonly offsetMinutes: number } {
+  const startAt = config.clockStart ?? new Date();
+  const offsetMinutes = utcOffsetMinutes(config.timeZone ?? 'UTC', startAt) ?? 0;
+  const clock = new InstanceClock({
+    startAt: localTime(startAt, offsetMinutes),
+    rate: config.clockRate,
+    skewMs: () => faults.marks.clockSkewMs(),
+  });
+  return { clock, offsetMinutes };
 }
 
 /** In [0, 1) as Math.random, but never the same in two instances: GUIDs are drawn from it. */
 function random(): number {
-  return randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
+  if (drawnAt === drawn.length) {
+    drawn = randomBytes(drawn.length);
+    drawnAt = 0;
+  }
+  drawnAt += randomStep;
+  return drawn.readUIntBE(drawnAt - randomStep, randomStep) / 2 ** 48;
 }

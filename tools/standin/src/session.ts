@@ -35,6 +35,8 @@ export class ServerSession implements Session {
   signal: AbortSignal = neverAborted;
   request: RunningRequest | undefined;
   readonly close: () => void;
+  /** Set by its connection: drops that under a request that goes on. */
+  loseClient: (() => void) | undefined;
   /** The database of the login, to which RESETCONNECTION returns. */
   readonly loginDatabase: string;
   #running: AbortController | undefined;

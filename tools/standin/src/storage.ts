@@ -59,6 +59,28 @@ export type TableDefinition = {
   /** Column positions. */
   readonly primaryKey?: { readonly name: string; readonly columns: readonly number[] };
   readonly uniques: readonly { readonly name: string; readonly columns: readonly number[] }[];
+  /** Absent: none. */
+  readonly indexes?: readonly IndexDefinition[];
+  /** T-SQL text of each condition; the sql layer holds rows against it. */
+  readonly checks?: readonly { readonly name: string; readonly text: string }[];
+  readonly references?: readonly ReferenceDefinition[];
+};
+
+/** CREATE INDEX. Only a unique one changes what may be stored; `filter`: the rows that it has, all of them where it is absent. */
+export type IndexDefinition = {
+  readonly name: string;
+  readonly columns: readonly number[];
+  readonly unique: boolean;
+  readonly filter?: readonly { readonly column: number; readonly isNull: boolean }[];
+};
+
+/** A foreign key; `toColumns`: positions in the other table, of its primary or a unique key. */
+export type ReferenceDefinition = {
+  readonly name: string;
+  readonly columns: readonly number[];
+  readonly schema: string;
+  readonly table: string;
+  readonly toColumns: readonly number[];
 };
 
 export interface Table {
@@ -67,13 +89,21 @@ export interface Table {
   readonly rowCount: number;
 }
 
+/** `column operator value`, as WHERE has it; not for columns of a binary collation. */
+export type ColumnTest = {
+  readonly column: number;
+  readonly operator: '=' | '<' | '<=' | '>' | '>=';
+  readonly value: SqlValue;
+};
+
 export type Row = readonly SqlValue[];
 export type RowId = number;
 
 /**
  * Reads and writes of one transaction (explicit or autocommit) over any databases of the instance. Locks are row-grained with intent
  * locks on table and database, READ COMMITTED; waits honour session.options.lockTimeoutMs (1222), the signal, and deadlock detection (1205).
- * Comparisons are case-insensitive with trailing blanks ignored (`compareValues` of engine/compare.ts).
+ * Comparisons are case-insensitive with trailing blanks ignored (`compareValues` of engine/compare.ts);
+ * columns of a binary collation by code units.
  */
 export interface Transaction {
   readonly id: bigint;
@@ -98,6 +128,8 @@ export interface Transaction {
       readonly tableLockExclusive?: boolean;
       readonly noLock?: boolean;
       readonly readPast?: boolean;
+      /** Rows that fail one of them and are locked by nobody may be left out. */
+      readonly where?: readonly ColumnTest[];
     },
   ): AsyncIterable<{ readonly id: RowId; readonly row: Row }>;
   /** Exact match on the primary key or a unique key (all its columns, in the key's order); a fast path for scan. */
@@ -105,6 +137,7 @@ export interface Transaction {
     table: Table,
     key: { readonly columns: readonly number[]; readonly values: readonly SqlValue[] },
     intent: 'read' | 'update',
+    hint?: { readonly holdLock?: boolean; readonly tableLockExclusive?: boolean },
   ): AsyncIterable<{ readonly id: RowId; readonly row: Row }>;
   /** `row` has every column; identity and defaults are filled in by the caller through `nextIdentity`. 2627 on a duplicate key, 515 on NULL. */
   insert(table: Table, row: Row): Promise<RowId>;
@@ -115,6 +148,11 @@ export interface Transaction {
   release?(table: Table, id: RowId): void;
   createTable(database: Database, definition: TableDefinition): Promise<Table>;
   dropTable(database: Database, table: Table): Promise<void>;
+  /**
+   * Another definition for a table: more columns at its end, more indexes. `fill`: what the rows that are there get in the new columns. 1505 when
+   * a new unique index finds rows that are equal.
+   */
+  alterTable(table: Table, definition: TableDefinition, fill: Row): Promise<void>;
   truncateTable(table: Table): Promise<void>;
   save(name: string): void;
   /** To a savepoint. False: no such savepoint. */

@@ -22,13 +22,16 @@ type Strict = (() => Promise<SecureContext>) | undefined;
 type Mode = 'first' | 'opening' | 'packets' | 'handshake' | 'records' | 'login';
 
 const packetHeaderBytes = 8;
+/** Of a message: who has not shown who it is must not fill the memory (LOGIN7 ends at 128 KiB: MS-TDS, unverified). */
+const beforeLoginBytes = 128 * 1024;
+const afterLoginBytes = 256 * 1024 * 1024;
 
 /** One TCP connection as messages: in clear, with an encrypted login, or encrypted as a whole (sqlserver.md §8.6). */
 export class Transport {
   readonly #socket: Socket;
   readonly #events: TransportEvents;
   readonly #strict: Strict;
-  readonly #packets = new PacketReader();
+  readonly #packets = new PacketReader(beforeLoginBytes);
   #mode: Mode = 'first';
   #part: EncryptedPart = 'nothing';
   #layer: TlsLayer | undefined;
@@ -60,6 +63,11 @@ export class Transport {
   /** TLS came before TDS, as with TDS 8.0. */
   get tlsFirst(): boolean {
     return this.#tlsFirst;
+  }
+
+  /** The client has shown who it is. */
+  loggedIn(): void {
+    this.#packets.maximumMessageBytes = afterLoginBytes;
   }
 
   /** From here on the client speaks TLS; the answer that told it so has been written. */

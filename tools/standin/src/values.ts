@@ -32,6 +32,8 @@ export type SqlType = {
   readonly length?: number | 'max';
   readonly precision?: number;
   readonly scale?: number;
+  /** Text of a column that compares by code units, trailing blanks ignored; otherwise as the server's collation has it. */
+  readonly collation?: 'binary';
 };
 
 /** Exact numbers keep every digit: an LSN is decimal(25,0). value = unscaled / 10^scale. */

@@ -226,7 +226,7 @@ describe('answers', () => {
         seen.push(...parameters);
         return {
           status: -4,
-          outputs: [{ name: '@out', value: { type: { name: 'nvarchar', length: 10 }, value: 'done' } }],
+          outputs: [{ ordinal: 1, name: '@out', value: { type: { name: 'nvarchar', length: 10 }, value: 'done' } }],
         };
       },
     });

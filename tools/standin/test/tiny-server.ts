@@ -1,4 +1,5 @@
 import type { Database, Engine, Executor, Session } from '../src/contract.ts';
+import { FaultSwitches } from '../src/faults/fault-switches.ts';
 import { StandInServer, type ServerOptions } from '../src/server.ts';
 
 export type Encryption = Pick<ServerOptions, 'tls' | 'forceEncryption'> & { readonly productVersion: string };
@@ -14,6 +15,7 @@ export function tinyEngine(productVersion = '16.0.4236.2'): TinyEngine {
     serverName: 'TINY\\ONE',
     productVersion,
     clock: () => new Date('2026-03-01T12:00:00Z'),
+    faults: new FaultSwitches(),
     database: (name: string) => (name.toLowerCase() === 'master' ? master : undefined),
     attach: (session: Session) => void attached.add(session),
     detach: async (session: Session) => void attached.delete(session),

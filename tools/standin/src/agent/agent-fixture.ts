@@ -1,5 +1,6 @@
 /** For tests: an instance with an Agent whose clock stands until the test moves it. */
 import { createRegistry, registerCatalogue } from '../catalogue/catalogue.ts';
+import { InstanceClock } from '../clock.ts';
 import { collect, startFixture, type Collected, type Fixture, type TestSession } from '../engine/engine-fixture.ts';
 import { createExecutor } from '../sql/executor.ts';
 import type { Executor, Login } from '../contract.ts';
@@ -8,6 +9,7 @@ import { registerAgent } from './register-agent.ts';
 
 export type AgentFixture = {
   readonly instance: Fixture;
+  readonly clock: InstanceClock;
   readonly agent: () => Agent;
   /** Mistakes of the stand-in that were reported. */
   readonly mistakes: unknown[];
@@ -26,16 +28,20 @@ export type AgentFixture = {
 export type AgentFixtureOptions = { readonly running?: boolean; readonly logins?: readonly Login[] };
 
 export async function startAgentFixture(start: string, options: AgentFixtureOptions = {}): Promise<AgentFixture> {
-  let now = new Date(start);
+  const clock = new InstanceClock({ startAt: new Date(start), rate: 0 });
   const logins = options.logins === undefined ? {} : { logins: options.logins };
-  const instance = await startFixture({ clock: () => now, ...logins });
+  const instance = await startFixture({
+    clock: clock.now,
+    waitUntil: (moment, signal, sleeper) => clock.waitUntil(moment, signal, sleeper),
+    ...logins,
+  });
   const mistakes: unknown[] = [];
   const open = async (): Promise<{ agent: Agent; executor: Executor; session: TestSession }> => {
     const engine = instance.engine();
     const registry = createRegistry();
     registerCatalogue(registry, engine);
     const report = (mistake: unknown): void => void mistakes.push(mistake);
-    const agent = new Agent({ engine, running: options.running ?? true, report });
+    const agent = new Agent({ engine, clock, running: options.running ?? true, report });
     registerAgent(registry, agent);
     const executor = createExecutor(engine, registry, { write: () => undefined });
     await agent.start(executor);
@@ -48,11 +54,12 @@ export async function startAgentFixture(start: string, options: AgentFixtureOpti
     return sink;
   };
   const moveTo = async (time: string): Promise<void> => {
-    now = new Date(time);
+    clock.set(new Date(time));
     await parts.agent.look();
   };
   return {
     instance,
+    clock,
     agent: () => parts.agent,
     mistakes,
     run,

@@ -1,10 +1,11 @@
 /**
- * SQL Server Agent: looks at the schedules every second, starts what is due or asked for, and keeps what runs now. All that must outlive it is
+ * SQL Server Agent: looks at the schedules every second and when one is due, starts what is due or asked for, and keeps what runs now. All that must outlive it is
  * in msdb; what is in memory (requests, the next due times) is gone with the instance, as with the real service.
  */
 import { RequestAborted } from '../engine/request-aborted.ts';
 import { toDatetimePrecision } from '../engine/times.ts';
 import { fail } from '../messages.ts';
+import type { InstanceClock } from '../clock.ts';
 import type { Engine, Executor } from '../contract.ts';
 import { AgentSessions } from './agent-sessions.ts';
 import { JobRun, type RunHost, type RunRequest } from './job-run.ts';
@@ -15,9 +16,13 @@ import { nextRun, type Schedule } from './schedule.ts';
 import { readSchedule } from './schedule-rows.ts';
 
 const lookEveryMs = 1000;
+/** On a clock that runs fast a second is short. */
+const shortestLookMs = 50;
 
 export type AgentOptions = {
   readonly engine: Engine;
+  /** What `engine.clock` shows; undefined: whoever moves that looks himself. */
+  readonly clock?: InstanceClock;
   /** False: the tables and procedures are there, but no service (sqlserver.md §4.3: 22022). */
   readonly running: boolean;
   /** A mistake of the stand-in itself. */
@@ -25,8 +30,14 @@ export type AgentOptions = {
 };
 
 type Due = { readonly schedule: Schedule; readonly scheduleId: number; readonly jobId: string; at: Date | undefined };
-type Sleeper = { readonly until: Date; readonly wake: () => void };
-type Plan = { readonly jobId: string; readonly scheduleId: number; readonly name: string; readonly schedule: Schedule };
+type Sleeper = { readonly run: JobRun; readonly until: Date; readonly wake: () => void };
+type Plan = {
+  readonly jobId: string;
+  readonly job: string;
+  readonly scheduleId: number;
+  readonly name: string;
+  readonly schedule: Schedule;
+};
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -40,6 +51,8 @@ export class Agent {
   #starting: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   #closing = false;
+  /** Told when a run begins to wait for the clock. */
+  #sleeperCame = (): void => undefined;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -74,7 +87,7 @@ export class Agent {
       executor,
       sessions: this.#sessions,
       sessionId,
-      waitUntil: moment => this.#waitUntil(moment),
+      waitUntil: (moment, run) => this.#waitUntil(moment, run),
       nextRun: jobId => {
         const at = this.nextRun(jobId)?.at;
         nextRuns.note(jobId, at);
@@ -82,11 +95,11 @@ export class Agent {
       },
       report,
     };
-    this.#timer = setInterval(() => void this.look().catch(report), lookEveryMs).unref();
+    this.#armLook();
   }
 
   get running(): boolean {
-    return this.#host !== undefined && !this.#closing;
+    return this.#host !== undefined && !this.#closing && !this.#options.engine.faults.jobs.agentIsDown();
   }
 
   /** The run of a job, if there is one. */
@@ -119,6 +132,19 @@ export class Agent {
     this.#runs.set(request.jobId, { run, ended });
   }
 
+  #armLook(): void {
+    if (this.#closing) return;
+    const { clock, report } = this.#options;
+    const everyMs = clock === undefined ? lookEveryMs : Math.max(shortestLookMs, lookEveryMs / Math.max(1, clock.rate));
+    const delayMs = clock?.wallDelayMs(this.nextDue(), everyMs) ?? everyMs;
+    clearTimeout(this.#timer);
+    const look = (): void =>
+      void this.look()
+        .catch(report)
+        .finally(() => this.#armLook());
+    this.#timer = setTimeout(look, delayMs).unref();
+  }
+
   /** One look at clock and schedules. A look that is still under way is not doubled. */
   look(): Promise<void> {
     this.#looking ??= this.#look().finally(() => {
@@ -127,8 +153,19 @@ export class Agent {
     return this.#looking;
   }
 
+  /** A look that sees what was so before it was asked for; the next one by itself is counted from here. */
+  async lookNow(): Promise<void> {
+    await this.#looking;
+    await this.look();
+    this.#armLook();
+  }
+
   async #look(): Promise<void> {
-    if (!this.running) return;
+    if (!this.running) {
+      // Who is down knows no due times: what fell due meanwhile is not made up for.
+      this.#due.clear();
+      return;
+    }
     const { engine } = this.#options;
     const now = engine.clock();
     for (const sleeper of [...this.#sleepers]) if (sleeper.until <= now) sleeper.wake();
@@ -144,6 +181,7 @@ export class Agent {
   }
 
   #follow(plan: Plan, now: Date): void {
+    const { engine } = this.#options;
     const { jobId, scheduleId, schedule } = plan;
     const known = this.#due.get(keyOf(plan));
     const unchanged = known !== undefined && JSON.stringify(known.schedule) === JSON.stringify(schedule);
@@ -154,7 +192,7 @@ export class Agent {
     if (known.at === undefined || known.at > now) return;
     known.at = nextRun(schedule, now);
     // A job that still runs when it is due waits for its next time.
-    if (!this.running || this.#runs.has(jobId)) return;
+    if (!this.running || this.#runs.has(jobId) || engine.faults.jobs.skipsSchedule(plan.job)) return;
     const source = `Schedule ${scheduleId} (${plan.name})`;
     this.begin({ jobId, source, sourceCode: 1, requestedAt: now, firstStepId: undefined });
   }
@@ -168,7 +206,9 @@ export class Agent {
     const rows = (name: Parameters<typeof jobTable>[1]): ReturnType<typeof select> =>
       this.#sessions.transact(transaction => select(transaction, jobTable(engine, name), () => true, true));
     const enabled = (row: Readonly<Record<string, unknown>>): boolean => row['enabled'] === 1n;
-    const jobs = new Set((await rows('sysjobs')).filter(enabled).map(row => textOf(row, 'job_id')));
+    const jobs = new Map(
+      (await rows('sysjobs')).filter(enabled).map(row => [textOf(row, 'job_id'), textOf(row, 'name')]),
+    );
     const targeted = new Set((await rows('sysjobservers')).map(row => textOf(row, 'job_id')));
     const schedules = new Map(
       (await rows('sysschedules')).filter(enabled).map(row => [numberOf(row, 'schedule_id'), row]),
@@ -176,17 +216,62 @@ export class Agent {
     return (await rows('sysjobschedules')).flatMap(link => {
       const [jobId, scheduleId] = [textOf(link, 'job_id'), numberOf(link, 'schedule_id')];
       const row = schedules.get(scheduleId);
-      if (row === undefined || !jobs.has(jobId) || !targeted.has(jobId)) return [];
-      return [{ jobId, scheduleId, name: textOf(row, 'name'), schedule: readSchedule(row) }];
+      const job = jobs.get(jobId);
+      if (row === undefined || job === undefined || !targeted.has(jobId)) return [];
+      return [{ jobId, job, scheduleId, name: textOf(row, 'name'), schedule: readSchedule(row) }];
     });
   }
 
-  #waitUntil(until: Date): { readonly reached: Promise<void>; readonly wake: () => void } {
+  /** The earliest time at which a schedule is due or a run goes on, as of the last look. */
+  nextDue(): Date | undefined {
+    if (!this.running) return undefined;
+    const times = [
+      ...[...this.#due.values()].flatMap(({ at }) => (at === undefined ? [] : [at.getTime()])),
+      ...[...this.#sleepers].map(({ until }) => until.getTime()),
+    ];
+    return times.length === 0 ? undefined : new Date(Math.min(...times));
+  }
+
+  /** Resolves when no run is at work: with an empty list, or after so long of this machine's time with the names of the jobs that are. */
+  async settle(timeoutMs: number): Promise<readonly string[]> {
+    let timer: NodeJS.Timeout | undefined;
+    const expiry = new Promise<'expired'>(resolve => {
+      timer = setTimeout(() => resolve('expired'), timeoutMs);
+    });
+    try {
+      // It may wait for a lock that nobody gives back.
+      let last = await Promise.race([expiry, this.#nextRuns?.idle()]);
+      for (;;) {
+        const atWork = [...this.#runs.values()].filter(({ run }) => !this.#sleeps(run));
+        if (last === 'expired' || atWork.length === 0) return atWork.map(({ run }) => run.name);
+        const came = new Promise<void>(resolve => {
+          this.#sleeperCame = resolve;
+        });
+        const { clock } = this.#options;
+        const woken = [
+          came,
+          ...atWork.map(({ ended }) => ended),
+          ...(clock === undefined ? [] : [clock.nextSleeper()]),
+        ];
+        last = (await Promise.race([expiry, ...woken])) ?? undefined;
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #sleeps(run: JobRun): boolean {
+    if ([...this.#sleepers].some(sleeper => sleeper.run === run)) return true;
+    return run.session !== undefined && this.#options.clock?.sleeps(run.session) === true;
+  }
+
+  #waitUntil(until: Date, run: JobRun): { readonly reached: Promise<void>; readonly wake: () => void } {
     let resolve = (): void => undefined;
     const reached = new Promise<void>(done => {
       resolve = done;
     });
     const sleeper = {
+      run,
       until,
       wake: () => {
         this.#sleepers.delete(sleeper);
@@ -194,6 +279,7 @@ export class Agent {
       },
     };
     this.#sleepers.add(sleeper);
+    this.#sleeperCame();
     return { reached, wake: sleeper.wake };
   }
 
@@ -206,7 +292,7 @@ export class Agent {
   /** Runs are cut short and leave what a crash would leave: the service's own way of stopping them is not sourced. */
   async close(): Promise<void> {
     this.#closing = true;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     for (const { run } of this.#runs.values()) run.interrupt();
     this.#sessions.abortAll('shutdown');
     // A failure is told to whoever started it.

@@ -64,13 +64,9 @@ async function startJob(context: ProcedureContext, agent: Agent): Promise<number
     const source = running.request.source.replace(/ \(.*/, '');
     throw fail(22022, `${request} refused because the job is already running from a request by ${source}.`);
   }
-  agent.begin({
-    jobId,
-    source: `User ${session.login.name}`,
-    sourceCode: 4,
-    requestedAt: engine.clock(),
-    firstStepId,
-  });
+  const source = `User ${session.login.name}`;
+  const request = { jobId, source, sourceCode: 4, requestedAt: engine.clock(), firstStepId } as const;
+  if (!engine.faults.jobs.losesStart(name)) agent.begin(request);
   context.raise(message(14243, name));
   return 0;
 }

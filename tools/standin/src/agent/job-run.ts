@@ -3,6 +3,7 @@
  * what the next reader takes for the job's last outcome come in one transaction at the end. So a run that died with the instance has a start
  * without a stop in a session of the Agent that is no longer the latest: not running (sqlserver.md §4.3).
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { toDatetimePrecision } from '../engine/times.ts';
 import { message } from '../messages.ts';
 import type { ServerSession } from '../session.ts';
@@ -28,7 +29,7 @@ export type RunHost = {
   /** Of syssessions. */
   readonly sessionId: bigint;
   /** Resolves when the clock shows it. */
-  readonly waitUntil: (moment: Date) => { readonly reached: Promise<void>; readonly wake: () => void };
+  readonly waitUntil: (moment: Date, run: JobRun) => { readonly reached: Promise<void>; readonly wake: () => void };
   readonly nextRun: (jobId: string) => Date | undefined;
   /** A mistake of the stand-in itself. */
   readonly report: (error: unknown) => void;
@@ -51,6 +52,8 @@ type Next = StepOutcome | { readonly step: number };
 
 const runStatus: Readonly<Record<StepOutcome, bigint>> = { failed: 0n, succeeded: 1n, cancelled: 3n };
 const retryStatus = 2n;
+/** How soon a step that hangs sees that it does no more. */
+const hangSliceMs = 20;
 
 export class JobRun {
   readonly request: RunRequest;
@@ -59,7 +62,10 @@ export class JobRun {
   status: 1 | 3 | 7 = 1;
   step: Place | undefined;
   retry = 0;
-  #session: ServerSession | undefined;
+  /** Of the step that is being tried. */
+  session: ServerSession | undefined;
+  /** The job's; empty until it was read. */
+  name = '';
   #wake: (() => void) | undefined;
   #cancelledBy: string | undefined;
   #interrupted = false;
@@ -72,7 +78,7 @@ export class JobRun {
   /** The step that runs is cancelled; no other starts. */
   cancel(by: string): void {
     this.#cancelledBy ??= by;
-    this.#session?.abort('attention');
+    this.session?.abort('attention');
     this.#wake?.();
   }
 
@@ -95,6 +101,7 @@ export class JobRun {
     const definition = await this.#begin(startedAt);
     if (definition === undefined) return;
     const { job, owner } = definition;
+    this.name = textOf(job, 'name');
     if (owner === undefined) {
       const text = ownerMissingMessage(Buffer.from(sidOf(job)).toString('hex'), textOf(job, 'name'));
       await this.#finish(startedAt, 'failed', text);
@@ -133,7 +140,8 @@ export class JobRun {
       if ((await change(transaction, activity, this.#activityRow, values)) === 0)
         await insert(transaction, activity, { ...values, session_id: sessionId, job_id: jobId });
       const owner = engine.logins().find(login => Buffer.compare(login.sid, sidOf(job)) === 0);
-      return { job, steps, owner };
+      const lost = engine.faults.jobs.losesOwner(textOf(job, 'name'));
+      return { job, steps, owner: lost ? undefined : owner };
     });
   }
 
@@ -179,7 +187,8 @@ export class JobRun {
   async #pause(minutes: number): Promise<void> {
     if (minutes <= 0 || this.#isInterrupted() || this.#isCancelled()) return;
     this.status = 3;
-    const { reached, wake } = this.#host.waitUntil(new Date(this.#host.engine.clock().getTime() + minutes * 60_000));
+    const until = new Date(this.#host.engine.clock().getTime() + minutes * 60_000);
+    const { reached, wake } = this.#host.waitUntil(until, this);
     this.#wake = wake;
     await reached;
     this.#wake = undefined;
@@ -188,6 +197,12 @@ export class JobRun {
   async #attempt(step: Values, owner: Login): Promise<Ended> {
     const { engine, executor, sessions } = this.#host;
     const [command, database] = [textOf(step, 'command'), textOf(step, 'database_name')];
+    const { jobs } = engine.faults;
+    const place = textOf(step, 'step_name');
+    if (jobs.skipsStep(this.name, place))
+      return { outcome: 'succeeded', message: stepMessage(owner.name, [], 'succeeded'), last: undefined };
+    if (jobs.refusesStep(this.name, place))
+      return { outcome: 'failed', message: connectFailedMessage(engine.serverName), last: message(18456, owner.name) };
     const program = stepProgramName(this.request.jobId, numberOf(step, 'step_id'));
     let session: ServerSession;
     try {
@@ -196,7 +211,8 @@ export class JobRun {
       const messages = messagesOf(failure);
       return { outcome: 'failed', message: connectFailedMessage(engine.serverName), last: messages.at(-1) };
     }
-    const messages = await this.#batch(session, command);
+    await this.#hang(session, place);
+    const messages = session.signal.aborted ? [] : await this.#batch(session, command);
     const cancelled = session.signal.aborted && this.#isCancelled();
     await sessions.close(session, executor);
     const last = messages.filter(each => each.severity > 10).at(-1);
@@ -204,17 +220,25 @@ export class JobRun {
     return { outcome, message: stepMessage(owner.name, messages, outcome), last };
   }
 
+  /** The fault `job-hangs`. */
+  async #hang(session: ServerSession, place: string): Promise<void> {
+    const { jobs } = this.#host.engine.faults;
+    this.session = session;
+    while (jobs.hangs(this.name, place) && !session.signal.aborted) await delay(hangSliceMs);
+    this.session = undefined;
+  }
+
   /** Everything the step was told; a step that our own mistake ended has failed too, or the job would look as if it ran for ever. */
   async #batch(session: ServerSession, command: string): Promise<readonly Message[]> {
     const messages: Message[] = [];
-    this.#session = session;
+    this.session = session;
     try {
       await this.#host.executor.batch(session, command, messageSink(messages));
     } catch (mistake) {
       this.#host.report(mistake);
       messages.push({ number: 50_000, severity: 20, state: 254, text: `STANDIN-BROKEN: ${String(mistake)}` });
     } finally {
-      this.#session = undefined;
+      this.session = undefined;
     }
     if (session.killed) messages.push(message(596));
     return messages;
@@ -283,6 +307,7 @@ export class JobRun {
 
   #insertHistory(transaction: Transaction, times: Values, values: Values): Promise<Values> {
     const { engine } = this.#host;
+    if (engine.faults.jobs.losesHistory(this.name)) return Promise.resolve({});
     return insert(transaction, jobTable(engine, 'sysjobhistory'), {
       job_id: this.request.jobId,
       ...times,

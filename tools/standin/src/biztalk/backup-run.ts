@@ -1,7 +1,7 @@
 /** sp_BackupAllFull and sp_MarkAll: one backup set over all covered databases of all instances (biztalk-dr.md §2.3, §2.4). */
 import { SqlError, fail } from '../messages.ts';
 import { coveredDatabases, procedureAt, type Covered } from './covered-databases.ts';
-import { linkIfMissing } from './group-servers.ts';
+import { linkIfMissing, warnOfTimeout } from './group-servers.ts';
 import { complaint, failedIn, flagOf, momentOf, stringOf, textOf, typedBigint, typedText } from './group-context.ts';
 import { fullMarkName } from './names.ts';
 import type { ProcedureContext } from '../contract.ts';
@@ -18,10 +18,12 @@ export async function backupAllFull(context: ProcedureContext): Promise<number> 
   const run = await beginRun(context);
   const databases = await coveredDatabases(context);
   for (const covered of databases) {
+    const startedAt = context.engine.clock();
     try {
       await linkIfMissing(context, covered.server);
       await backupOne(context, run, covered, 'Full');
     } catch (failure) {
+      warnOfTimeout(context, covered.server, startedAt);
       throw failedIn(procedure, `Failed running the backup on ${covered.server}.${covered.database}`, failure);
     }
   }
@@ -51,9 +53,11 @@ async function markAndBackupLogs(context: ProcedureContext, run: Run): Promise<v
   }
   const databases = await coveredDatabases(context);
   for (const covered of databases) {
+    const startedAt = context.engine.clock();
     try {
       await backupOne(context, run, covered, 'Log');
     } catch (failure) {
+      warnOfTimeout(context, covered.server, startedAt);
       throw failedIn(procedure, `Failed running the log backup on ${covered.server}.${covered.database}`, failure);
     }
   }
@@ -143,6 +147,7 @@ async function insertHistory(
   kind: 'Full' | 'Log',
   file: string,
 ): Promise<void> {
+  if (context.engine.faults.jobs.losesBackupRow(covered.database, kind === 'Log' ? 'log' : 'full')) return;
   const values: Readonly<Record<string, TypedValue>> = {
     set: typedBigint(run.setId),
     mark: { type: { name: 'nvarchar', length: 32 }, value: kind === 'Log' ? run.mark : null },

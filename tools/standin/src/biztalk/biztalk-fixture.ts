@@ -4,6 +4,7 @@ import { registerAgent } from '../agent/register-agent.ts';
 import { createRegistry, registerCatalogue } from '../catalogue/catalogue.ts';
 import { collect, startFixture, type Collected, type TestSession } from '../engine/engine-fixture.ts';
 import { createExecutor } from '../sql/executor.ts';
+import type { EngineOptions } from '../engine/options.ts';
 import type { Engine, Message } from '../contract.ts';
 import { registerBizTalk } from './biztalk.ts';
 
@@ -24,9 +25,13 @@ export type BizTalkFixture = {
   end(): Promise<void>;
 };
 
-export async function startBizTalkFixture(start: string, databases: readonly string[]): Promise<BizTalkFixture> {
+export async function startBizTalkFixture(
+  start: string,
+  databases: readonly string[],
+  part: Partial<EngineOptions> = {},
+): Promise<BizTalkFixture> {
   let now = new Date(start);
-  const instance = await startFixture({ clock: () => now });
+  const instance = await startFixture({ clock: () => now, ...part });
   const engine = instance.engine();
   const registry = createRegistry();
   registerCatalogue(registry, engine);

@@ -7,6 +7,7 @@ const quiet = {
   forceAfterPartial: false,
   partialOpen: false,
   newestFullAt: undefined,
+  dateFirst: 7,
 };
 const at = (text: string): Date => new Date(`${text}Z`);
 const facts = (now: Date, part: Partial<ScheduleFacts> = {}): ScheduleFacts => ({
@@ -27,7 +28,21 @@ const table = [
   ['w', undefined, '2026-03-29T10:00', '2026-03-31T10:00', false],
   // One week, two months: two fulls.
   ['w', undefined, '2026-03-31T10:00', '2026-04-01T10:00', true],
+  // A Saturday and the Sunday after it.
+  ['w', undefined, '2026-03-07T23:59', '2026-03-08T00:00', true],
+  // Week 53 and week 1 of the next year, days apart.
+  ['w', undefined, '2026-12-31T10:00', '2027-01-01T10:00', true],
+  ['w', 3, '2026-03-07T10:00', '2026-03-08T04:00', false],
   ['m', undefined, '2026-03-01T10:00', '2026-03-31T10:00', false],
+  ['m', undefined, '2026-03-31T23:59', '2026-04-01T00:00', true],
+  ['m', undefined, '2025-03-15T10:00', '2026-03-15T10:00', true],
+  ['h', undefined, '2026-03-01T10:00', '2026-03-01T10:59', false],
+  ['h', undefined, '2026-03-01T10:30', '2026-03-02T10:30', true],
+  ['d', 0, '2026-03-01T10:00', '2026-03-02T00:59', true],
+  ['d', -1, '2026-03-01T10:00', '2026-03-02T00:59', true],
+  // The hour went by without a run: not today.
+  ['d', 3, '2026-03-01T03:00', '2026-03-02T04:00', false],
+  ['y', undefined, '2026-01-01T00:00', '2026-12-31T23:59', false],
   ['y', undefined, '2025-12-31T23:00', '2026-01-01T00:00', true],
 ] as const;
 
@@ -51,6 +66,14 @@ describe('a full backup', () => {
     expect(isFullDue('d', 9, { ...facts(utc), localNow: local, newestFullAt })).toBe(false);
     expect(isFullDue('d', 9, { ...facts(local), localNow: local, newestFullAt })).toBe(true);
     expect(isFullDue('d', 23, { ...facts(local), localNow: local, newestFullAt })).toBe(false);
+  });
+
+  it('counts weeks from the day of DATEFIRST', () => {
+    // A Sunday and the Monday after it.
+    const [sunday, monday] = [at('2026-03-08T10:00'), at('2026-03-09T10:00')];
+    const due = (dateFirst: number): boolean =>
+      isFullDue('w', undefined, facts(monday, { newestFullAt: sunday, dateFirst }));
+    expect([7, 1, 2].map(due)).toEqual([false, true, false]);
   });
 
   it('knows five frequencies in either case', () => {

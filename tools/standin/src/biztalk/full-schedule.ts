@@ -12,6 +12,8 @@ export type ScheduleFacts = {
   readonly partialOpen: boolean;
   /** Start of the newest `db` row, complete or not. */
   readonly newestFullAt: Date | undefined;
+  /** SET DATEFIRST of the session: 1 Monday … 7 Sunday. */
+  readonly dateFirst: number;
 };
 
 /** Either case; anything else: undefined. */
@@ -24,14 +26,15 @@ export function isFullDue(frequency: Frequency, backupHour: number | undefined, 
   if (facts.forceFull) return true;
   if (facts.forceAfterPartial && facts.partialOpen) return true;
   if (facts.newestFullAt === undefined) return true;
-  if (period(frequency, facts.newestFullAt) === period(frequency, facts.now)) return false;
+  const { dateFirst } = facts;
+  if (period(frequency, facts.newestFullAt, dateFirst) === period(frequency, facts.now, dateFirst)) return false;
   if (backupHour === undefined || frequency === 'h') return true;
   const hour = backupHour >= 0 && backupHour <= 23 ? backupHour : 0;
   // The local hour, whatever clock the periods go by.
   return facts.localNow.getUTCHours() === hour;
 }
 
-function period(frequency: Frequency, moment: Date): string {
+function period(frequency: Frequency, moment: Date, dateFirst: number): string {
   const [year, month, day] = [moment.getUTCFullYear(), moment.getUTCMonth(), moment.getUTCDate()];
   switch (frequency) {
     case 'h':
@@ -40,7 +43,7 @@ function period(frequency: Frequency, moment: Date): string {
       return `${year}-${month}-${day}`;
     case 'w':
       // Year, month and week number: a week across two months is two periods.
-      return `${year}-${month}-w${weekOfYear(moment)}`;
+      return `${year}-${month}-w${weekOfYear(moment, dateFirst)}`;
     case 'm':
       return `${year}-${month}`;
     case 'y':
@@ -48,9 +51,10 @@ function period(frequency: Frequency, moment: Date): string {
   }
 }
 
-/** DATEPART(week) with DATEFIRST 7: weeks begin on Sunday, week 1 holds 1 January. */
-function weekOfYear(moment: Date): number {
+/** DATEPART(week): weeks begin on the day of DATEFIRST, week 1 holds 1 January. */
+function weekOfYear(moment: Date, dateFirst: number): number {
   const newYear = Date.UTC(moment.getUTCFullYear(), 0, 1);
   const days = Math.floor((moment.getTime() - newYear) / 86_400_000);
-  return Math.floor((days + new Date(newYear).getUTCDay()) / 7) + 1;
+  const daysBefore = (new Date(newYear).getUTCDay() + 7 - dateFirst) % 7;
+  return Math.floor((days + daysBefore) / 7) + 1;
 }

@@ -13,6 +13,20 @@ export async function linkIfMissing(context: ProcedureContext, server: string): 
   });
 }
 
+/** sp_GetLinkedServerQTimeout; 0: for ever (that it is the server option's: unverified). */
+export function remoteTimeoutSeconds({ engine }: ProcedureContext): number {
+  return engine.serverOptions.inUse('remote query timeout (s)');
+}
+
+/** After a failure at another server that lasted as long as a remote query may (biztalk-dr.md §7.1 F-15). */
+export function warnOfTimeout(context: ProcedureContext, server: string, startedAt: Date): void {
+  const limit = remoteTimeoutSeconds(context);
+  const { engine } = context;
+  if (isServer(engine, server) || limit === 0) return;
+  if (engine.clock().getTime() - startedAt.getTime() < limit * 1000) return;
+  context.raise({ number: 0, severity: 0, state: 1, text: 'Warning: A Remote Query Timeout may have occurred' });
+}
+
 /** What the server itself says it is: an alias and `server,port` are names of the same one. */
 export async function realServerName(context: ProcedureContext, covered: Covered): Promise<string> {
   const [row] = await context.query(

@@ -2,7 +2,7 @@
 import { SqlError } from '../messages.ts';
 import { acquireWriterLock, backupAllFull, markAll, nextBackupSetId, releaseWriterLock } from './backup-run.ts';
 import { isFullDue, parseFrequency } from './full-schedule.ts';
-import { linkIfMissing, realServerName } from './group-servers.ts';
+import { linkIfMissing, realServerName, remoteTimeoutSeconds } from './group-servers.ts';
 import { blockTracking, markLogs } from './mark-run.ts';
 import {
   complaint,
@@ -37,6 +37,9 @@ const remoteNameParameters = [
   parameter('@DatabaseName', sysname),
   output('@RemoteServerName', sysname),
 ];
+/** Argument and result columns of both: unverified (biztalk-dr.md §2.7 says what they are for). */
+const databasesParameters = [parameter('@ServerName', nvarchar(256), null)];
+const locationParameters = [parameter('@DatabaseName', sysname), parameter('@ServerName', nvarchar(256), null)];
 const deleteParameters = [parameter('@DaysToKeep', { name: 'smallint' }, null), parameter('@UseLocalTime', bit, false)];
 
 export const managementProcedures: readonly NativeProcedure[] = [
@@ -67,6 +70,9 @@ export const managementProcedures: readonly NativeProcedure[] = [
   procedure('sp_AcquireBackupWriterLock', [], acquireWriterLock),
   procedure('sp_ReleaseBackupWriterLock', [], releaseWriterLock),
   procedure('sp_GetBackupHistory', [parameter('@LastBackupSetId', bigint, null)], getBackupHistory),
+  procedure('sp_GetBackupDatabasesForServer', databasesParameters, getDatabasesForServer),
+  procedure('sp_GetBackupDatabaseLocation', locationParameters, getDatabaseLocation),
+  procedure('sp_GetLinkedServerQTimeout', [], context => Promise.resolve(remoteTimeoutSeconds(context))),
   procedure('sp_DeleteBackupHistory', deleteParameters, deleteBackupHistory),
 ];
 
@@ -94,6 +100,7 @@ async function backupAllFullOnSchedule(context: ProcedureContext): Promise<numbe
     forceAfterPartial: flagOf(context, '@ForceFullBackupAfterPartialSetFailure'),
     partialOpen: await hasOpenPartialSet(context),
     newestFullAt: await newestFullAt(context),
+    dateFirst: context.session.options.dateFirst,
   });
   if (!due) return 0;
   const path = textOf(context, '@BackupPath').slice(0, 128);
@@ -135,25 +142,48 @@ async function getBackupHistory(context: ProcedureContext): Promise<number> {
   return releaseWriterLock(context);
 }
 
+async function getDatabasesForServer(context: ProcedureContext): Promise<number> {
+  await context.execute(
+    `SELECT ServerName, DatabaseName FROM dbo.admv_BackupDatabases WHERE @server IS NULL OR ServerName = @server
+     ORDER BY ServerName, DatabaseName`,
+    { server: { type: nvarchar(256), value: context.argument('@ServerName') } },
+  );
+  return 0;
+}
+
+/** The folder of the database's newest backup. */
+async function getDatabaseLocation(context: ProcedureContext): Promise<number> {
+  await context.execute(
+    `SELECT TOP (1) BackupFileLocation FROM dbo.adm_BackupHistory
+     WHERE DatabaseName = @database AND (@server IS NULL OR ServerName = @server) ORDER BY BackupId DESC`,
+    {
+      database: typedText(textOf(context, '@DatabaseName'), 128),
+      server: { type: nvarchar(256), value: context.argument('@ServerName') },
+    },
+  );
+  return 0;
+}
+
 /** Deletes sets that are wholly older than the limit and followed by a later full; files are never touched (biztalk-dr.md §2.7). */
 async function deleteBackupHistory(context: ProcedureContext): Promise<number> {
   const days = numberOf(context, '@DaysToKeep');
   if (days === undefined || days <= 0) return 0;
   const now = await momentOf(context, flagOf(context, '@UseLocalTime'));
-  const limitMs = now.getTime() - days * 86_400_000;
-  const rows = await context.query('SELECT BackupSetId, BackupType, BackupDateTime FROM dbo.adm_BackupHistory');
-  const sets = new Map<bigint, boolean>();
-  let newestFull = -1n;
-  for (const row of rows) {
-    const id = row['BackupSetId'];
-    if (typeof id !== 'bigint') continue;
-    if (row['BackupType'] === 'db' && id > newestFull) newestFull = id;
-    const old = (dateOf(row['BackupDateTime'])?.getTime() ?? limitMs) < limitMs;
-    sets.set(id, old && sets.get(id) !== false);
-  }
-  for (const [id, old] of sets) {
-    if (old && id < newestFull)
-      await context.query('DELETE FROM dbo.adm_BackupHistory WHERE BackupSetId = @set', { set: typedBigint(id) });
+  const limit = typedText(new Date(now.getTime() - days * 86_400_000).toISOString().slice(0, 23), 30);
+  // Only what is old is looked at: the job runs this each time, and the history is long.
+  const old = await context.query(
+    `SELECT DISTINCT BackupSetId FROM dbo.adm_BackupHistory WHERE BackupDateTime < CONVERT(datetime, @limit, 126)
+       AND BackupSetId < (SELECT MAX(BackupSetId) FROM dbo.adm_BackupHistory WHERE BackupType = 'db')`,
+    { limit },
+  );
+  for (const row of old) {
+    const set = row['BackupSetId'];
+    if (typeof set !== 'bigint') continue;
+    await context.query(
+      `IF NOT EXISTS (SELECT 1 FROM dbo.adm_BackupHistory WHERE BackupSetId = @set AND BackupDateTime >= CONVERT(datetime, @limit, 126))
+         DELETE FROM dbo.adm_BackupHistory WHERE BackupSetId = @set`,
+      { set: typedBigint(set), limit },
+    );
   }
   return 0;
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProcedureContext } from '../contract.ts';
 import { fail } from '../messages.ts';
 import { startBizTalkFixture, type BizTalkFixture } from './biztalk-fixture.ts';
+import { warnOfTimeout } from './group-servers.ts';
 import { workerProcedures } from './worker-procedures.ts';
 
 let fixture: BizTalkFixture;
@@ -211,5 +212,41 @@ describe('the set-up', () => {
       `SELECT ServerName AS s FROM ${management}.admv_BackupDatabases WHERE DatabaseName = N'Far' ORDER BY s`,
     );
     expect(covered.map(({ s }) => s)).toEqual(['FAR,1499', 'FAR\\BTS']);
+  });
+});
+
+describe('what a destination and the job itself ask for', () => {
+  it('are the databases of one server or of all, and where the newest backup of one lies', async () => {
+    const ask = (rest: string): Promise<readonly unknown[]> => fixture.rows(`EXEC ${management}.${rest}`);
+    const far = await ask("sp_GetBackupDatabasesForServer N'far\\bts'");
+    expect(far).toEqual([{ ServerName: 'FAR\\BTS', DatabaseName: 'Far' }]);
+    expect((await ask('sp_GetBackupDatabasesForServer')).length).toBeGreaterThan(far.length);
+    expect(await ask("sp_GetBackupDatabaseLocation N'SSODB', N'TEST\\ONE'")).toEqual([
+      { BackupFileLocation: '\\\\share\\bts' },
+    ]);
+    expect(await ask("sp_GetBackupDatabaseLocation N'Nowhere'")).toEqual([]);
+  });
+
+  it('is a warning when a failure at another server took as long as a remote query may (F-15)', async () => {
+    await fixture.rows("EXEC sp_configure 'remote query timeout (s)', 30; RECONFIGURE");
+    expect(
+      await fixture.rows(`DECLARE @s int; EXEC @s = ${management}.sp_GetLinkedServerQTimeout; SELECT @s AS s`),
+    ).toEqual([{ s: 30n }]);
+    const warned = (server: string, seconds: number, limit = 30): readonly unknown[] => {
+      const raised: unknown[] = [];
+      const context = {
+        engine: {
+          serverName: 'TEST\\ONE',
+          clock: () => new Date(seconds * 1000),
+          serverOptions: { inUse: () => limit },
+        },
+        raise: ({ text, severity }: { readonly text: string; readonly severity: number }) =>
+          void raised.push([severity, text]),
+      } as unknown as ProcedureContext;
+      warnOfTimeout(context, server, new Date(0));
+      return raised;
+    };
+    expect(warned('FAR\\BTS', 30)).toEqual([[0, 'Warning: A Remote Query Timeout may have occurred']]);
+    expect([warned('FAR\\BTS', 29), warned('test\\one', 99), warned('FAR\\BTS', 99, 0)]).toEqual([[], [], []]);
   });
 });

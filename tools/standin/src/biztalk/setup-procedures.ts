@@ -5,6 +5,7 @@
  */
 import { newGuid } from '../engine/guid.ts';
 import { fail, unsupported } from '../messages.ts';
+import { destinationParameters, setUpDestination } from './destination-setup.ts';
 import { backupJobParameters, createBackupJob } from './backup-job.ts';
 import { addHostInstance, hostInstanceParameters } from './host-instance.ts';
 import { managementTables, roleTables } from './group-tables.ts';
@@ -52,6 +53,7 @@ export const setupProcedures: readonly NativeProcedure[] = [
   ),
   procedure('sp_standin_create_backup_job', backupJobParameters, createBackupJob),
   procedure('sp_standin_add_host_instance', hostInstanceParameters, addHostInstance),
+  procedure('sp_standin_setup_destination', destinationParameters, setUpDestination),
 ];
 
 function procedure(

@@ -20,6 +20,7 @@ export const workerProcedures: readonly NativeProcedure[] = [
     existsIn: isCovered,
     parameters: [parameter('@name', nvarchar(128))],
     run: async context => {
+      if (context.engine.faults.jobs.skipsMark(context.database.name)) return 0;
       await context.query('INSERT INTO dbo.MarkLog (MarkName) VALUES (@name)', {
         name: typedText(textOf(context, '@name'), 128),
       });
@@ -69,6 +70,7 @@ function backupProcedure(kind: 'Full' | 'Log'): NativeProcedure {
  * 3920, which sets @@ERROR; the name is written all the same (biztalk-dr.md §2.5).
  */
 async function setMarkRemote(context: ProcedureContext): Promise<number> {
+  if (context.engine.faults.jobs.skipsMark(context.database.name)) return 0;
   const name = { name: typedText(textOf(context, '@name'), 128) };
   let ignored: SqlFailure | undefined;
   try {
@@ -94,6 +96,12 @@ async function backupThis(context: ProcedureContext, kind: 'Full' | 'Log'): Prom
   const { database, engine } = context;
   const name = backupFileName(engine.serverName, database.name, kind, textOf(context, '@seq'));
   const file = joinServerPath(textOf(context, '@path'), name);
+  const does = engine.faults.jobs.workerOf(database.name, kind === 'Log' ? 'log' : 'full');
+  if (does === 'fails') return 1;
+  if (does === 'skips') {
+    context.output('@BackupLocation', file);
+    return 0;
+  }
   const statement = `BACKUP ${kind === 'Log' ? 'LOG' : 'DATABASE'} ${quoted(database.name)} TO DISK = @file WITH `;
   if (flagOf(context, '@bCompression') && !isSso(database)) await backupCompressed(context, statement, file);
   else await context.execute(`${statement}NO_COMPRESSION`, { file: typedText(file) });

@@ -50,7 +50,7 @@ function databaseRow(engine: Engine, database: Database): Values {
     collation_name: database.state === 'ONLINE' ? 'SQL_Latin1_General_CP1_CI_AS' : null,
     user_access: BigInt(accesses.indexOf(database.userAccess)),
     user_access_desc: database.userAccess,
-    is_read_only: database.readOnly,
+    is_read_only: database.readOnly || database.inStandby,
     is_auto_close_on: false,
     state: BigInt(states.indexOf(database.state)),
     state_desc: database.state,

@@ -62,6 +62,12 @@ export function objectViews(registry: CatalogueRegistry): readonly VirtualTable[
       (_session, database) => userTables(database).flatMap(columnRows),
     ),
     view(
+      'sys.indexes',
+      `object_id int not null, name nvarchar(128), index_id int not null, type tinyint not null, type_desc nvarchar(60), is_unique bit,
+       is_primary_key bit, is_unique_constraint bit, has_filter bit`,
+      (_session, database) => userTables(database).flatMap(indexRows),
+    ),
+    view(
       'INFORMATION_SCHEMA.TABLES',
       'TABLE_CATALOG nvarchar(128), TABLE_SCHEMA nvarchar(128), TABLE_NAME sysname, TABLE_TYPE varchar(10)',
       (_session, database) =>
@@ -125,9 +131,40 @@ function columnRows(table: Table): readonly Values[] {
     max_length: BigInt(maxLength(column)),
     precision: BigInt(column.type.precision ?? 0),
     scale: BigInt(column.type.scale ?? 0),
+    collation_name: collationOf(column),
     is_nullable: column.nullable,
     is_identity: column.identity !== undefined,
   }));
+}
+
+function collationOf({ type }: ColumnDefinition): string | null {
+  if (!/char|text/.test(type.name)) return null;
+  return type.collation === 'binary' ? 'Latin1_General_100_BIN2' : 'SQL_Latin1_General_CP1_CI_AS';
+}
+
+/** A primary key is shown as the clustered index whatever its statement said; a table without one is a heap. */
+function indexRows({ objectId, definition }: Table): readonly Values[] {
+  const { primaryKey, uniques, indexes = [] } = definition;
+  const row = (index: number, values: Values): Values => ({
+    object_id: BigInt(objectId),
+    index_id: BigInt(index),
+    type: index === 0 ? 0n : index === 1 ? 1n : 2n,
+    type_desc: index === 0 ? 'HEAP' : index === 1 ? 'CLUSTERED' : 'NONCLUSTERED',
+    is_unique: false,
+    is_primary_key: false,
+    is_unique_constraint: false,
+    has_filter: false,
+    ...values,
+  });
+  const first =
+    primaryKey === undefined ? row(0, {}) : row(1, { name: primaryKey.name, is_unique: true, is_primary_key: true });
+  return [
+    first,
+    ...uniques.map(({ name }, i) => row(2 + i, { name, is_unique: true, is_unique_constraint: true })),
+    ...indexes.map(({ name, unique, filter }, i) =>
+      row(2 + uniques.length + i, { name, is_unique: unique, has_filter: filter !== undefined }),
+    ),
+  ];
 }
 
 /** Bytes; -1 for (max). */

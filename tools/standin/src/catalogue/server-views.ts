@@ -83,11 +83,12 @@ export function serverFunctions(engine: Engine): readonly VirtualTableFunction[]
 type Space = { readonly totalBytes: bigint; readonly availableBytes: bigint };
 
 /** One query sees one answer per folder: `DISTINCT` over the files of a volume would otherwise give a row for each change of its free space. */
-function spaceReader({ diskQuota }: Engine): (folder: string) => Space {
+function spaceReader(engine: Engine): (folder: string) => Space {
   const known = new Map<string, Space>();
   return folder => {
     const kept = known.get(folder);
     if (kept !== undefined) return kept;
+    const { diskQuota } = engine;
     const space = diskQuota === undefined ? diskSpace(folder) : quotaSpace(diskQuota);
     if (known.size === 0) setImmediate(() => known.clear());
     known.set(folder, space);

@@ -17,6 +17,8 @@ export type RemoteBranch = {
 export type LocalPart = {
   readonly id: bigint;
   readonly spid: number;
+  /** What the session runs, to show there what it waits for; undefined: it has none. */
+  readonly request: { waitType: string | undefined } | undefined;
   readonly participants: ReadonlyMap<StoredDatabase, OpenTransaction>;
   readonly mark: MarkRecord | undefined;
 };

@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { FaultSwitches } from '../faults/fault-switches.ts';
 import { type CommitHost, commitParticipants } from './commit.ts';
 import { MarkGate } from './mark-gate.ts';
 import type { OpenTransaction, StoredDatabase } from './stored-database.ts';
@@ -23,9 +24,10 @@ it("writes a mark's history only when its commits are on disk, and before the co
   const msdb = noting('msdb', journal);
   const host = {
     clock: () => new Date(0),
+    faults: new FaultSwitches(),
     instanceId: 'i',
     journal: { decide: async () => void journal.push('decided'), settled: () => void journal.push('settled') },
-    gate: new MarkGate({ stall: true, drainTimeoutMs: 0 }),
+    gate: new MarkGate({ stall: () => true, drainTimeoutMs: 0 }),
     outcomes: { idOf: (id: bigint) => `i:${id}` },
     committed: () => undefined,
     writeMarkHistory: () => {
@@ -37,6 +39,7 @@ it("writes a mark's history only when its commits are on disk, and before the co
   await commitParticipants(host, {
     id: 7n,
     spid: 51,
+    request: undefined,
     participants,
     mark: { name: 'm', description: undefined, user: 'u' },
   });

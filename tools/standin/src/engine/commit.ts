@@ -1,4 +1,7 @@
 /** The end of a transaction: which protocol its commit needs, and the marks it leaves (sqlserver.md §3.1, §3.2). */
+import { fail } from '../messages.ts';
+import { holdOpen } from './held-open.ts';
+import type { MarkFaults } from '../faults/mark-faults.ts';
 import type { DistributedId, LocalPart } from './branch.ts';
 import type { CommitJournal } from './commit-journal.ts';
 import type { MarkRecord } from './log-records.ts';
@@ -24,10 +27,7 @@ export type CommitHost = {
   readonly serverName: string;
   /** Tells this instance's decisions from those of another whose backup was restored here. */
   readonly instanceId: string;
-  /** For the negative control: how long to wait between the commits at two instances. */
-  readonly commitGapMs: number;
-  /** False: the instance refuses distributed transactions, as one whose MSDTC does not run. */
-  readonly distributedTransactions: boolean;
+  readonly faults: { readonly marks: MarkFaults };
   /** Tells a place where a crash leaves another state of a distributed transaction behind. */
   passed(place: string): void;
   nextTransactionId(): bigint;
@@ -40,11 +40,40 @@ export type CommitHost = {
   writeMarkHistory(marks: readonly CommittedMark[]): StoredDatabase;
 };
 
+/** What a session waits for at the gate, and while a prepare hangs (names of sys.dm_os_wait_stats; when a real server shows them: unverified). */
+const waits = {
+  forMark: 'TRAN_MARKLATCH_SH',
+  markForPrepared: 'TRAN_MARKLATCH_EX',
+  prepare: 'PREEMPTIVE_DTC_PREPAREREQUESTDONE',
+} as const;
+
+async function waiting(part: LocalPart, waitType: string, work: Promise<void>): Promise<void> {
+  if (part.request !== undefined) part.request.waitType = waitType;
+  try {
+    await work;
+  } finally {
+    if (part.request !== undefined) part.request.waitType = undefined;
+  }
+}
+
 /** Held back while a mark is being placed; a marked transaction does the holding. Throws when aborted or out of time: nothing has happened then. */
 export async function enterGate(host: CommitHost, part: LocalPart, signal: AbortSignal): Promise<void> {
   if (durableOf(part).length === 0) return;
-  if (part.mark === undefined) await host.gate.enter(part.id, signal);
-  else await host.gate.hold(part.id, part.mark.name, part.spid, signal);
+  if (part.mark === undefined) {
+    await waiting(part, waits.forMark, host.gate.enter(part.id, signal));
+    return;
+  }
+  const refusal = host.faults.marks.refusalOf(part.mark.name);
+  if (refusal === 1205) throw fail(1205, part.spid, 'lock');
+  if (refusal === 3928) throw fail(3928, part.mark.name);
+  await waiting(part, waits.markForPrepared, host.gate.hold(part.id, part.mark.name, part.spid, signal));
+}
+
+/** The same for the prepare of a distributed transaction, which may hang before (the fault `prepare-hangs`). */
+export async function beginPrepare(host: CommitHost, part: LocalPart, signal: AbortSignal): Promise<void> {
+  const hangs = (): number => (host.faults.marks.prepareHangs() ? Infinity : 0);
+  await waiting(part, waits.prepare, holdOpen(hangs, signal));
+  await enterGate(host, part, signal);
 }
 
 /** The commit of a transaction that knows only this instance, inside the gate. */
@@ -128,14 +157,16 @@ export function decide(
 export async function commitDecided(host: CommitHost, part: LocalPart, decision: string): Promise<void> {
   const databases = durableOf(part);
   const { mark } = part;
-  const marked = mark === undefined ? {} : { mark };
   // No await from here to the flush: marks and commits take the same order in every database.
   const timeMs = host.clock().getTime();
   const marks: CommittedMark[] = [];
   for (const database of databases) {
+    const left = mark === undefined ? undefined : host.faults.marks.leaves(database.name);
+    const marked = mark !== undefined && left?.mark === true ? { mark } : {};
     const lsn = database.log.append({ kind: 'commit', transaction: part.id, timeMs, decision, ...marked });
     database.open.delete(part.id);
-    if (mark !== undefined && keeping(part).includes(database)) marks.push({ database, mark, lsn, timeMs });
+    if (mark === undefined || left?.history !== true || !keeping(part).includes(database)) continue;
+    marks.push({ database, mark, lsn, timeMs: timeMs + host.faults.marks.historySkewMs(database.name) });
   }
   // The order of all that follows is settled: whoever was held back may go on.
   host.gate.leave(part.id);

@@ -1,14 +1,12 @@
 /** How the stand-in compares values: case-insensitive, accent-sensitive, trailing blanks ignored (tech/standin.md, Shape). */
-import type { Decimal, SqlDateTime, SqlValue } from '../values.ts';
+import type { Decimal, SqlDateTime, SqlType, SqlValue } from '../values.ts';
 
 const collator = new Intl.Collator('en', { sensitivity: 'accent' });
 const ticksPerMinute = 600_000_000n;
 
 /** The form in which two equal strings are the same string: upper case, without trailing blanks. */
 export function foldText(text: string): string {
-  let end = text.length;
-  while (end > 0 && text.charCodeAt(end - 1) === 32) end -= 1;
-  return text.slice(0, end).toUpperCase();
+  return trimBlanks(text).toUpperCase();
 }
 
 /** Negative, 0 or positive. Equal exactly when `foldText` gives the same string, so that keys and comparisons can never disagree. */
@@ -21,13 +19,27 @@ export function compareText(left: string, right: string): number {
   return order === 0 ? (a < b ? -1 : 1) : order;
 }
 
+function trimBlanks(text: string): string {
+  let end = text.length;
+  while (end > 0 && text.charCodeAt(end - 1) === 32) end -= 1;
+  return text.slice(0, end);
+}
+
+/** A binary collation: code units, padded with blanks like any other (documentation of collations, BIN2; order beyond the BMP unverified). */
+function compareBinaryText(left: string, right: string): number {
+  const length = Math.max(left.length, right.length);
+  const [a, b] = [left.padEnd(length), right.padEnd(length)];
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 /**
  * Negative, 0 or positive; NULL sorts first and equals NULL (the NULL logic of predicates is the caller's). Numbers of different kinds compare by
  * value. Throws for kinds that cannot meet (the caller converts first).
  */
-export function compareValues(left: SqlValue, right: SqlValue): number {
+export function compareValues(left: SqlValue, right: SqlValue, type?: SqlType): number {
   if (left === null || right === null) return left === right ? 0 : left === null ? -1 : 1;
-  if (typeof left === 'string' && typeof right === 'string') return compareText(left, right);
+  if (typeof left === 'string' && typeof right === 'string')
+    return type?.collation === 'binary' ? compareBinaryText(left, right) : compareText(left, right);
   if (isNumeric(left) && isNumeric(right)) return compareNumbers(left, right);
   if (left instanceof Uint8Array && right instanceof Uint8Array) return Buffer.compare(left, right);
   if (isDateTime(left) && isDateTime(right)) return order(instant(left), instant(right));
@@ -35,9 +47,9 @@ export function compareValues(left: SqlValue, right: SqlValue): number {
 }
 
 /** A string that is the same for equal values of one column: what key lookups are built on. */
-export function keyText(value: SqlValue): string {
+export function keyText(value: SqlValue, type?: SqlType): string {
   if (value === null) return 'n';
-  if (typeof value === 'string') return `s${foldText(value)}`;
+  if (typeof value === 'string') return type?.collation === 'binary' ? `s${trimBlanks(value)}` : `s${foldText(value)}`;
   if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`;
   if (isDateTime(value)) return `t${instant(value)}`;
   if (isDecimal(value)) return `d${stripZeros(value)}`;

@@ -67,7 +67,7 @@ export async function settleTransactions(
   /** Of those prepared for another instance: whether that one decides. */
   inDoubt: (open: OpenTransaction) => boolean,
 ): Promise<readonly CommittedMark[]> {
-  const started = databases.filter(database => database.state === 'ONLINE');
+  const started = databases.filter(database => database.recovered);
   for (const decision of decisions.values()) {
     for (const database of started) commitPrepared(database, decision);
   }

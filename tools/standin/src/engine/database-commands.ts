@@ -1,5 +1,6 @@
 /** CREATE, DROP and ALTER DATABASE (sqlserver.md §9.2). */
 import { access } from 'node:fs/promises';
+import { mayCreateDatabases } from './access.ts';
 import { checkpointEnded, truncateLog } from './checkpoint.ts';
 import { foldText } from './compare.ts';
 import { loadDatabase, settleTransactions } from './crash-recovery.ts';
@@ -19,6 +20,7 @@ export async function createDatabase(
   files: readonly DatabaseFile[] | undefined,
 ): Promise<Database> {
   if (session.nesting > 0) throw fail(226, 'CREATE DATABASE');
+  if (!mayCreateDatabases(session)) throw fail(262, 'CREATE DATABASE', 'master');
   if (instance.find(name) !== undefined) throw fail(1801, name);
   const wanted = files ?? defaultFiles(name);
   for (const file of wanted) await assertFileFree(instance, file);
@@ -80,7 +82,9 @@ export async function dropDatabase(instance: Instance, session: Session, name: s
   const { loaded } = database;
   instance.databases.delete(foldText(name));
   // The files of an offline database stay (sqlserver.md §9.2).
-  const doomed = database.state === 'OFFLINE' ? [] : database.files.map(file => file.physicalName);
+  const files = database.state === 'OFFLINE' ? [] : database.files.map(file => file.physicalName);
+  const { standby } = database.description;
+  const doomed = standby === undefined ? files : [...files, standby.undoFile];
   for (const path of doomed) instance.strayFiles.add(path);
   await instance.save();
   await checkpointEnded(database);
@@ -118,6 +122,7 @@ async function setOption(
   sink: ResultSink,
 ): Promise<void> {
   const { set } = statement;
+  if (database.inStandby) assertPossibleInStandby(database, set.option);
   if (set.option === 'RECOVERY') {
     setRecoveryModel(database, set.model);
     return;
@@ -143,6 +148,12 @@ async function setOption(
   } finally {
     release();
   }
+}
+
+/** Who may use it can change; what it is cannot, before its restore sequence is over (sqlserver.md §9.2 names 5063; which options: unverified). */
+function assertPossibleInStandby(database: StoredDatabase, option: AlterDatabaseStatement['set']['option']): void {
+  if (option === 'READ_ONLY' || option === 'READ_WRITE' || option === 'RECOVERY') throw fail(5063, database.name);
+  if (option === 'OFFLINE') throw unsupported('ALTER DATABASE … SET OFFLINE of a STANDBY database');
 }
 
 function setRecoveryModel(database: StoredDatabase, recoveryModel: Database['recoveryModel']): void {

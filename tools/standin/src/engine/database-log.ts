@@ -32,6 +32,8 @@ export class DatabaseLog {
   #keptBytes = 0;
   /** Bytes appended since the log was opened: what a checkpoint waits for. */
   appendedBytes = 0;
+  /** Of the records appended since then; 0: none has a time. */
+  newestTimeMs = 0;
 
   private constructor(
     place: { readonly disk: Disk; readonly path: string } | undefined,
@@ -98,6 +100,7 @@ export class DatabaseLog {
   append(entry: LogEntry): Lsn {
     if (this.#broken !== undefined) throw this.#broken;
     const lsn = this.#nextLsn;
+    if ('timeMs' in entry) this.newestTimeMs = Math.max(this.newestTimeMs, entry.timeMs);
     if (this.#place === undefined) {
       this.#advance(lsn, 64);
       return lsn;

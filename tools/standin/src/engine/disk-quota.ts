@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import type { StoredDatabase } from './stored-database.ts';
 
 export type QuotaOptions = {
-  readonly limitBytes: bigint;
+  /** Asked each time: the fault may be changed while the instance runs. */
+  readonly limitBytes: () => bigint;
   /** Of this machine. */
   readonly folders: readonly string[];
   readonly databases: () => Iterable<StoredDatabase>;
@@ -25,11 +26,12 @@ export class DiskQuota {
   }
 
   get limitBytes(): bigint {
-    return this.#options.limitBytes;
+    return this.#options.limitBytes();
   }
 
   availableBytes(): bigint {
-    const { databases, folders, hostPath, limitBytes } = this.#options;
+    const { databases, folders, hostPath } = this.#options;
+    const { limitBytes } = this;
     const owned = new Set<string>();
     let used = 0n;
     for (const database of databases()) {

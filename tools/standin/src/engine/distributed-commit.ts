@@ -4,9 +4,9 @@
  * end) then holds only instances before that one, and a mark holds them in the same order, so the two never wait for each other in a circle.
  * (The order of a real MSDTC is not documented: inferred.)
  */
-import { setTimeout as delay } from 'node:timers/promises';
-import { commitDecided, decide, ended, enterGate, prepareHere, type CommitHost } from './commit.ts';
+import { beginPrepare, commitDecided, decide, ended, prepareHere, type CommitHost } from './commit.ts';
 import { foldText } from './compare.ts';
+import { holdOpen } from './held-open.ts';
 import type { LocalPart, RemoteBranch } from './branch.ts';
 
 export type DistributedTransaction = {
@@ -33,8 +33,16 @@ export async function prepareEverywhere(
   }
 }
 
+/** `committedHere`: told when it is on disk at this instance, whose locks go then, whatever the others do. */
+export type DecidedTransaction = { readonly part: LocalPart; readonly committedHere: () => void };
+
 /** Second phase, over those that changed something. Its outcome is settled by the journal before the first of them hears of it. */
-export async function commitEverywhere(host: CommitHost, part: LocalPart, prepared: readonly Member[]): Promise<void> {
+export async function commitEverywhere(
+  host: CommitHost,
+  transaction: DecidedTransaction,
+  prepared: readonly Member[],
+): Promise<void> {
+  const { part } = transaction;
   const decision = host.outcomes.idOf(part.id);
   if (prepared.length > 0) {
     const remote = prepared.flatMap(member => (member.branch === undefined ? [] : [member.instance]));
@@ -42,7 +50,7 @@ export async function commitEverywhere(host: CommitHost, part: LocalPart, prepar
     await decide(host, part, decision, remote);
     host.outcomes.decided(decision, remote);
     host.passed('distributed decided');
-    await commitInOrder(host, part, prepared, decision);
+    await commitInOrder(host, transaction, prepared, decision);
   } else host.outcomes.aborted(decision);
   host.gate.leave(part.id);
   ended(host, part);
@@ -57,7 +65,7 @@ async function prepareInOrder(
   for (const member of inOrder(host.serverName, branches)) {
     const { branch } = member;
     if (branch === undefined) {
-      await enterGate(host, part, signal);
+      await beginPrepare(host, part, signal);
       if (!(await prepareHere(part, { decision, coordinator: host.serverName }))) continue;
     } else if ((await branch.prepare(decision)) === 'read only') continue;
     prepared.push(member);
@@ -67,17 +75,19 @@ async function prepareInOrder(
 
 async function commitInOrder(
   host: CommitHost,
-  part: LocalPart,
+  { part, committedHere }: DecidedTransaction,
   prepared: readonly Member[],
   decision: string,
 ): Promise<void> {
   for (const [place, { branch, instance }] of prepared.entries()) {
     if (place > 0) {
       host.passed('distributed committed at one');
-      if (host.commitGapMs > 0) await delay(host.commitGapMs);
+      await holdOpen(() => host.faults.marks.commitGapMs());
     }
-    if (branch === undefined) await commitDecided(host, part, decision);
-    else if (await branch.commit(decision)) host.outcomes.acknowledged(decision, instance);
+    if (branch === undefined) {
+      await commitDecided(host, part, decision);
+      committedHere();
+    } else if (await branch.commit(decision)) host.outcomes.acknowledged(decision, instance);
   }
   host.passed('distributed committed');
   host.outcomes.acknowledged(decision);

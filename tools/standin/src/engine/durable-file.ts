@@ -2,6 +2,7 @@
  * The only way in which the engine changes files. After every change it tells `passed` its name: what a crash leaves can only differ between two
  * of these places, so whoever ends the process at each of them has met every crash there is (test/crash does).
  */
+import { closeSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 
@@ -10,14 +11,21 @@ export type PlaceHook = (place: string) => void;
 
 export class Disk {
   readonly #passed: PlaceHook | undefined;
+  readonly #hasty: boolean;
 
-  constructor(passed?: PlaceHook) {
+  /**
+   * `hasty`: nothing is forced to the disk, and every change is made before its promise is given. The order of the changes is the same: it survives
+   * the end of the process at any place, but no power cut.
+   */
+  constructor(passed?: PlaceHook, hasty = false) {
     this.#passed = passed;
+    this.#hasty = hasty;
   }
 
   /** `w`: a new, empty file, whatever was there; `r+`: an existing one. */
   async open(path: string, flags: 'w' | 'r+'): Promise<DurableFile> {
-    const file = new DurableFile(await open(path, flags), basename(path), this.#passed);
+    const handle = this.#hasty ? new HastyFile(path, flags) : await open(path, flags);
+    const file = new DurableFile(handle, basename(path), this.#passed);
     if (flags === 'w') this.#passed?.(`create ${basename(path)}`);
     return file;
   }
@@ -36,21 +44,24 @@ export class Disk {
     } finally {
       await file.close();
     }
-    await rename(fresh, path);
+    if (this.#hasty) renameSync(fresh, path);
+    else await rename(fresh, path);
     this.#passed?.(`rename ${basename(path)}`);
     await this.syncFolder(dirname(path));
   }
 
   /** Without complaint when there is none; also takes away what a `replace` cut short left beside it. */
   async remove(path: string): Promise<void> {
-    await rm(unfinished(path), { force: true });
-    await rm(path, { force: true });
+    for (const each of [unfinished(path), path]) {
+      if (this.#hasty) rmSync(each, { force: true });
+      else await rm(each, { force: true });
+    }
     this.#passed?.(`remove ${basename(path)}`);
   }
 
   /** Makes a rename or a new file in `folder` survive a power cut. Windows cannot open folders and needs no such step. */
   async syncFolder(folder: string): Promise<void> {
-    if (process.platform === 'win32') return;
+    if (process.platform === 'win32' || this.#hasty) return;
     const handle = await open(folder, 'r');
     try {
       await handle.sync();
@@ -65,13 +76,43 @@ function unfinished(path: string): string {
   return `${path}.new`;
 }
 
+type Handle = Pick<FileHandle, 'truncate' | 'datasync' | 'close'> & {
+  write(bytes: Uint8Array, offset: number, length: number, at: number): Promise<{ readonly bytesWritten: number }>;
+};
+
+class HastyFile implements Handle {
+  readonly #file: number;
+
+  constructor(path: string, flags: 'w' | 'r+') {
+    this.#file = openSync(path, flags);
+  }
+
+  write(bytes: Uint8Array, offset: number, length: number, at: number): Promise<{ readonly bytesWritten: number }> {
+    return Promise.resolve({ bytesWritten: writeSync(this.#file, bytes, offset, length, at) });
+  }
+
+  truncate(size: number): Promise<void> {
+    ftruncateSync(this.#file, size);
+    return Promise.resolve();
+  }
+
+  datasync(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    closeSync(this.#file);
+    return Promise.resolve();
+  }
+}
+
 /** A file that is written at places of the caller's choice. */
 export class DurableFile {
-  readonly #file: FileHandle;
+  readonly #file: Handle;
   readonly #name: string;
   readonly #passed: PlaceHook | undefined;
 
-  constructor(file: FileHandle, name: string, passed: PlaceHook | undefined) {
+  constructor(file: Handle, name: string, passed: PlaceHook | undefined) {
     this.#file = file;
     this.#name = name;
     this.#passed = passed;

@@ -4,7 +4,16 @@
  */
 import type { DistributedId, LocalPart, RemoteBranch } from './branch.ts';
 import { assertWritable } from './access.ts';
-import { commitDecided, commitParticipants, decide, ended, enterGate, prepareHere, type CommitHost } from './commit.ts';
+import {
+  beginPrepare,
+  commitDecided,
+  commitParticipants,
+  decide,
+  ended,
+  enterGate,
+  prepareHere,
+  type CommitHost,
+} from './commit.ts';
 import { commitEverywhere, prepareEverywhere } from './distributed-commit.ts';
 import { releaseAll, type LockOwner } from './lock-resource.ts';
 import { TransactionLocks, type Found, type Hint, type Intent, type Key } from './transaction-locks.ts';
@@ -12,7 +21,7 @@ import type { MarkRecord } from './log-records.ts';
 import { TransactionChanges } from './transaction-changes.ts';
 import type { StoredDatabase } from './stored-database.ts';
 import { StoredTable } from './stored-table.ts';
-import { assertNotNull } from './table-rules.ts';
+import { assertNotNull, duplicateRows } from './table-rules.ts';
 import { fail, SqlError, unsupported } from '../messages.ts';
 import type { Database, Row, RowId, Session, Table, TableDefinition, Transaction } from '../contract.ts';
 
@@ -70,7 +79,7 @@ export class EngineTransaction implements Transaction {
   }
 
   promote(): void {
-    if (!this.#host.distributedTransactions) throw fail(8501, this.#host.serverName);
+    if (!this.#host.faults.marks.distributedTransactions()) throw fail(8501, this.#host.serverName);
     this.#distributed = true;
   }
 
@@ -106,8 +115,8 @@ export class EngineTransaction implements Transaction {
     return this.#locks.scan(this.#stored(table), intent, hint);
   }
 
-  seek(table: Table, key: Key, intent: Intent): AsyncIterable<Found> {
-    return this.#locks.seek(this.#stored(table), key, intent);
+  seek(table: Table, key: Key, intent: Intent, hint?: Hint): AsyncIterable<Found> {
+    return this.#locks.seek(this.#stored(table), key, intent, hint);
   }
 
   release(table: Table, id: RowId): void {
@@ -167,6 +176,26 @@ export class EngineTransaction implements Transaction {
     stored.database.detachTable(stored);
   }
 
+  async alterTable(table: Table, definition: TableDefinition, fill: Row): Promise<void> {
+    const stored = await this.#beginWrite(table, true);
+    await this.#locks.exclusive(stored.lock);
+    const before = stored.definition;
+    this.#changes.log(stored, { kind: 'alter table', table: stored.objectId, before, after: definition });
+    stored.redefine(definition);
+    for (const key of stored.keys) {
+      const twice = key.kind === 'index' ? stored.duplicate(key) : undefined;
+      if (twice !== undefined) throw duplicateRows(stored, key, twice);
+    }
+    if (fill.length === 0) return;
+    for (const id of stored.ids()) {
+      const current = stored.rows.get(id);
+      if (current === undefined || current.ghost) continue;
+      const after = [...current.row, ...fill];
+      this.#changes.log(stored, { kind: 'update', table: stored.objectId, id, before: current.row, after });
+      stored.replace(id, after);
+    }
+  }
+
   async truncateTable(table: Table): Promise<void> {
     const stored = await this.#beginWrite(table, false);
     await this.#locks.exclusive(stored.lock);
@@ -190,12 +219,21 @@ export class EngineTransaction implements Transaction {
   }
 
   get #part(): LocalPart {
-    const { id, spid } = { id: this.id, spid: this.#session.spid };
-    return { id, spid, participants: this.#changes.participants, mark: this.#mark };
+    const { spid, request } = this.#session;
+    return { id: this.id, spid, request, participants: this.#changes.participants, mark: this.#mark };
+  }
+
+  /** The fault `duplicate-mark`: what changes user databases becomes a mark of another's name. */
+  #takeForgedMark(): void {
+    if (this.#mark !== undefined) return;
+    const databases = [...this.#changes.participants.keys()].filter(database => !database.system);
+    const name = this.#host.faults.marks.forgedMark(databases.map(database => database.name));
+    if (name !== undefined) this.mark(name, undefined);
   }
 
   async commit(): Promise<void> {
     this.#assertActive();
+    this.#takeForgedMark();
     if (this.enlisted)
       throw unsupported('COMMIT of a distributed transaction at another instance than the one it began on');
     if (this.#branches.size === 0) {
@@ -219,10 +257,11 @@ export class EngineTransaction implements Transaction {
       this.#state = 'doomed';
       throw failure instanceof SqlError ? new SqlError(failure.messages, 'transaction', failure) : failure;
     }
-    await commitEverywhere(this.#host, this.#part, prepared);
+    await commitEverywhere(this.#host, { part: this.#part, committedHere: () => this.#commitDone() }, prepared);
   }
 
   #commitDone(): void {
+    if (this.#state === 'committed') return;
     this.#state = 'committed';
     this.#changes.dropGhosts();
     releaseAll(this.owner);
@@ -253,7 +292,8 @@ export class EngineTransaction implements Transaction {
     const id = this.#enlisted;
     if (id === undefined) throw new Error(`transaction ${this.id} began here`);
     if (this.#changes.dropsTable) throw unsupported('DROP TABLE within a distributed transaction');
-    await enterGate(this.#host, this.#part, this.#session.signal);
+    this.#takeForgedMark();
+    await beginPrepare(this.#host, this.#part, this.#session.signal);
     // Its session may be gone before the outcome comes; nobody may take the database away from under it.
     const databases = [...this.#changes.participants.keys()];
     for (const database of databases) database.lock.grant(this.owner, 'S');

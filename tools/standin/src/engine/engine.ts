@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { getApplock, releaseApplock } from './applocks.ts';
 import { alterDatabase, createDatabase, dropDatabase } from './database-commands.ts';
 import { orphanSpid, type Branches } from './branches.ts';
@@ -6,6 +7,7 @@ import { startInstance } from './start.ts';
 import { defaultPaths, type Instance } from './instance.ts';
 import type { LockOwner, LockResource } from './lock-resource.ts';
 import type { EngineOptions } from './options.ts';
+import { RequestAborted } from './request-aborted.ts';
 import type { Engine, Session } from '../contract.ts';
 import { fail } from '../messages.ts';
 import { LinkedServerList } from '../linked/linked-server-list.ts';
@@ -28,6 +30,8 @@ export async function createEngine(options: EngineOptions): Promise<LocalEngine>
     majorVersion: options.majorVersion,
     productVersion: builds[options.majorVersion] ?? `${options.majorVersion}.0.1000.0`,
     clock: options.clock,
+    utcOffsetMinutes: options.utcOffsetMinutes ?? 0,
+    waitUntil: (session, moment) => (options.waitUntil ?? waitHere(options.clock))(moment, session.signal, session),
     random: options.random,
     linked,
     branches: instance.branches,
@@ -68,8 +72,20 @@ export async function createEngine(options: EngineOptions): Promise<LocalEngine>
     },
     hostPath: instance.hostPath,
     replicaId: database => instance.replicaId(database),
-    ...(instance.quota === undefined ? {} : { diskQuota: instance.quota }),
+    get diskQuota() {
+      return instance.quota;
+    },
+    faults: instance.faults,
     close: () => instance.close(),
+  };
+}
+
+function waitHere(clock: () => Date): NonNullable<EngineOptions['waitUntil']> {
+  return async (moment, signal) => {
+    const leftMs = Math.max(0, moment.getTime() - clock().getTime());
+    await delay(leftMs, undefined, { signal }).catch(() => {
+      throw new RequestAborted(signal.reason);
+    });
   };
 }
 

@@ -28,6 +28,8 @@ export async function assertRoom(
   database: StoredDatabase,
   object: string | undefined,
 ): Promise<void> {
+  const reason = database.system ? undefined : instance.faults.databases.logFullBy(database.name);
+  if (reason !== undefined) throw fail(9002, database.name, reason);
   if (instance.quota === undefined || database.system || fullFile(instance, database, object) === undefined) return;
   await instance.checkpoint(database);
   const full = fullFile(instance, database, object);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Branches } from './branches.ts';
 import { checkpoint } from './checkpoint.ts';
 import { CommitJournal } from './commit-journal.ts';
-import { compareText, foldText } from './compare.ts';
+import { foldText } from './compare.ts';
 import { fileOf } from './crash-recovery.ts';
 import { DiskQuota } from './disk-quota.ts';
 import { Disk } from './durable-file.ts';
@@ -17,6 +17,7 @@ import { MarkGate } from './mark-gate.ts';
 import { Outcomes } from './outcomes.ts';
 import { Resolutions } from './resolutions.ts';
 import { StoredServerOptions } from './server-options.ts';
+import { FaultSwitches, type Faults } from '../faults/fault-switches.ts';
 import { StoredDatabase } from './stored-database.ts';
 import { StoredTable } from './stored-table.ts';
 import { toDatetimePrecision } from './times.ts';
@@ -29,6 +30,8 @@ import type { SqlValue } from '../values.ts';
 
 /** A checkpoint follows when this much log has been written since the last. */
 const checkpointBytes = 8_388_608;
+/** … but no less than this part of the data file: it is written whole each time, and a history that grows would be written over and over. */
+const checkpointShare = 0.5;
 
 /** Each save of the list reserves so many transaction ids: after a crash numbering goes on behind them. */
 const reservedTransactions = 1_000_000n;
@@ -45,18 +48,16 @@ type Kept = {
 
 export class Instance implements CommitHost {
   readonly options: EngineOptions;
+  readonly faults: Faults;
   readonly disk: Disk;
   readonly journal: CommitJournal;
   readonly gate: MarkGate;
   readonly outcomes: Outcomes;
   readonly resolutions: Resolutions;
   readonly branches: Branches;
-  readonly commitGapMs: number;
-  readonly distributedTransactions: boolean;
   readonly instanceId: string;
   readonly hostPath: HostPaths;
-  /** undefined: the disk is as large as this machine's. */
-  readonly quota: DiskQuota | undefined;
+  readonly #quota: DiskQuota;
   readonly databases = new Map<string, StoredDatabase>();
   readonly sessions = new Map<Session, LockOwner>();
   /** Host paths of backup devices being written: opening one again is a sharing violation (32). */
@@ -75,29 +76,29 @@ export class Instance implements CommitHost {
   private constructor(options: EngineOptions, kept: Kept, state: InstanceState) {
     const { disk, journal, resolutions, serverOptions } = kept;
     this.options = options;
+    const faults = options.faults ?? new FaultSwitches();
+    this.faults = faults;
     this.disk = disk;
     this.journal = journal;
     this.resolutions = resolutions;
     this.instanceId = state.instanceId;
-    const { noMarkStall = false, commitGapMs = 0, noDtc = false } = options.faults ?? {};
-    this.gate = new MarkGate({ stall: !noMarkStall, drainTimeoutMs: options.markDrainTimeoutMs ?? 10_000 });
+    this.gate = new MarkGate({
+      stall: () => faults.marks.stallsTransactions(),
+      drainTimeoutMs: options.markDrainTimeoutMs ?? 10_000,
+    });
     this.outcomes = new Outcomes(journal, this.instanceId);
     this.branches = new Branches(this);
-    this.commitGapMs = commitGapMs;
-    this.distributedTransactions = !noDtc;
     this.hostPath = createHostPaths({
       [defaultPaths.data]: join(options.dataFolder, 'DATA'),
       [defaultPaths.backup]: join(options.dataFolder, 'Backup'),
       ...options.pathMap,
     });
-    const { diskQuotaBytes } = options.faults ?? {};
-    if (diskQuotaBytes !== undefined)
-      this.quota = new DiskQuota({
-        limitBytes: BigInt(diskQuotaBytes),
-        folders: [join(options.dataFolder, 'Backup'), ...Object.values(options.pathMap)],
-        databases: () => this.databases.values(),
-        hostPath: this.hostPath,
-      });
+    this.#quota = new DiskQuota({
+      limitBytes: () => BigInt(faults.media.diskQuotaBytes() ?? 0),
+      folders: [join(options.dataFolder, 'Backup'), ...Object.values(options.pathMap)],
+      databases: () => this.databases.values(),
+      hostPath: this.hostPath,
+    });
     this.serverOptions = serverOptions;
     this.#nextDatabaseId = state.nextDatabaseId;
     this.#nextTransactionId = state.nextTransactionId;
@@ -106,6 +107,7 @@ export class Instance implements CommitHost {
     this.#file = new InstanceFile(
       disk,
       instancePath(options),
+      state,
       () => this.#state(),
       saved => this.#noteSaved(saved),
     );
@@ -116,7 +118,7 @@ export class Instance implements CommitHost {
   ): Promise<{ readonly instance: Instance; readonly state: InstanceState | undefined }> {
     for (const folder of ['DATA', 'Backup']) await mkdir(join(options.dataFolder, folder), { recursive: true });
     const state = await InstanceFile.load(instancePath(options));
-    const disk = new Disk(options.passed);
+    const disk = new Disk(options.passed, options.hasty);
     const journal = await CommitJournal.open(disk, join(options.dataFolder, 'commit.journal'));
     const resolutions = await Resolutions.open(disk, join(options.dataFolder, 'resolved.jsonl'));
     const serverOptions = await StoredServerOptions.open(disk, options.dataFolder);
@@ -132,6 +134,11 @@ export class Instance implements CommitHost {
 
   get serverName(): string {
     return this.options.serverName;
+  }
+
+  /** undefined: the disk is as large as this machine's. */
+  get quota(): DiskQuota | undefined {
+    return this.faults.media.diskQuotaBytes() === undefined ? undefined : this.#quota;
   }
 
   passed(place: string): void {
@@ -163,7 +170,10 @@ export class Instance implements CommitHost {
   /** Removes those of the stray files (`paths`) that no database has taken since. */
   async removeStrayFiles(paths: Iterable<string>): Promise<void> {
     const owned = new Set(
-      [...this.databases.values()].flatMap(each => each.files.map(file => foldText(file.physicalName))),
+      [...this.databases.values()].flatMap(each => [
+        ...each.files.map(file => foldText(file.physicalName)),
+        foldText(each.description.standby?.undoFile ?? ''),
+      ]),
     );
     for (const path of paths) {
       const host = owned.has(foldText(path)) ? undefined : this.hostPath(path);
@@ -298,14 +308,16 @@ export class Instance implements CommitHost {
 
   committed(database: StoredDatabase): void {
     if (database.volatile || this.#backgroundFailure !== undefined) return;
-    if (database.log.appendedBytes - (this.#checkpointedBytes.get(database) ?? 0) > checkpointBytes) {
+    const written = database.log.appendedBytes - (this.#checkpointedBytes.get(database) ?? 0);
+    if (written > Math.max(checkpointBytes, database.dataBytes * checkpointShare)) {
       this.#checkpointedBytes.set(database, database.log.appendedBytes);
       this.#inBackground(this.checkpoint(database));
     }
   }
 
   async checkpoint(database: StoredDatabase): Promise<void> {
-    if (database.volatile || !database.loaded) return;
+    // The rows of a standby are not those of its log.
+    if (database.volatile || !database.loaded || database.inStandby) return;
     await checkpoint(this.disk, database, this.dataPath(database));
     database.dataBytes = (await stat(this.dataPath(database))).size;
     for (const file of database.files)
@@ -318,8 +330,7 @@ export class Instance implements CommitHost {
 
   /** Of the availability group that the fault `availability-group` puts the database in; undefined: in none. */
   replicaId(database: Database): string | undefined {
-    const named = this.options.faults?.availabilityGroup ?? [];
-    return named.some(name => compareText(name, database.name) === 0) ? this.instanceId : undefined;
+    return this.faults.databases.isInAvailabilityGroup(database.name) ? this.instanceId : undefined;
   }
 
   #inBackground(work: Promise<void>): void {
@@ -339,6 +350,7 @@ export class Instance implements CommitHost {
       await database.log.close();
     }
     await this.save();
+    await this.#file.close();
     await this.journal.close();
     if (this.#backgroundFailure !== undefined) throw this.#backgroundFailure;
   }

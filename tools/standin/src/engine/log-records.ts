@@ -14,7 +14,14 @@ export type Change =
   | { readonly kind: 'update'; readonly table: number; readonly id: RowId; readonly before: Row; readonly after: Row }
   | { readonly kind: 'delete'; readonly table: number; readonly id: RowId; readonly before: Row }
   | { readonly kind: 'create table'; readonly table: number; readonly definition: TableDefinition }
-  | { readonly kind: 'drop table'; readonly table: number; readonly definition: TableDefinition };
+  | { readonly kind: 'drop table'; readonly table: number; readonly definition: TableDefinition }
+  /** Rows that get new columns are logged as updates behind it. */
+  | {
+      readonly kind: 'alter table';
+      readonly table: number;
+      readonly before: TableDefinition;
+      readonly after: TableDefinition;
+    };
 
 export type MarkRecord = { readonly name: string; readonly description: string | undefined; readonly user: string };
 
@@ -48,7 +55,7 @@ export type LogEntry =
 export type LogRecord = { readonly lsn: Lsn; readonly entry: LogEntry };
 
 const kinds = ['begin', 'change', 'undo', 'prepare', 'commit', 'abort', 'checkpoint'] as const;
-const changeKinds = ['insert', 'update', 'delete', 'create table', 'drop table'] as const;
+const changeKinds = ['insert', 'update', 'delete', 'create table', 'drop table', 'alter table'] as const;
 
 export function encodeRecord(record: LogRecord): Buffer {
   const writer = new ByteWriter();
@@ -112,6 +119,11 @@ function writeChange(writer: ByteWriter, change: Change): void {
     writer.text(JSON.stringify(toStoredDefinition(change.definition)));
     return;
   }
+  if (change.kind === 'alter table') {
+    writer.text(JSON.stringify(toStoredDefinition(change.before)));
+    writer.text(JSON.stringify(toStoredDefinition(change.after)));
+    return;
+  }
   writer.f64(change.id);
   if (change.kind !== 'insert') writer.row(change.before);
   if (change.kind === 'insert') writer.row(change.row);
@@ -131,6 +143,12 @@ function readChange(reader: ByteReader): Change {
       return { kind, table, id: reader.f64(), before: reader.row() };
     case 'create table':
     case 'drop table':
-      return { kind, table, definition: fromStoredDefinition(JSON.parse(reader.text()) as StoredDefinition) };
+      return { kind, table, definition: readDefinition(reader) };
+    case 'alter table':
+      return { kind, table, before: readDefinition(reader), after: readDefinition(reader) };
   }
+}
+
+function readDefinition(reader: ByteReader): TableDefinition {
+  return fromStoredDefinition(JSON.parse(reader.text()) as StoredDefinition);
 }

@@ -10,7 +10,7 @@ async function ended(work: Promise<unknown>): Promise<boolean> {
 }
 
 it('lets what is inside end, and nobody in, before the mark is placed; then all', async () => {
-  const gate = new MarkGate({ stall: true, drainTimeoutMs: 60_000 });
+  const gate = new MarkGate({ stall: () => true, drainTimeoutMs: 60_000 });
   await gate.enter(1n, signal);
   const mark = gate.hold(2n, 'm', 51, signal);
   const late = gate.enter(3n, signal);
@@ -22,7 +22,7 @@ it('lets what is inside end, and nobody in, before the mark is placed; then all'
 });
 
 it('places marks one after the other; who waits too long for another mark is a deadlock victim', async () => {
-  const gate = new MarkGate({ stall: true, drainTimeoutMs: 20 });
+  const gate = new MarkGate({ stall: () => true, drainTimeoutMs: 20 });
   await gate.hold(1n, 'first', 51, signal);
   expect(await failureOf(gate.hold(2n, 'second', 52, signal))).toEqual([1205]);
   const third = gate.hold(3n, 'third', 53, signal);
@@ -32,7 +32,7 @@ it('places marks one after the other; who waits too long for another mark is a d
 });
 
 it('gives up with 3928 and lets everybody go on when what is prepared does not end', async () => {
-  const gate = new MarkGate({ stall: true, drainTimeoutMs: 20 });
+  const gate = new MarkGate({ stall: () => true, drainTimeoutMs: 20 });
   gate.adopt(1n, false);
   const mark = failureOf(gate.hold(2n, 'm', 51, signal));
   const held = gate.enter(3n, signal);
@@ -41,7 +41,7 @@ it('gives up with 3928 and lets everybody go on when what is prepared does not e
 });
 
 it('keeps everybody out for a mark that a crash left prepared, until they give up', async () => {
-  const gate = new MarkGate({ stall: true, drainTimeoutMs: 60_000 });
+  const gate = new MarkGate({ stall: () => true, drainTimeoutMs: 60_000 });
   gate.adopt(1n, true);
   const giving = new AbortController();
   const held = gate.enter(2n, giving.signal);
@@ -52,7 +52,7 @@ it('keeps everybody out for a mark that a crash left prepared, until they give u
 });
 
 it('holds nobody without the stall', async () => {
-  const gate = new MarkGate({ stall: false, drainTimeoutMs: 0 });
+  const gate = new MarkGate({ stall: () => false, drainTimeoutMs: 0 });
   await gate.enter(1n, signal);
   await gate.hold(2n, 'm', 51, signal);
   await gate.enter(3n, signal);

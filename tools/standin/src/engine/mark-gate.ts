@@ -8,8 +8,8 @@ import { fail } from '../messages.ts';
 import { RequestAborted } from './request-aborted.ts';
 
 export type GateOptions = {
-  /** False: marks hold nobody back (a fault, for the negative control). */
-  readonly stall: boolean;
+  /** False: marks hold nobody back (the fault `no-mark-stall`). */
+  readonly stall: () => boolean;
   /** How long a mark waits for the transactions that are prepared already, or for another mark. */
   readonly drainTimeoutMs: number;
 };
@@ -36,7 +36,7 @@ export class MarkGate {
    * long (sqlserver.md §3.4: two marks at once), and 3928 when the prepared transactions do not end in time.
    */
   async hold(transaction: bigint, mark: string, spid: number, signal: AbortSignal): Promise<void> {
-    if (!this.#options.stall) {
+    if (!this.#options.stall()) {
       this.#inside.add(transaction);
       return;
     }
@@ -57,7 +57,7 @@ export class MarkGate {
 
   /** A transaction that a crash left prepared: it is inside, or holds the gate, from the start. */
   adopt(transaction: bigint, marked: boolean): void {
-    if (marked && this.#options.stall && this.#holder === undefined) this.#holder = transaction;
+    if (marked && this.#options.stall() && this.#holder === undefined) this.#holder = transaction;
     else this.#inside.add(transaction);
   }
 

@@ -12,6 +12,7 @@ export function redo(database: StoredDatabase, record: LogRecord, applyFrom: Lsn
   const { entry, lsn } = record;
   if (entry.kind === 'checkpoint') {
     database.lastCheckpointRecordLsn = lsn;
+    if (lsn >= applyFrom) database.appliedTimeMs = Math.max(database.appliedTimeMs, entry.timeMs);
     return;
   }
   if (entry.kind === 'begin') {
@@ -50,6 +51,9 @@ export function applyChange(database: StoredDatabase, change: Change, lsn: Lsn):
     case 'drop table':
       database.detachTable(tableOf(database, change.table));
       return;
+    case 'alter table':
+      touched(database, change.table, lsn).redefine(change.after);
+      return;
     case 'insert':
       touched(database, change.table, lsn).add(change.id, change.row);
       return;
@@ -68,6 +72,9 @@ export function undoChange(database: StoredDatabase, change: Change, lsn: Lsn): 
       return;
     case 'drop table':
       database.addTable(change.table, change.definition, lsn);
+      return;
+    case 'alter table':
+      touched(database, change.table, lsn).redefine(change.before);
       return;
     case 'insert':
       touched(database, change.table, lsn).remove(change.id);

@@ -15,6 +15,7 @@ const known: readonly ServerOption[] = [
   option('remote query timeout (s)', 600, { maximum: 2_147_483_647 }),
   option('xp_cmdshell', 0, { advanced: true }),
   option('Agent XPs', 0, { advanced: true }),
+  option('Ad Hoc Distributed Queries', 0, { advanced: true }),
 ];
 
 function option(

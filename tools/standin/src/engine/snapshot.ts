@@ -20,7 +20,7 @@ export type Snapshot = {
   readonly needsLsn: Lsn;
   readonly checkpointRecordLsn: Lsn;
   readonly nextObjectId: number;
-  /** Of a database that is being restored: commit time of the newest transaction in the tables. */
+  /** Time of the newest record whose effect the tables hold. */
   readonly appliedTimeMs: number;
   readonly tables: readonly {
     readonly table: StoredTable;
@@ -59,7 +59,7 @@ export function captureSnapshot(database: StoredDatabase, since?: Lsn): Snapshot
     needsLsn: earlier(lsn, ...begins) ?? lsn,
     checkpointRecordLsn: database.lastCheckpointRecordLsn,
     nextObjectId: database.nextObjectId,
-    appliedTimeMs: database.state === 'RESTORING' ? database.appliedTimeMs : 0,
+    appliedTimeMs: database.newestTimeMs,
     tables: changed.map(table => ({ table, header: headerOf(table), rows: [...table.live()] })),
     unchanged: database
       .tables()

@@ -3,6 +3,7 @@ import { settleTransactions, loadDatabase } from './crash-recovery.ts';
 import { compareText } from './compare.ts';
 import { Instance } from './instance.ts';
 import { emptyTempdb, makeSystemDatabases } from './new-database.ts';
+import { reopenStandby } from '../recovery/standby.ts';
 import type { CommittedMark } from './commit.ts';
 import type { EngineOptions } from './options.ts';
 
@@ -30,8 +31,9 @@ async function recover(instance: Instance): Promise<void> {
   const marks = await settleTransactions(databases, found, timeMs, branches.decidedElsewhere);
   const missing = missingHistory(instance, marks);
   if (missing.length > 0) await instance.writeMarkHistory(missing).log.flush();
-  for (const database of databases) if (database.state === 'ONLINE') await instance.checkpoint(database);
-  await branches.adopt(databases.filter(database => database.state === 'ONLINE'));
+  for (const database of databases) if (database.recovered) await instance.checkpoint(database);
+  for (const database of databases) await reopenStandby(instance, database);
+  await branches.adopt(databases.filter(database => database.recovered));
   await instance.removeStrayFiles([...instance.strayFiles]);
   await instance.save();
   // Last: until here a second crash must find the decisions again.

@@ -33,12 +33,15 @@ export type DatabaseDescription = {
   readonly lastLogBackupLsn: Lsn | undefined;
   /** True until the first log backup after the chain was started. */
   readonly chainBegins: boolean;
-  readonly differentialBase: { readonly lsn: Lsn; readonly guid: string } | undefined;
+  /** `endLsn`: of the full itself; not in the files of earlier stand-ins. */
+  readonly differentialBase: { readonly lsn: Lsn; readonly guid: string; readonly endLsn?: Lsn } | undefined;
   readonly redoStart: { readonly lsn: Lsn; readonly forkGuid: string } | undefined;
   /** A restore that never ended: nothing but a new data restore may follow (4319). */
   readonly interrupted: boolean;
   /** Where redo stands to the log it came from: after a tail log that was applied to its end, recovery starts no new fork. */
   readonly tailApplied: boolean;
+  /** It can be read between two restores; `state` stays RESTORING. */
+  readonly standby?: { readonly undoFile: string } | undefined;
   readonly ownerSid: string;
 };
 
@@ -71,7 +74,7 @@ export class StoredDatabase implements Database {
   redoNeedsLsn: Lsn;
   /** LSN of the newest checkpoint record of a data backup or checkpoint: a log set's CheckpointLSN. */
   lastCheckpointRecordLsn: Lsn;
-  /** Commit time of the newest transaction applied while restoring. */
+  /** Time of the newest record that came out of a file: applied while restoring, or in the rows already. */
   appliedTimeMs = 0;
   dataBackupRunning = false;
   /** What the last checkpoint wrote to the data file. */
@@ -101,11 +104,17 @@ export class StoredDatabase implements Database {
   get createdAt(): Date {
     return this.description.createdAt;
   }
+  /** A standby shows as ONLINE; without its undo file as SUSPECT (sqlserver.md §2.3, §9.2). */
   get state(): DatabaseState {
-    return this.description.state;
+    if (!this.inStandby) return this.description.state;
+    return this.failure === undefined ? 'ONLINE' : 'SUSPECT';
   }
   get inStandby(): boolean {
-    return false;
+    return this.description.standby !== undefined && this.description.state === 'RESTORING';
+  }
+  /** Its restore sequence, if there was one, is over: it has a log of its own. */
+  get recovered(): boolean {
+    return this.state === 'ONLINE' && !this.inStandby;
   }
   get readOnly(): boolean {
     return this.description.readOnly;
@@ -146,6 +155,10 @@ export class StoredDatabase implements Database {
   }
   get nextLsn(): Lsn {
     return this.log.nextLsn;
+  }
+  /** Nobody can stop a roll forward before this (4335). */
+  get newestTimeMs(): number {
+    return Math.max(this.appliedTimeMs, this.log.newestTimeMs);
   }
   /** tempdb: nothing of it survives. */
   get volatile(): boolean {

@@ -2,27 +2,31 @@
  * Rows of one table in memory, in primary key order, with one lookup per key. A row deleted by an open transaction stays as a ghost: readers must
  * still meet its lock, and its key must stay taken until the delete is committed.
  */
+import { ColumnIndexes, passes, type ColumnRange } from './column-index.ts';
 import { compareValues, keyText } from './compare.ts';
 import { LockResource } from './lock-resource.ts';
 import type { StoredDatabase } from './stored-database.ts';
-import type { Lsn, Row, RowId, Table, TableDefinition } from '../contract.ts';
-import type { SqlValue } from '../values.ts';
+import type { ColumnTest, Lsn, Row, RowId, Table, TableDefinition } from '../contract.ts';
+import type { SqlType, SqlValue } from '../values.ts';
+
+/** So few are looked at one by one. */
+const fewRows = 64;
 
 export type StoredRow = { row: Row; ghost: boolean };
 
 export type KeyIndex = {
   readonly name: string;
-  readonly primary: boolean;
   readonly columns: readonly number[];
+  readonly kind: 'primary' | 'unique' | 'index';
+  /** Rows beyond it have no key here. */
+  readonly filter: readonly { readonly column: number; readonly isNull: boolean }[];
   readonly ids: Map<string, RowId>;
 };
 
 export class StoredTable implements Table {
   readonly database: StoredDatabase;
   readonly objectId: number;
-  readonly definition: TableDefinition;
   readonly lock: LockResource;
-  readonly keys: readonly KeyIndex[];
   readonly rows = new Map<RowId, StoredRow>();
   readonly rowLocks = new Map<RowId, LockResource>();
   nextRowId = 1;
@@ -30,22 +34,59 @@ export class StoredTable implements Table {
   lastIdentity: bigint | undefined;
   /** LSN of the newest change: a differential backup holds the tables changed since its base. */
   changedLsn: Lsn;
+  readonly #columns = new ColumnIndexes(this.rows);
   #order: RowId[] = [];
   #ghosts = 0;
-  readonly #identityColumn: number;
+  #definition: TableDefinition;
+  #keys: readonly KeyIndex[];
+  #identityColumn: number;
 
   constructor(database: StoredDatabase, objectId: number, definition: TableDefinition, changedLsn: Lsn) {
     this.database = database;
     this.objectId = objectId;
     this.lock = new LockResource('OBJECT', database.id, String(objectId), () => undefined);
-    this.definition = definition;
+    this.#definition = definition;
     this.changedLsn = changedLsn;
-    const { primaryKey } = definition;
-    this.keys = [
-      ...(primaryKey === undefined ? [] : [{ ...primaryKey, primary: true, ids: new Map<string, RowId>() }]),
-      ...definition.uniques.map(unique => ({ ...unique, primary: false, ids: new Map<string, RowId>() })),
-    ];
+    this.#keys = keysOf(definition);
     this.#identityColumn = definition.columns.findIndex(column => column.identity !== undefined);
+  }
+
+  get definition(): TableDefinition {
+    return this.#definition;
+  }
+
+  get keys(): readonly KeyIndex[] {
+    return this.#keys;
+  }
+
+  /** Columns may be more, and keys others; rows keep their places: the primary key is the same. */
+  redefine(definition: TableDefinition): void {
+    this.#definition = definition;
+    this.#identityColumn = definition.columns.findIndex(column => column.identity !== undefined);
+    this.#keys = keysOf(definition);
+    const rows = [...this.rows];
+    // A row that lives has its key even where a ghost had it before.
+    for (const ghosts of [true, false])
+      for (const [id, { row, ghost }] of rows) if (ghost === ghosts) this.#takeKeys(id, row);
+  }
+
+  /** A live row whose key in `key` another live row has. */
+  duplicate(key: KeyIndex): Row | undefined {
+    const seen = new Set<string>();
+    for (const [, row] of this.live()) {
+      const text = this.#text(key, row);
+      if (text === undefined) continue;
+      if (seen.has(text)) return row;
+      seen.add(text);
+    }
+    return undefined;
+  }
+
+  #takeKeys(id: RowId, row: Row): void {
+    for (const key of this.#keys) {
+      const text = this.#text(key, row);
+      if (text !== undefined) key.ids.set(text, id);
+    }
   }
 
   /** The lock of one row; it exists while somebody holds it or waits for it. */
@@ -66,6 +107,33 @@ export class StoredTable implements Table {
     return this.#order.slice();
   }
 
+  /** Those of `ids` that pass every test or that somebody has locked: whoever waits for a row does not know yet what it will hold. */
+  idsWhere(tests: readonly ColumnTest[]): readonly RowId[] {
+    if (tests.length === 0 || this.rows.size < fewRows) return this.ids();
+    const [fewest] = tests.map(test => this.#passing(test)).sort((left, right) => left.size - right.size);
+    const passing = (id: RowId): boolean => tests.every(test => passes(this.#stored(id).row, test));
+    if (fewest === undefined || fewest.size > this.rows.size / 4)
+      return this.#order.filter(id => this.rowLocks.has(id) || passing(id));
+    const found = new Set(fewest.ids().filter(passing));
+    for (const id of this.rowLocks.keys()) if (this.rows.has(id)) found.add(id);
+    return [...found].sort((left, right) => this.#compare(left, right, this.#stored(right).row));
+  }
+
+  #passing(test: ColumnTest): ColumnRange {
+    if (test.operator !== '=') return this.#columns.beyond(test);
+    const ids = this.#columns.having(test.column, test.value);
+    return { size: ids.size, ids: () => [...ids] };
+  }
+
+  /** Live rows whose column equals the value. */
+  *rowsHaving(column: string, value: SqlValue): Iterable<Row> {
+    const at = this.definition.columns.findIndex(each => each.name === column);
+    for (const id of this.#columns.having(at, value)) {
+      const { row, ghost } = this.#stored(id);
+      if (!ghost) yield row;
+    }
+  }
+
   /** Live rows, for snapshots. */
   *live(): Iterable<readonly [RowId, Row]> {
     for (const [id, stored] of this.rows) if (!stored.ghost) yield [id, stored.row];
@@ -80,15 +148,19 @@ export class StoredTable implements Table {
 
   /** The id that holds `row`'s key in `key`, whether alive or ghost. */
   holder(key: KeyIndex, row: Row): RowId | undefined {
-    return key.ids.get(this.#text(key, row));
+    const text = this.#text(key, row);
+    return text === undefined ? undefined : key.ids.get(text);
   }
 
   lookup(columns: readonly number[], values: readonly SqlValue[]): { readonly found: RowId | undefined } | undefined {
     const key = this.keys.find(
-      each => each.columns.length === columns.length && each.columns.every((c, i) => c === columns[i]),
+      each =>
+        each.filter.length === 0 &&
+        each.columns.length === columns.length &&
+        each.columns.every((c, i) => c === columns[i]),
     );
     if (key === undefined) return undefined;
-    return { found: key.ids.get(values.map(keyText).join('|')) };
+    return { found: key.ids.get(values.map((value, i) => keyText(value, this.#type(columns[i]))).join('|')) };
   }
 
   sameKeys(before: Row, after: Row): boolean {
@@ -98,7 +170,8 @@ export class StoredTable implements Table {
   add(id: RowId, row: Row): void {
     this.rows.set(id, { row, ghost: false });
     this.#order.splice(this.#place(id, row), 0, id);
-    for (const key of this.keys) key.ids.set(this.#text(key, row), id);
+    this.#columns.add(id, row);
+    this.#takeKeys(id, row);
     this.nextRowId = Math.max(this.nextRowId, id + 1);
     const identity = row[this.#identityColumn];
     const step = this.definition.columns[this.#identityColumn]?.identity?.increment;
@@ -111,19 +184,22 @@ export class StoredTable implements Table {
 
   /** A deleted row that recovery must keep for its transaction; a row that has its key by now keeps it. */
   addGhost(id: RowId, row: Row): void {
-    const holders = this.keys.map(key => key.ids.get(this.#text(key, row)));
+    const holders = this.keys.map(key => this.holder(key, row));
     this.add(id, row);
     this.#stored(id).ghost = true;
     this.#ghosts += 1;
     for (const [place, key] of this.keys.entries()) {
       const holder = holders[place];
-      if (holder !== undefined) key.ids.set(this.#text(key, row), holder);
+      const text = this.#text(key, row);
+      if (holder !== undefined && text !== undefined) key.ids.set(text, holder);
     }
   }
 
   /** Same keys: the place in the order stays. */
   replace(id: RowId, row: Row): void {
-    this.#stored(id).row = row;
+    const stored = this.#stored(id);
+    this.#columns.replace(id, stored.row, row);
+    stored.row = row;
   }
 
   setGhost(id: RowId, ghost: boolean): void {
@@ -132,7 +208,7 @@ export class StoredTable implements Table {
     stored.ghost = ghost;
     this.#ghosts += ghost ? 1 : -1;
     // A new row may have taken the ghost's key over in the same transaction; when the ghost comes back, the new row is already gone.
-    if (!ghost) for (const key of this.keys) key.ids.set(this.#text(key, stored.row), id);
+    if (!ghost) this.#takeKeys(id, stored.row);
   }
 
   remove(id: RowId): void {
@@ -142,9 +218,10 @@ export class StoredTable implements Table {
     if (this.#order[place] !== id) throw new Error(`row ${id} of ${this.definition.name} is out of order`);
     this.#order.splice(place, 1);
     this.rows.delete(id);
+    this.#columns.remove(id, stored.row);
     for (const key of this.keys) {
       const text = this.#text(key, stored.row);
-      if (key.ids.get(text) === id) key.ids.delete(text);
+      if (text !== undefined && key.ids.get(text) === id) key.ids.delete(text);
     }
   }
 
@@ -154,9 +231,16 @@ export class StoredTable implements Table {
     return stored;
   }
 
-  #text(key: KeyIndex, row: Row): string {
+  #type(column: number | undefined): SqlType | undefined {
+    return column === undefined ? undefined : this.#definition.columns[column]?.type;
+  }
+
+  /** Undefined for a row that the key's filter leaves out. */
+  #text(key: KeyIndex, row: Row): string | undefined {
+    for (const { column, isNull } of key.filter) if (((row[column] ?? null) === null) !== isNull) return undefined;
     let text = '';
-    for (const column of key.columns) text += `${text === '' ? '' : '|'}${keyText(row[column] ?? null)}`;
+    for (const column of key.columns)
+      text += `${text === '' ? '' : '|'}${keyText(row[column] ?? null, this.#type(column))}`;
     return text;
   }
 
@@ -181,10 +265,20 @@ export class StoredTable implements Table {
     if (other !== id && columns.length > 0) {
       const against = this.#stored(other).row;
       for (const column of columns) {
-        const order = compareValues(against[column] ?? null, row[column] ?? null);
+        const order = compareValues(against[column] ?? null, row[column] ?? null, this.#type(column));
         if (order !== 0) return order;
       }
     }
     return other - id;
   }
+}
+
+function keysOf({ primaryKey, uniques, indexes = [] }: TableDefinition): readonly KeyIndex[] {
+  return [
+    ...(primaryKey === undefined ? [] : [{ ...primaryKey, kind: 'primary' as const, filter: [], ids: new Map() }]),
+    ...uniques.map(unique => ({ ...unique, kind: 'unique' as const, filter: [], ids: new Map() })),
+    ...indexes
+      .filter(index => index.unique)
+      .map(({ name, columns, filter = [] }) => ({ name, columns, kind: 'index' as const, filter, ids: new Map() })),
+  ];
 }

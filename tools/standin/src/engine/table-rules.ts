@@ -12,9 +12,20 @@ export function assertNotNull(table: StoredTable, row: Row, statement: 'INSERT' 
 }
 
 export function duplicateKey(table: StoredTable, key: KeyIndex, row: Row): SqlError {
-  const values = key.columns.map(column => shown(row[column] ?? null)).join(', ');
+  const values = shownKey(key, row);
   const { schema, name } = table.definition;
-  return fail(2627, key.primary ? 'PRIMARY KEY' : 'UNIQUE KEY', key.name, `${schema}.${name}`, values);
+  if (key.kind === 'index') return fail(2601, `${schema}.${name}`, key.name, values);
+  return fail(2627, key.kind === 'primary' ? 'PRIMARY KEY' : 'UNIQUE KEY', key.name, `${schema}.${name}`, values);
+}
+
+/** Of a unique index that cannot be made: two rows have this key. */
+export function duplicateRows(table: StoredTable, key: KeyIndex, row: Row): SqlError {
+  const { schema, name } = table.definition;
+  return fail(1505, `${schema}.${name}`, key.name, shownKey(key, row));
+}
+
+function shownKey(key: KeyIndex, row: Row): string {
+  return key.columns.map(column => shown(row[column] ?? null)).join(', ');
 }
 
 function shown(value: SqlValue): string {

@@ -48,6 +48,7 @@ export class TransactionChanges {
       if (change.kind === 'insert') table.remove(change.id);
       else if (change.kind === 'update') table.replace(change.id, change.before);
       else if (change.kind === 'delete') table.setGhost(change.id, false);
+      else if (change.kind === 'alter table') table.redefine(change.before);
       else if (change.kind === 'create table') database.detachTable(table);
       else database.attachTable(table);
     }
@@ -82,7 +83,7 @@ export class TransactionChanges {
     const table = database.tableById(change.table);
     if (table === undefined) throw new Error(`a prepared transaction changed table ${change.table}, which is gone`);
     this.#steps.push({ database, table, change });
-    if (change.kind === 'create table' || change.kind === 'drop table') {
+    if (change.kind === 'create table' || change.kind === 'drop table' || change.kind === 'alter table') {
       table.lock.grant(owner, 'X');
       return;
     }

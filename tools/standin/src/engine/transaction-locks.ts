@@ -29,7 +29,7 @@ export class TransactionLocks {
 
   async *scan(table: StoredTable, intent: Intent, hint: Hint = {}): AsyncIterable<Found> {
     if (hint.noLock === true) {
-      for (const id of table.ids()) {
+      for (const id of table.idsWhere(hint.where ?? [])) {
         const current = table.rows.get(id);
         if (current !== undefined && !current.ghost) yield { id, row: current.row };
       }
@@ -38,7 +38,7 @@ export class TransactionLocks {
     const before = table.lock.granted.get(this.owner);
     await this.lockTable(table, tableMode(intent, hint));
     try {
-      for (const id of table.ids()) {
+      for (const id of table.idsWhere(hint.where ?? [])) {
         const row = await this.#visible(table, id, intent, hint.readPast === true);
         if (row !== undefined) yield { id, row };
       }
@@ -48,9 +48,10 @@ export class TransactionLocks {
     }
   }
 
-  async *seek(table: StoredTable, key: Key, intent: Intent): AsyncIterable<Found> {
+  /** HOLDLOCK takes the whole table, where a real server takes the key's range. */
+  async *seek(table: StoredTable, key: Key, intent: Intent, hint: Hint = {}): AsyncIterable<Found> {
     const before = table.lock.granted.get(this.owner);
-    await this.lockTable(table, intent === 'read' ? 'IS' : 'IX');
+    await this.lockTable(table, tableMode(intent, hint));
     try {
       for (;;) {
         const hit = table.lookup(key.columns, key.values);

@@ -1,4 +1,4 @@
-/** Windows logins made by CREATE LOGIN … FROM WINDOWS: they are listed, own nothing and cannot log in here (the stand-in speaks no SSPI). */
+/** Windows logins made by CREATE LOGIN … FROM WINDOWS: they are listed, own nothing and cannot log in, because nobody has told their passwords. */
 import { createHash } from 'node:crypto';
 import { compareText } from './compare.ts';
 import { fail } from '../messages.ts';
@@ -18,7 +18,7 @@ export class WindowsLogins {
   }
 
   list(): readonly Login[] {
-    return this.#names.map(name => ({ name, sid: sidOf(name), serverRoles: new Set(), windows: true }));
+    return this.#names.map(name => ({ name, sid: windowsSid(name), serverRoles: new Set(), windows: true }));
   }
 
   /** `taken`: the other logins. */
@@ -39,7 +39,7 @@ export class WindowsLogins {
 }
 
 /** S-1-5-21-<domain>-<account>, made up from the names: the same account has one SID at every instance. */
-function sidOf(name: string): Uint8Array {
+export function windowsSid(name: string): Uint8Array {
   const [domain = '', account = ''] = name.toLowerCase().split('\\');
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   const sid = Buffer.alloc(28);

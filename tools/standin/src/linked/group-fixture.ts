@@ -14,6 +14,7 @@ import { startPeerServer, type PeerServer } from './peer-server.ts';
 import { startResolver, type Resolver } from './resolver.ts';
 import type { EngineOptions } from '../engine/options.ts';
 import type { LogRecord } from '../engine/log-records.ts';
+import type { Executor, ObjectRegistry } from '../contract.ts';
 
 export type Member = {
   readonly name: string;
@@ -35,7 +36,11 @@ export type Group = {
   end(): Promise<void>;
 };
 
-export async function startGroup(): Promise<Group> {
+/** What an instance has besides its catalogue: the Agent, BizTalk's objects. */
+export type Addition = { start(executor: Executor): Promise<void>; close(): Promise<void> };
+export type Additions = (registry: ObjectRegistry, engine: LocalEngine) => Addition;
+
+export async function startGroup(additions?: Additions): Promise<Group> {
   const folder = await mkdtemp(join(tmpdir(), 'standin-group-'));
   const file = join(folder, 'peers.json');
   const instances: Record<string, string> = {};
@@ -48,10 +53,11 @@ export async function startGroup(): Promise<Group> {
       for (const each of ['data', 'instance']) await mkdir(join(own, each), { recursive: true });
       const pathMap = { 'D:\\Data': join(own, 'data'), '\\\\share\\bts': folder };
       const options = { ...engineOptions(own), serverName: name, pathMap, peers: peerDirectory(file), ...part };
-      const member = await startMember(name, { ...options, random: Math.random }, file, port => {
+      const tellPort = (port: number): Promise<void> => {
         instances[name] = `127.0.0.1:${port}`;
         return save();
-      });
+      };
+      const member = await startMember({ ...options, random: Math.random }, { file, tellPort, additions });
       members.add(member);
       return { ...member, close: () => (members.delete(member), member.close()) };
     },
@@ -62,18 +68,22 @@ export async function startGroup(): Promise<Group> {
   };
 }
 
-async function startMember(
-  name: string,
-  options: EngineOptions,
-  file: string,
-  tellPort: (port: number) => Promise<void>,
-): Promise<Member> {
+type Place = {
+  readonly file: string;
+  readonly tellPort: (port: number) => Promise<void>;
+  readonly additions: Additions | undefined;
+};
+
+async function startMember(options: EngineOptions, { file, tellPort, additions }: Place): Promise<Member> {
+  const name = options.serverName;
   const mistakes: unknown[] = [];
   const report = (error: unknown): void => void mistakes.push(error);
   const engine = await createEngine(options);
   const registry = createRegistry();
   registerCatalogue(registry, engine);
+  const addition = additions?.(registry, engine);
   const executor = createExecutor(engine, registry, { write: () => undefined });
+  await addition?.start(executor);
   const logins = [{ login: login(), password: 'x' }];
   const door = new StandInServer({
     engine,
@@ -127,6 +137,7 @@ async function startMember(
       return found.log.records(0n, found.log.nextLsn);
     },
     close: async () => {
+      await addition?.close();
       await resolver.stop();
       for (const each of sessions) await engine.detach(each);
       await peers.close();

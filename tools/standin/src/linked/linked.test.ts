@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { faultsWith } from '../faults/fault-switches.ts';
 import { startGroup, type Group, type Member } from './group-fixture.ts';
 import { failureOf, type TestSession } from '../engine/engine-fixture.ts';
 import type { RemoteAnswer, RemoteRequest, RpcParameter } from '../contract.ts';
@@ -188,7 +189,7 @@ describe('a distributed transaction', () => {
   });
 
   it('is refused as a whole where MSDTC is off', async () => {
-    const off = await group.start('OFF', { faults: { noDtc: true } });
+    const off = await group.start('OFF', { faults: faultsWith({ name: 'no-dtc' }) });
     await one.engine.linked.add({ name: 'OFF', product: 'SQL Server', dataSource: 'OFF' });
     const session = one.session();
     await one.rows('BEGIN TRAN', session);

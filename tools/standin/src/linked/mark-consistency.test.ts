@@ -1,7 +1,7 @@
 /** What a mark is for: no distributed transaction stands before it in one log and behind it in another (sqlserver.md §3.4). */
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { startGroup, type Group, type Member } from './group-fixture.ts';
-import type { EngineFaults } from '../engine/options.ts';
+import { faultsWith, type FaultRequest } from '../faults/fault-switches.ts';
 import type { RemoteRequest } from '../contract.ts';
 
 const names = ['ONE', 'TWO'] as const;
@@ -12,10 +12,13 @@ beforeEach(async () => {
 });
 afterEach(() => group.end());
 
-async function startBoth(faults: EngineFaults): Promise<readonly Member[]> {
+const noStall: FaultRequest = { name: 'no-mark-stall' };
+const gap: FaultRequest = { name: 'commit-gap', parameters: { ms: 20 } };
+
+async function startBoth(...requests: readonly FaultRequest[]): Promise<readonly Member[]> {
   const members: Member[] = [];
   for (const name of names) {
-    const member = await group.start(name, { faults });
+    const member = await group.start(name, { faults: faultsWith(...requests) });
     await member.rows('CREATE DATABASE D');
     await member.rows('CREATE TABLE D.dbo.t (id int NOT NULL PRIMARY KEY)');
     await member.rows('CREATE TABLE D.dbo.marks (id int NOT NULL PRIMARY KEY)');
@@ -83,7 +86,7 @@ async function mixture(members: readonly Member[]): Promise<void> {
 }
 
 it('tears nothing, whoever coordinates, with marks of both instances among the transactions', async () => {
-  const members = await startBoth({});
+  const members = await startBoth();
   await mixture(members);
   const logs = members.map(commits);
   for (const log of logs) {
@@ -98,13 +101,13 @@ it('tears nothing, whoever coordinates, with marks of both instances among the t
 }, 60_000);
 
 it('tears with the stall switched off', async () => {
-  const members = await startBoth({ noMarkStall: true, commitGapMs: 20 });
+  const members = await startBoth(noStall, gap);
   await mixture(members);
   expect(torn(members.map(commits))).not.toEqual([]);
 }, 60_000);
 
 it('tears nothing with the same pause between commits and the stall on', async () => {
-  const members = await startBoth({ commitGapMs: 20 });
+  const members = await startBoth(gap);
   await mixture(members);
   expect(torn(members.map(commits))).toEqual([]);
 }, 60_000);

@@ -1,6 +1,6 @@
 import { unsupported } from '../messages.ts';
 import type { SqlType, SqlValue, TypedValue } from '../values.ts';
-import { ProtocolError, type ByteReader } from './bytes.ts';
+import { ByteReader, ProtocolError } from './bytes.ts';
 import { decodeCodePage } from './code-page.ts';
 import { code, daysTo1900, maxLength, powerOfTen, refusedTypes, ticksPerDay, timeBytes } from './type-codes.ts';
 
@@ -60,13 +60,17 @@ function sized(type: SqlType, bytes: number): Decoder {
   return { type, read: reader => readFixedValue(reader, type, bytes) };
 }
 
-/** One byte of length before the value; 0 is NULL. */
+/** One byte of length before the value; 0 is NULL. The value has exactly that length. */
 function counted(type: SqlType, read: (reader: ByteReader, bytes: number) => SqlValue): Decoder {
   return {
     type,
     read: reader => {
       const bytes = reader.u8();
-      return bytes === 0 ? null : read(reader, bytes);
+      if (bytes === 0) return null;
+      const own = new ByteReader(reader.raw(bytes));
+      const value = read(own, bytes);
+      if (own.left > 0) throw new ProtocolError(`${type.name} of ${bytes} bytes`);
+      return value;
     },
   };
 }
@@ -77,7 +81,7 @@ function readFixedValue(reader: ByteReader, type: SqlType, bytes: number): SqlVa
       return reader.u8() !== 0;
     case 'real':
     case 'float':
-      return bytes === 4 ? reader.f32() : reader.f64();
+      return finite(bytes === 4 ? reader.f32() : reader.f64());
     case 'money': {
       if (bytes === 4) return { kind: 'decimal', unscaled: BigInt(reader.i32()), scale: 4 };
       const high = BigInt(reader.i32());
@@ -98,12 +102,12 @@ function readDateTime(reader: ByteReader): SqlValue {
   const days = BigInt(reader.i32()) + daysTo1900;
   const units = BigInt(reader.u32());
   // Shown as .000, .003 and .007 seconds: rounded to the millisecond.
-  return { kind: 'datetime', ticks: days * ticksPerDay + ((units * 20n + 3n) / 6n) * 10_000n };
+  return instant(days * ticksPerDay + timeOfDay(((units * 20n + 3n) / 6n) * 10_000n));
 }
 
 function readSmallDateTime(reader: ByteReader): SqlValue {
   const days = BigInt(reader.u16()) + daysTo1900;
-  return { kind: 'datetime', ticks: days * ticksPerDay + BigInt(reader.u16()) * 600_000_000n };
+  return instant(days * ticksPerDay + timeOfDay(BigInt(reader.u16()) * 600_000_000n));
 }
 
 function readNumberType(token: number, reader: ByteReader): Decoder | undefined {
@@ -131,6 +135,8 @@ function readNumberType(token: number, reader: ByteReader): Decoder | undefined 
       reader.u8();
       const precision = reader.u8();
       const scale = reader.u8();
+      if (precision < 1 || precision > 38 || scale > precision)
+        throw new ProtocolError(`decimal(${precision}, ${scale})`);
       return counted({ name: 'decimal', precision, scale }, (values, bytes) => {
         const positive = values.u8() !== 0;
         const magnitude = values.unsigned(bytes - 1);
@@ -152,28 +158,26 @@ function countedFixed(type: SqlType): Decoder {
 function readTimeType(token: number, reader: ByteReader): Decoder | undefined {
   switch (token) {
     case code.date:
-      return counted({ name: 'date' }, values => ({
-        kind: 'datetime',
-        ticks: values.unsigned(3) * ticksPerDay,
-      }));
+      return counted({ name: 'date' }, values => instant(values.unsigned(3) * ticksPerDay));
     case code.time: {
-      const scale = reader.u8();
+      const scale = readTimeScale(reader);
       return counted({ name: 'time', scale }, values => ({ kind: 'datetime', ticks: readTime(values, scale) }));
     }
     case code.dateTime2: {
-      const scale = reader.u8();
+      const scale = readTimeScale(reader);
       return counted({ name: 'datetime2', scale }, values => {
         const time = readTime(values, scale);
-        return { kind: 'datetime', ticks: values.unsigned(3) * ticksPerDay + time };
+        return instant(values.unsigned(3) * ticksPerDay + time);
       });
     }
     case code.dateTimeOffset: {
-      const scale = reader.u8();
+      const scale = readTimeScale(reader);
       return counted({ name: 'datetimeoffset', scale }, values => {
         const time = readTime(values, scale);
         const utc = values.unsigned(3) * ticksPerDay + time;
         const offsetMinutes = values.i16();
-        return { kind: 'datetime', ticks: utc + BigInt(offsetMinutes) * 600_000_000n, offsetMinutes };
+        if (Math.abs(offsetMinutes) > 14 * 60) throw new ProtocolError(`offset of ${offsetMinutes} minutes`);
+        return { ...instant(utc + BigInt(offsetMinutes) * 600_000_000n), offsetMinutes };
       });
     }
     default:
@@ -182,7 +186,31 @@ function readTimeType(token: number, reader: ByteReader): Decoder | undefined {
 }
 
 function readTime(reader: ByteReader, scale: number): bigint {
-  return reader.unsigned(timeBytes(scale)) * powerOfTen(7 - scale);
+  return timeOfDay(reader.unsigned(timeBytes(scale)) * powerOfTen(7 - scale));
+}
+
+function readTimeScale(reader: ByteReader): number {
+  const scale = reader.u8();
+  if (scale > 7) throw new ProtocolError(`time with ${scale} digits after the second`);
+  return scale;
+}
+
+/** 0001-01-01 to 9999-12-31. */
+const daysOfAllYears = 3_652_059n;
+
+function instant(ticks: bigint): { readonly kind: 'datetime'; readonly ticks: bigint } {
+  if (ticks < 0n || ticks >= daysOfAllYears * ticksPerDay) throw new ProtocolError('date outside the years 1 to 9999');
+  return { kind: 'datetime', ticks };
+}
+
+function timeOfDay(ticks: bigint): bigint {
+  if (ticks > ticksPerDay) throw new ProtocolError('time beyond its day');
+  return ticks;
+}
+
+function finite(value: number): number {
+  if (!Number.isFinite(value)) throw new ProtocolError('float that is no number');
+  return value;
 }
 
 function readBytesType(token: number, reader: ByteReader): Decoder {
@@ -265,6 +293,7 @@ function readChunks(reader: ByteReader): Buffer | null {
 }
 
 function guidText(bytes: Buffer): string {
+  if (bytes.length !== 16) throw new ProtocolError(`uniqueidentifier of ${bytes.length} bytes`);
   const copy = Buffer.from(bytes);
   copy.subarray(0, 4).reverse();
   copy.subarray(4, 6).reverse();

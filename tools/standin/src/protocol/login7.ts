@@ -12,6 +12,8 @@ export type Login7 = {
   readonly database: string;
   readonly language: string;
   readonly integratedSecurity: boolean;
+  /** The client's first SSPI token; empty without one. */
+  readonly sspi: Buffer;
   /** Feature ids of FEATUREEXT, in the client's order. */
   readonly features: readonly number[];
 };
@@ -21,15 +23,16 @@ const fixedBytes = 86;
 const firstWithFeatures = 0x74000000;
 /** Smaller than its predecessors as a number. */
 export const tds80 = 0x08000000;
+const sspiAt = 78;
+const longSspiAt = 90;
 const integratedSecurity = 0x80;
 const extensionUsed = 0x10;
 const featureTerminator = 0xff;
 
 export function parseLogin7(payload: Buffer): Login7 {
   if (payload.length < fixedBytes) throw new ProtocolError('LOGIN7 is cut off');
-  const field = (at: number): Buffer => {
+  const field = (at: number, bytes = payload.readUInt16LE(at + 2) * 2): Buffer => {
     const offset = payload.readUInt16LE(at);
-    const bytes = payload.readUInt16LE(at + 2) * 2;
     if (offset + bytes > payload.length) throw new ProtocolError('LOGIN7 field points outside the message');
     return payload.subarray(offset, offset + bytes);
   };
@@ -49,8 +52,16 @@ export function parseLogin7(payload: Buffer): Login7 {
     language: text(64),
     database: text(68),
     integratedSecurity: (payload.readUInt8(25) & integratedSecurity) !== 0,
+    sspi: field(sspiAt, sspiBytes(payload)),
     features: featuresUsed ? features(payload) : [],
   };
+}
+
+/** Counted in bytes; a longer one has its length in a field of its own (MS-TDS; unverified). */
+function sspiBytes(payload: Buffer): number {
+  const bytes = payload.readUInt16LE(sspiAt + 2);
+  if (bytes !== 0xffff || payload.length < longSspiAt + 4) return bytes;
+  return payload.readUInt32LE(longSspiAt) || bytes;
 }
 
 /** MS-TDS: each byte was XORed with 0xA5 after its nibbles were swapped. */

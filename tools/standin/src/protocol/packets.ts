@@ -34,15 +34,20 @@ export type IncomingMessage = {
 
 /** Puts packets together to messages. Chunks may end anywhere, inside a header too. */
 export class PacketReader {
-  readonly #maximumMessageBytes: number;
+  #maximumMessageBytes: number;
   #pending: Buffer = Buffer.alloc(0);
   #payloads: Buffer[] = [];
   #payloadBytes = 0;
   #type = 0;
   #reset: IncomingMessage['reset'] = 'none';
 
-  constructor(maximumMessageBytes = 256 * 1024 * 1024) {
+  constructor(maximumMessageBytes = Infinity) {
     this.#maximumMessageBytes = maximumMessageBytes;
+  }
+
+  /** From the next packet on. */
+  set maximumMessageBytes(bytes: number) {
+    this.#maximumMessageBytes = bytes;
   }
 
   /** Throws ProtocolError when the bytes cannot be TDS 7. */

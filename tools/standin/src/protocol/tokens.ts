@@ -15,6 +15,7 @@ const token = {
   row: 0xd1,
   rowWithNulls: 0xd2,
   environment: 0xe3,
+  sspi: 0xed,
 } as const;
 
 export const doneToken = { done: 0xfd, doneProcedure: 0xfe, doneInProcedure: 0xff } as const;
@@ -126,6 +127,11 @@ export function writeLoginAck(
   const [major, minor, build] = answer.version;
   writer.u8(token.loginAck).u16(1 + 4 + 1 + program.length * 2 + 4);
   writer.u8(1).u32be(answer.tdsVersion).shortText(program).u8(major).u8(minor).u16be(build);
+}
+
+/** A message of the login's own protocol, here NTLM. */
+export function writeSspi(writer: ByteWriter, message: Uint8Array): void {
+  writer.u8(token.sspi).u16(message.length).raw(message);
 }
 
 /** No feature is acknowledged: each unacknowledged one stays off at the client. */

@@ -123,7 +123,7 @@ export function beginHeader(
     isSingleUser: database.userAccess === 'SINGLE_USER',
     hasBackupChecksums: options.checksum ?? instance.serverOptions.inUse('backup checksum default') === 1,
     beginsLogChain: isLog && description.chainBegins,
-    isForceOffline: isLog && options.noRecovery === true,
+    isForceOffline: isLog && (options.noRecovery === true || options.standby !== undefined),
     // A differential ignores COPY_ONLY; a NO_TRUNCATE log is one (sqlserver.md §1.1).
     isCopyOnly: part.kind !== 'differential' && (options.copyOnly === true || options.noTruncate === true),
     differentialBaseLsn: part.kind === 'differential' && base !== undefined ? String(base.lsn) : null,
@@ -159,6 +159,11 @@ export function endHeader(
       backupBytes: file.type === 'D' ? dataBytes : logBytes,
     })),
   };
+}
+
+/** What differentials of a full refer to: its checkpoint and identity. */
+export function baseOf(header: BackupSetHeader): { readonly lsn: Lsn; readonly guid: string; readonly endLsn: Lsn } {
+  return { lsn: BigInt(header.checkpointLsn), guid: header.backupSetGuid, endLsn: BigInt(header.lastLsn) };
 }
 
 export function pagesOf(bytes: number): number {

@@ -55,7 +55,7 @@ async function openWriter(
     createdMs: instance.clock().getTime(),
     compressed: compression,
   };
-  if (options.format === true || (await deviceSize(host)) === undefined) {
+  if (options.format === true || deviceSize(host) === undefined) {
     return { writer: await MediaWriter.format(device, fresh), media: fresh, position: 1 };
   }
   const found = await readMedia(host, path);

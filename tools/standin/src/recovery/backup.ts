@@ -2,12 +2,13 @@
 import { truncateLog } from '../engine/checkpoint.ts';
 import { assertAccessible, mayCreateDatabases } from '../engine/access.ts';
 import { frame } from '../engine/frames.ts';
-import type { Instance } from '../engine/instance.ts';
+import { defaultPaths, type Instance } from '../engine/instance.ts';
 import { earlier } from '../engine/lsn.ts';
 import { otherUsers, tryExclusive } from '../engine/sessions.ts';
 import { captureSnapshot, snapshotChunks } from '../engine/snapshot.ts';
 import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
 import {
+  baseOf,
   beginHeader,
   endHeader,
   pagesOf,
@@ -17,10 +18,16 @@ import {
 } from './backup-set.ts';
 import { openTarget, type Target } from './backup-target.ts';
 import { recordBackupSet } from './history.ts';
+import { wholePath } from './media.ts';
+import { meddle, silentSink } from './meddling.ts';
+import { operatingSystemError } from './operating-system-errors.ts';
+import { takeBackupTime } from './pace.ts';
 import { Progress, throughput } from './progress.ts';
+import { spoil } from './spoil.ts';
+import { assertUndoFile, enterStandby } from './standby.ts';
 import type { EncodedRecord } from '../engine/database-log.ts';
 import type { StoredDatabase } from '../engine/stored-database.ts';
-import type { BackupStatement, Lsn, ResultSink, Session } from '../contract.ts';
+import type { BackupOptions, BackupStatement, Lsn, ResultSink, Session } from '../contract.ts';
 
 const logChunkBytes = 65_536;
 
@@ -30,6 +37,8 @@ type Run = {
   readonly database: StoredDatabase;
   readonly statement: BackupStatement;
   readonly sink: ResultSink;
+  /** The BACKUP stands, its history could not be written. */
+  unwritten: boolean;
 };
 
 export async function backup(
@@ -38,16 +47,38 @@ export async function backup(
   statement: BackupStatement,
   sink: ResultSink,
 ): Promise<void> {
+  const database = instance.find(statement.database);
+  if (database !== undefined) {
+    for (const meddling of instance.faults.databases.meddling(database.name, statement.kind))
+      await meddle(database, meddling, instance.clock().getTime(), (kind, path) =>
+        backUp(instance, session, { kind, database: database.name, devices: [{ type: 'disk', path }], options: {} }),
+      );
+  }
+  await backUp(instance, session, statement, sink);
+  await spoil(instance, statement);
+}
+
+/** Without a sink nobody is told. */
+async function backUp(
+  instance: Instance,
+  session: Session,
+  statement: BackupStatement,
+  sink: ResultSink = silentSink,
+): Promise<void> {
   const verb = statement.kind === 'log' ? 'BACKUP LOG' : 'BACKUP DATABASE';
   if (session.request !== undefined) session.request.command = verb;
+  let run: Run;
   try {
     const database = checkStatement(instance, session, statement);
-    const run = { instance, session, database, statement, sink };
-    if (statement.kind === 'log') await backupLog(run);
-    else await shared(run, () => backupData(run));
+    run = { instance, session, database, statement, sink, unwritten: false };
+    const started = run;
+    if (statement.kind === 'log') await backupLog(started);
+    else await shared(started, () => backupData(started));
   } catch (failure) {
     throw failure instanceof SqlError ? failTerminating(verb, failure) : failure;
   }
+  // The backup stands (sqlserver.md §1.2): no 3013.
+  if (run.unwritten) throw fail(3009);
 }
 
 /** In the order of sqlserver.md §9.1: existence → transaction → session → state → what the statement itself needs. */
@@ -64,9 +95,10 @@ function checkStatement(instance: Instance, session: Session, statement: BackupS
   if (options.noTruncate === true && database.state !== 'ONLINE')
     throw unsupported('BACKUP … NO_TRUNCATE of a damaged database');
   assertAccessible(database, session);
+  if (database.inStandby) throw fail(3036, database.name);
   if (statement.kind === 'database') {
     if (database.state === 'EMERGENCY') throw fail(3033);
-    if (options.noRecovery === true) throw fail(3032, 'norecovery');
+    if (isTail(options)) throw fail(3032, 'norecovery');
     if (options.differential !== true) return database;
     if (database.id === 1) throw fail(3024);
     if (database.differentialBase === undefined) throw fail(3035, database.name);
@@ -74,7 +106,7 @@ function checkStatement(instance: Instance, session: Session, statement: BackupS
   }
   if (database.id === 1) throw fail(4212);
   if (options.differential === true) throw fail(3032, 'differential');
-  if (options.copyOnly === true && options.noRecovery === true) throw fail(3031, 'COPY_ONLY', 'NORECOVERY');
+  if (options.copyOnly === true && isTail(options)) throw fail(3031, 'COPY_ONLY', 'NORECOVERY');
   if (database.recoveryModel === 'SIMPLE') throw fail(4208, 'BACKUP LOG');
   if (database.lastLogBackupLsn === undefined) throw fail(4214);
   return database;
@@ -86,7 +118,7 @@ function checkStatement(instance: Instance, session: Session, statement: BackupS
  */
 async function backupData(run: Run): Promise<void> {
   const { instance, database, statement } = run;
-  if (database.dataBackupRunning) throw fail(3023);
+  if (database.dataBackupRunning || instance.faults.databases.isBackedUpByOthers(database.name)) throw fail(3023);
   const kind: BackupKind = statement.options.differential === true ? 'differential' : 'full';
   database.dataBackupRunning = true;
   let firstLsn: Lsn | undefined;
@@ -108,18 +140,19 @@ async function backupData(run: Run): Promise<void> {
     // What is backed up must not vanish in a crash of its source.
     await database.log.flush();
     await target.writer.begin(header);
-    const progress = new Progress(run.session, run.sink, statement.options.stats);
+    const progress = new Progress(run.session, run.sink, statement.options.stats, run.instance.faults.wire);
+    await takeBackupTime(instance, run.session, database.name, progress);
     const chunks = [...snapshotChunks(snapshot)];
     const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     let dataBytes = 0;
     for (const chunk of chunks) {
-      await target.writer.content('D', chunk, target.compressed);
+      await write(run, target, 'D', chunk, { done: dataBytes, total });
       dataBytes += chunk.length;
       await progress.reached(dataBytes, total);
     }
     const lastLsn = database.log.nextLsn;
     const sliceEndMs = instance.clock().getTime();
-    const logBytes = await writeLog(target, database.log.slice(firstLsn, lastLsn));
+    const logBytes = await writeLog(run, target, database.log.slice(firstLsn, lastLsn));
     await database.log.flush();
     const ended = await finishSet(run, target, header, { lastLsn, sliceEndMs, dataBytes, logBytes });
     applyDataBackup(database, ended);
@@ -135,12 +168,18 @@ async function backupData(run: Run): Promise<void> {
 
 /** sqlserver.md §1.2, last point: a copy-only full leaves no trace in the chain. */
 function applyDataBackup(database: StoredDatabase, header: BackupSetHeader): void {
-  if (header.kind !== 'full' || header.isCopyOnly) return;
+  if (header.isCopyOnly) return;
+  // A differential starts a broken chain again, too (sqlserver.md §1.2).
   const startsChain = database.recoveryModel !== 'SIMPLE' && database.lastLogBackupLsn === undefined;
   database.change({
-    differentialBase: { lsn: BigInt(header.checkpointLsn), guid: header.backupSetGuid },
+    ...(header.kind === 'full' ? { differentialBase: baseOf(header) } : {}),
     ...(startsChain ? { lastLogBackupLsn: BigInt(header.firstLsn), chainBegins: true } : {}),
   });
+}
+
+/** The last backup before the database goes RESTORING. */
+export function isTail(options: BackupOptions): boolean {
+  return options.noRecovery === true || options.standby !== undefined;
 }
 
 const logBackups = new WeakMap<StoredDatabase, Promise<unknown>>();
@@ -157,11 +196,15 @@ async function backupLog(run: Run): Promise<void> {
 }
 
 async function backupOneLog(run: Run): Promise<void> {
-  const { statement } = run;
-  if (statement.options.noRecovery !== true) return shared(run, () => backupLogSlice(run, false));
+  const { instance, database, statement } = run;
+  const { standby } = statement.options;
+  if (!isTail(statement.options)) return shared(run, () => backupLogSlice(run, false));
   const release = takeExclusive(run);
   try {
+    if (standby !== undefined) await assertUndoFile(instance, database.name, standby);
     await backupLogSlice(run, true);
+    // As NORECOVERY followed by a RESTORE WITH STANDBY (sqlserver.md §1.1).
+    if (standby !== undefined) await enterStandby(instance, database, standby);
   } finally {
     release();
   }
@@ -188,7 +231,7 @@ async function backupLogSlice(run: Run, tail: boolean): Promise<void> {
     const firstLsn = database.lastLogBackupLsn;
     if (firstLsn === undefined) throw fail(4214);
     target = await openTarget(instance, statement);
-    const progress = new Progress(session, run.sink, statement.options.stats);
+    const progress = new Progress(session, run.sink, statement.options.stats, run.instance.faults.wire);
     // Flushed first, so that an idle database gives first = last (sqlserver.md §2.6).
     await database.log.flush();
     const header = beginHeader(instance, session, database, statement, {
@@ -202,7 +245,8 @@ async function backupLogSlice(run: Run, tail: boolean): Promise<void> {
     const records = database.log.slice(firstLsn, lastLsn);
     await database.log.flush();
     await target.writer.begin(header);
-    const logBytes = await writeLog(target, records, progress);
+    await takeBackupTime(instance, session, database.name, progress);
+    const logBytes = await writeLog(run, target, records, progress);
     const ended = await finishSet(run, target, header, { lastLsn, sliceEndMs, dataBytes: 0, logBytes });
     if (!header.isCopyOnly) applyLogBackup(database, lastLsn, tail);
     await progress.finish();
@@ -216,6 +260,7 @@ async function backupLogSlice(run: Run, tail: boolean): Promise<void> {
 function takeExclusive(run: Run): () => void {
   const { instance, session, database } = run;
   if (session.database === database) throw fail(3102, 'BACKUP', database.name);
+  if (instance.faults.databases.isInUse(database.name)) throw fail(3101);
   const release = otherUsers(database, session).length > 0 ? undefined : tryExclusive(instance, database, session);
   if (release === undefined) throw fail(3101);
   return release;
@@ -233,22 +278,62 @@ function applyLogBackup(database: StoredDatabase, lastLsn: Lsn, tail: boolean): 
   });
 }
 
-async function writeLog(target: Target, records: readonly EncodedRecord[], progress?: Progress): Promise<number> {
+/** The log of a data backup, without `progress`, is no part of its percentage. */
+async function writeLog(
+  run: Run,
+  target: Target,
+  records: readonly EncodedRecord[],
+  progress?: Progress,
+): Promise<number> {
   const total = records.reduce((sum, record) => sum + record.bytes.length, 0);
   let done = 0;
   let chunk: Buffer[] = [];
   let chunkBytes = 0;
+  const send = (): Promise<void> => {
+    const bytes = Buffer.concat(chunk);
+    if (progress === undefined) return target.writer.content('L', bytes, target.compressed);
+    return write(run, target, 'L', bytes, { done: done - chunkBytes, total });
+  };
   for (const record of records) {
     chunk.push(frame(record.bytes));
     chunkBytes += record.bytes.length;
     done += record.bytes.length;
     if (chunkBytes < logChunkBytes) continue;
-    await target.writer.content('L', Buffer.concat(chunk), target.compressed);
+    await send();
     [chunk, chunkBytes] = [[], 0];
     await progress?.reached(done, total);
   }
-  if (chunk.length > 0) await target.writer.content('L', Buffer.concat(chunk), target.compressed);
+  if (chunk.length > 0) await send();
   return total;
+}
+
+/** A chunk of the content; `done` of `total` bytes lie before it. */
+async function write(
+  run: Run,
+  target: Target,
+  type: 'D' | 'L',
+  chunk: Buffer,
+  { done, total }: { readonly done: number; readonly total: number },
+): Promise<void> {
+  const failing = writeErrorOf(run, target, (Math.min(total, done + chunk.length) * 100) / total);
+  if (failing === undefined) return target.writer.content(type, chunk, target.compressed);
+  const through = Math.floor((failing.percent * total) / 100) - done;
+  await target.writer.brokenContent(type, chunk, Math.max(0, Math.min(through, chunk.length)));
+  throw failing.failure;
+}
+
+/** 3202, as a fault wants it for what is written now. */
+function writeErrorOf(
+  { instance, database }: Run,
+  { device }: Target,
+  percent: number,
+): { readonly percent: number; readonly failure: SqlError } | undefined {
+  const path = wholePath(device, defaultPaths.backup);
+  const failing = instance.faults.media.writeError({ path, database: database.name, percent });
+  if (failing === undefined) return undefined;
+  const error = operatingSystemError(failing.error);
+  const messages = [message(3202, device, error), ...(failing.also3271 ? [message(3271, device, error)] : [])];
+  return { percent: failing.percent, failure: new SqlError(messages, 'statement') };
 }
 
 async function finishSet(
@@ -257,6 +342,8 @@ async function finishSet(
   header: BackupSetHeader,
   part: { readonly lastLsn: Lsn; readonly sliceEndMs: number; readonly dataBytes: number; readonly logBytes: number },
 ): Promise<BackupSetHeader> {
+  const failing = writeErrorOf(run, target, 100);
+  if (failing !== undefined) throw failing.failure;
   const finishMs = run.instance.clock().getTime();
   const ended = endHeader(header, run.database, { ...part, finishMs, compressedSize: target.writer.written });
   await target.writer.end(ended);
@@ -267,7 +354,9 @@ async function finishSet(
 async function report(run: Run, target: Target, header: BackupSetHeader): Promise<void> {
   const { instance, sink } = run;
   await instance.save();
-  await recordBackupSet(instance, header, target.media, target.device);
+  const history = instance.faults.databases.historyOf(run.database.name, 'backup');
+  if (history === 'written') await recordBackupSet(instance, header, target.media, target.device);
+  run.unwritten = history === 'fails';
   const shown = header.files.filter(file => header.kind !== 'log' || file.type === 'L');
   for (const file of shown) {
     sink.info(message(4035, pagesOf(file.backupBytes), header.databaseName, file.logicalName, header.position));

@@ -2,6 +2,7 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { faultsWith, type FaultSwitches } from '../faults/fault-switches.ts';
 import { startGroup, type Group, type Member } from '../linked/group-fixture.ts';
 
 const mb = 1_048_576;
@@ -18,6 +19,7 @@ afterEach(() => group.end());
 
 const texts = async (member: Member, text: string): Promise<readonly string[]> =>
   (await member.run(text, member.session())).errors.map(each => `${each.number} ${each.text}`);
+const quota = (bytes: number): FaultSwitches => faultsWith({ name: 'disk-quota', parameters: { bytes } });
 const numbers = (member: Member, text: string): Promise<number[]> => member.errors(text, member.session());
 const ofSize = (bytes: number): string => `REPLICATE(CONVERT(nvarchar(max), N'x'), ${bytes / 2})`;
 const table = (database: string): string =>
@@ -36,7 +38,7 @@ async function fill(member: Member, database: string): Promise<readonly string[]
 
 describe('a full disk', () => {
   it('cuts a backup off with 112, leaves its part behind, and takes it once there is room', async () => {
-    const member = await group.start('A', { faults: { diskQuotaBytes: oneDatabase + 5 * mb } });
+    const member = await group.start('A', { faults: quota(oneDatabase + 5 * mb) });
     for (const text of ['CREATE DATABASE D', table('D'), insert('D', 2 * mb)]) await member.rows(text);
     const other = join(folderOf(member), 'other');
     await mkdir(other);
@@ -64,7 +66,7 @@ describe('a full disk', () => {
   });
 
   it('fills a log that waits for its backup: 9002, until the log is backed up', async () => {
-    const member = await group.start('B', { faults: { diskQuotaBytes: oneDatabase + 30 * mb } });
+    const member = await group.start('B', { faults: quota(oneDatabase + 30 * mb) });
     for (const text of ['CREATE DATABASE D', table('D'), "BACKUP DATABASE D TO DISK = '\\\\share\\bts\\b.bak'"])
       await member.rows(text);
     expect(await fill(member, 'D')).toEqual(["9002 The transaction log for database 'D' is full due to 'LOG_BACKUP'."]);
@@ -78,7 +80,7 @@ describe('a full disk', () => {
   });
 
   it('fills a data file whose log may be cut: 1105, until rows are gone', async () => {
-    const member = await group.start('C', { faults: { diskQuotaBytes: oneDatabase + 30 * mb } });
+    const member = await group.start('C', { faults: quota(oneDatabase + 30 * mb) });
     for (const text of ['CREATE DATABASE D', 'ALTER DATABASE D SET RECOVERY SIMPLE', table('D')])
       await member.rows(text);
     expect(await fill(member, 'D')).toEqual([
@@ -100,7 +102,7 @@ describe('a full disk', () => {
       await source.rows(`BACKUP DATABASE ${name} TO DISK = '\\\\share\\bts\\${name}.bak'`);
     }
     await source.close();
-    const standby = await group.start('STANDBY', { faults: { diskQuotaBytes: oneDatabase + 12 * mb } });
+    const standby = await group.start('STANDBY', { faults: quota(oneDatabase + 12 * mb) });
     const restore = (name: string, rest = ''): string =>
       `RESTORE DATABASE ${name} FROM DISK = '\\\\share\\bts\\${name}.bak' WITH NORECOVERY${rest},
          MOVE '${name}' TO 'D:\\Data\\${name}.mdf', MOVE '${name}_log' TO 'D:\\Data\\${name}.ldf'`;
@@ -129,7 +131,7 @@ describe('a full disk', () => {
     for (let row = 0; row < 9; row += 1) await source.rows(insert('Long', mb));
     await source.rows("BACKUP LOG Long TO DISK = '\\\\share\\bts\\long.trn'");
     await source.close();
-    const standby = await group.start('NARROW', { faults: { diskQuotaBytes: oneDatabase + 60 * mb } });
+    const standby = await group.start('NARROW', { faults: quota(oneDatabase + 60 * mb) });
     await standby.rows(
       `RESTORE DATABASE Long FROM DISK = '\\\\share\\bts\\long.bak' WITH NORECOVERY,
          MOVE 'Long' TO 'D:\\Data\\l.mdf', MOVE 'Long_log' TO 'D:\\Data\\l.ldf'`,
@@ -151,7 +153,9 @@ describe('a full disk', () => {
 
 describe('a database in an availability group', () => {
   it('shows its replica, takes backups, and no RESTORE', async () => {
-    const member = await group.start('AG', { faults: { availabilityGroup: ['orders'] } });
+    const member = await group.start('AG', {
+      faults: faultsWith({ name: 'availability-group', parameters: { database: 'orders' } }),
+    });
     await member.rows('CREATE DATABASE Orders');
     const replicas = await member.rows(
       "SELECT name FROM sys.databases WHERE replica_id IS NOT NULL OR CONVERT(varchar(36), replica_id) LIKE '%-%'",

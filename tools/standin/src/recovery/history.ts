@@ -228,13 +228,9 @@ export async function recordRecovery(instance: Instance, database: string): Prom
 }
 
 function idOf(table: StoredTable, column: string, value: string, id: string): bigint | undefined {
-  const at = table.definition.columns.findIndex(each => each.name === column);
   const idAt = table.definition.columns.findIndex(each => each.name === id);
-  for (const [, row] of table.live()) {
-    const found = row[idAt];
-    if (row[at] === value && typeof found === 'bigint') return found;
-  }
-  return undefined;
+  const ids = [...table.rowsHaving(column, value)].map(row => row[idAt]).filter(found => typeof found === 'bigint');
+  return ids.sort((left, right) => Number(left - right))[0];
 }
 
 function number(value: string | number): SqlValue {

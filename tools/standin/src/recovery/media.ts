@@ -7,13 +7,15 @@
  *   E  the set ends (the whole header, JSON): without it the set is incomplete
  * Several sets follow each other (NOINIT). Not the Microsoft Tape Format.
  */
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { fail, failWithState, SqlError } from '../messages.ts';
 import { operatingSystemError, systemCode, translateSystemError } from './operating-system-errors.ts';
 import type { BackupSetHeader } from './backup-set.ts';
 import type { Disk, DurableFile } from '../engine/durable-file.ts';
+import type { MediaFaults } from '../faults/media-faults.ts';
 import type { Instance } from '../engine/instance.ts';
 
 const magic = Buffer.from('HFSTBAK1');
@@ -45,11 +47,17 @@ export type Media = {
 
 /** The host file of a device, or 3201 with OS error 3 when no map covers it. Relative names lie in the default backup folder. */
 export function devicePath(instance: Instance, path: string, state: number, defaultFolder: string): string {
-  const absolute = /^([A-Za-z]:[\\/]|[\\/])/.test(path);
-  const host = instance.hostPath(absolute ? path : `${defaultFolder}\\${path}`);
+  const whole = wholePath(path, defaultFolder);
+  const refused = instance.faults.media.openError(whole, state === 1 ? 'backup' : 'restore');
+  if (refused !== undefined) throw failWithState(state, 3201, path, operatingSystemError(refused));
+  const host = instance.hostPath(whole);
   if (host === undefined) throw failWithState(state, 3201, path, operatingSystemError(3));
   if (instance.devicesInUse.has(host)) throw failWithState(state, 3201, path, operatingSystemError(32));
   return host;
+}
+
+export function wholePath(path: string, defaultFolder: string): string {
+  return /^([A-Za-z]:[\\/]|[\\/])/.test(path) ? path : `${defaultFolder}\\${path}`;
 }
 
 /** Reads the structure of a device. `path` is the name in messages. */
@@ -126,10 +134,16 @@ export async function* readChunks(
   host: string,
   media: Media,
   set: MediaSet,
+  faults: MediaFaults,
 ): AsyncIterable<{ readonly type: string; readonly bytes: Buffer }> {
   const file = await open(host, 'r');
+  const total = set.chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
+  let done = 0;
   try {
     for (const chunk of set.chunks) {
+      done += chunk.bytes;
+      const broken = faults.readError({ path: media.path, percent: (done * 100) / total });
+      if (broken !== undefined) throw fail(3203, media.path, operatingSystemError(broken));
       const lead = await bytesAt(file, chunk.at, frameHeaderBytes);
       const payload = await bytesAt(file, chunk.at + frameHeaderBytes, chunk.bytes);
       if (crc32(payload) !== lead.readUInt32LE(5)) {
@@ -178,8 +192,13 @@ export class MediaWriter {
   static async format(device: Device, header: MediaHeader): Promise<MediaWriter> {
     const file = await openDevice(device, 'w');
     const writer = new MediaWriter(file, { disk: device.disk, folder: dirname(device.host) }, device, 0);
-    await writer.#put(magic);
-    await writer.#frame('M', Buffer.from(JSON.stringify(header)));
+    try {
+      await writer.#put(magic);
+      await writer.#frame('M', Buffer.from(JSON.stringify(header)));
+    } catch (failure) {
+      await file.close();
+      throw failure;
+    }
     return writer;
   }
 
@@ -197,6 +216,11 @@ export class MediaWriter {
     await this.#frame(type, payload);
   }
 
+  /** A chunk of which only the first bytes reach the file. */
+  async brokenContent(type: 'D' | 'L', bytes: Buffer, length: number): Promise<void> {
+    await this.#put(frameOf(type, bytes).subarray(0, frameHeaderBytes + length));
+  }
+
   /** The set is complete when this resolves: on the disk, and its end not before its content. */
   async end(header: BackupSetHeader): Promise<void> {
     await this.#synced();
@@ -211,11 +235,7 @@ export class MediaWriter {
   }
 
   async #frame(type: string, payload: Buffer): Promise<void> {
-    const lead = Buffer.alloc(frameHeaderBytes);
-    lead.write(type, 0, 'latin1');
-    lead.writeUInt32LE(payload.length, 1);
-    lead.writeUInt32LE(crc32(payload), 5);
-    await this.#put(Buffer.concat([lead, payload]));
+    await this.#put(frameOf(type, payload));
   }
 
   async #put(bytes: Buffer): Promise<void> {
@@ -239,6 +259,14 @@ export class MediaWriter {
   }
 }
 
+function frameOf(type: string, payload: Buffer): Buffer {
+  const lead = Buffer.alloc(frameHeaderBytes);
+  lead.write(type, 0, 'latin1');
+  lead.writeUInt32LE(payload.length, 1);
+  lead.writeUInt32LE(crc32(payload), 5);
+  return Buffer.concat([lead, payload]);
+}
+
 async function openDevice({ disk, host, path }: Device, flags: 'w' | 'r+'): Promise<DurableFile> {
   return disk.open(host, flags).catch((failure: unknown) => {
     const missing = systemCode(failure) === 'ENOENT';
@@ -247,10 +275,17 @@ async function openDevice({ disk, host, path }: Device, flags: 'w' | 'r+'): Prom
   });
 }
 
-/** Bytes of an existing device; undefined when there is none. */
-export function deviceSize(host: string): Promise<number | undefined> {
-  return stat(host).then(
-    found => found.size,
-    () => undefined,
-  );
+/** Bytes of an existing device; undefined when there is none. Not by a worker thread: each backup asks, and the answer is in the machine's memory. */
+export function deviceSize(host: string): number | undefined {
+  try {
+    return statSync(host, { throwIfNoEntry: false })?.size;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A byte in the middle of the content of the newest set; undefined when it has none. */
+export function contentPlace({ sets }: Media): number | undefined {
+  const chunk = sets.at(-1)?.chunks.find(({ bytes }) => bytes > 0);
+  return chunk && chunk.at + frameHeaderBytes + Math.floor(chunk.bytes / 2);
 }

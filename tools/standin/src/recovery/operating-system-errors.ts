@@ -4,8 +4,12 @@ const texts: Readonly<Record<number, string>> = {
   3: 'The system cannot find the path specified.',
   5: 'Access is denied.',
   13: 'The data is invalid',
+  23: 'Data error (cyclic redundancy check).',
   32: 'The process cannot access the file because it is being used by another process.',
   38: 'Reached the end of the file.',
+  53: 'The network path was not found.',
+  59: 'An unexpected network error occurred.',
+  64: 'The specified network name is no longer available.',
   112: 'There is not enough space on the disk.',
   1117: 'The request could not be performed because of an I/O device error.',
 };

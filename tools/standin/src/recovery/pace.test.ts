@@ -2,19 +2,23 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { collect, makeTable, put, startFixture, type Fixture } from '../engine/engine-fixture.ts';
 import { RequestAborted } from '../engine/request-aborted.ts';
-import type { RestorePace } from '../engine/options.ts';
+import { FaultSwitches } from '../faults/fault-switches.ts';
+import type { RestorePace } from '../faults/media-faults.ts';
 import { recoveryOf, type Recovery } from './recovery-fixture.ts';
 
 const names = ['One', 'Two'];
 /** Longer than any test runs. */
 const endless: RestorePace = { bytesPerSecond: 1, msPerStatement: 3_600_000 };
 
+const faults = new FaultSwitches();
+const set = (parameters: RestorePace): unknown => faults.set({ name: 'restore-pace', parameters });
+const clear = (): unknown => faults.clear('restore-pace');
+
 let fixture: Fixture;
 let recovery: Recovery;
-let pace: RestorePace | undefined;
 
 beforeAll(async () => {
-  fixture = await startFixture({ faults: { restorePace: () => pace } });
+  fixture = await startFixture({ faults });
   recovery = recoveryOf(fixture);
   for (const name of names) {
     const database = await fixture.engine().createDatabase(fixture.session(), name, undefined);
@@ -52,14 +56,14 @@ const positionOf = (database: string) => fixture.engine().database(database)?.re
 it('holds the sessions that restore, and nobody else, until it is cleared', async () => {
   const before = names.map(positionOf);
   // The first percent comes soon, the last one never.
-  pace = { bytesPerSecond: 1e12, msPerStatement: 10_000 };
+  set({ bytesPerSecond: 1e12, msPerStatement: 10_000 });
   const both = names.map(rollForward);
   await Promise.all(both.map(({ begun }) => begun));
-  pace = endless;
+  set(endless);
   const other = await fixture.engine().createDatabase(fixture.session(), 'Other', undefined);
   expect(other.state).toBe('ONLINE');
   expect(names.map(positionOf)).toEqual(before);
-  pace = undefined;
+  clear();
   await Promise.all(both.map(({ ended }) => ended));
   for (const [at, name] of names.entries()) expect(positionOf(name)).toBeGreaterThan(before[at] ?? 0n);
 });
@@ -67,25 +71,25 @@ it('holds the sessions that restore, and nobody else, until it is cleared', asyn
 it('is left by a cancel, with the database where it was', async () => {
   await restoreFull('One');
   const before = positionOf('One');
-  pace = endless;
+  set(endless);
   const { session, ended } = rollForward('One');
   session.abort('attention');
   await expect(ended).rejects.toThrow(RequestAborted);
   expect(positionOf('One')).toBe(before);
   const recovering = recovery.restore({ kind: 'database', database: 'One', recovery: 'recovery' });
   expect(fixture.engine().database('One')?.state).toBe('RESTORING');
-  pace = undefined;
+  clear();
   await recovering;
   expect(fixture.engine().database('One')?.state).toBe('ONLINE');
 });
 
 it('takes what the bytes and the statement take', async () => {
-  pace = undefined;
+  clear();
   await restoreFull('Two');
-  pace = { bytesPerSecond: 20_000, msPerStatement: 30 };
+  set({ bytesPerSecond: 20_000, msPerStatement: 30 });
   const startedAt = performance.now();
   await rollForward('Two').ended;
   // A row of 2,000 characters of two bytes, and little beside it.
   expect(performance.now() - startedAt).toBeGreaterThan(30 + 200);
-  pace = undefined;
+  clear();
 });

@@ -1,4 +1,4 @@
-/** The fault `restore-pace`: what is a memory copy here takes the time of disks and of redo on a real server. */
+/** The faults `restore-pace` and `slow-backup`: what is a memory copy here takes the time of disks and of redo on a real server. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { throwIfAborted } from '../engine/request-aborted.ts';
 import type { Instance } from '../engine/instance.ts';
@@ -12,17 +12,29 @@ const sliceMs = 100;
  * Waits as long as a statement that reads or rolls forward so many bytes takes at the pace of now; at once without one. The session alone
  * waits: its database stays locked, every other session goes on. @throws RequestAborted when the statement is cancelled meanwhile.
  */
-export async function takeTime(
-  { options }: Instance,
+export function takeTime({ faults }: Instance, session: Session, bytes: number, progress?: Progress): Promise<void> {
+  const durationMs = (): number => {
+    const pace = faults.media.restorePace();
+    return pace === undefined ? 0 : pace.msPerStatement + (bytes * 1_000) / pace.bytesPerSecond;
+  };
+  return wait(session, durationMs, progress);
+}
+
+/** The same for a BACKUP of the database. */
+export function takeBackupTime(
+  { faults }: Instance,
   session: Session,
-  bytes: number,
-  progress?: Progress,
+  database: string,
+  progress: Progress,
 ): Promise<void> {
+  return wait(session, () => faults.media.backupMs(database), progress);
+}
+
+/** `durationMs` is asked again in every slice. */
+async function wait(session: Session, durationMs: () => number, progress: Progress | undefined): Promise<void> {
   const begun = performance.now();
   for (;;) {
-    const pace = options.faults?.restorePace?.();
-    if (pace === undefined) break;
-    const totalMs = pace.msPerStatement + (bytes * 1_000) / pace.bytesPerSecond;
+    const totalMs = durationMs();
     const leftMs = totalMs - (performance.now() - begun);
     if (leftMs <= 0) break;
     await progress?.reached(totalMs - leftMs, totalMs);

@@ -1,16 +1,19 @@
 /** The percentage of a running BACKUP or RESTORE: for sys.dm_exec_requests, and as 3211 when STATS was asked for. */
 import { message } from '../messages.ts';
 import { throwIfAborted } from '../engine/request-aborted.ts';
+import type { WireFaults } from '../faults/wire-faults.ts';
 import type { ResultSink, Session } from '../contract.ts';
 
 export class Progress {
   readonly #session: Session;
   readonly #sink: ResultSink;
   readonly #step: number | undefined;
+  readonly #faults: WireFaults;
   #reported = 0;
   #highest = 0;
 
-  constructor(session: Session, sink: ResultSink, step: number | undefined) {
+  constructor(session: Session, sink: ResultSink, step: number | undefined, faults: WireFaults) {
+    this.#faults = faults;
     this.#session = session;
     this.#sink = sink;
     this.#step = step === undefined ? undefined : Math.min(100, Math.max(1, step));
@@ -21,15 +24,22 @@ export class Progress {
     throwIfAborted(this.#session);
     const percent = total <= 0 ? 0 : Math.min(99, Math.floor((done * 100) / total));
     this.#highest = Math.max(this.#highest, percent);
-    if (this.#session.request !== undefined) this.#session.request.percentComplete = this.#highest;
+    this.#show(this.#highest);
     if (this.#step === undefined || percent < this.#reported + this.#step) return;
     this.#reported = percent - (percent % this.#step);
     this.#sink.info(message(3211, percent));
     await this.#sink.flush();
   }
 
+  #show(percent: number): void {
+    const { request } = this.#session;
+    if (request === undefined) return;
+    request.percentComplete = percent;
+    if (this.#faults.cutsAt(request.command, percent)) this.#session.loseClient?.();
+  }
+
   async finish(): Promise<void> {
-    if (this.#session.request !== undefined) this.#session.request.percentComplete = 100;
+    this.#show(100);
     if (this.#step === undefined) return;
     this.#sink.info(message(3211, 100));
     await this.#sink.flush();

@@ -62,6 +62,8 @@ async function resolveInDoubt(
   database: StoredDatabase,
 ): Promise<readonly (readonly [bigint, OpenTransaction])[]> {
   const presumption = instance.serverOptions.inUse('in-doubt xact resolution');
+  if (presumption === 0 && instance.faults.databases.leavesOutcomeOpen(database.name))
+    throw await suspect(instance, database, instance.nextTransactionId());
   const committed: (readonly [bigint, OpenTransaction])[] = [];
   for (const [transaction, open] of database.open) {
     if (open.prepared === undefined || open.decision === undefined) continue;

@@ -6,14 +6,17 @@ import { redo } from '../engine/redo.ts';
 import { captureSnapshot, SnapshotLoader } from '../engine/snapshot.ts';
 import { StoredDatabase, type DatabaseDescription } from '../engine/stored-database.ts';
 import { fail } from '../messages.ts';
+import { baseOf } from './backup-set.ts';
 import { takeTime } from './pace.ts';
 import { planFiles } from './restore-files.ts';
 import { decodeLog, type Source } from './restore-source.ts';
 import { readChunks } from './media.ts';
-import { parseStopTime } from './stop-point.ts';
+import { leaveStandby } from './standby.ts';
+import { findDataStop } from './stop-point.ts';
 import type { RestoreOutcome, RestoreRun } from './restore.ts';
 import type { LogRecord } from '../engine/log-records.ts';
 import type { Instance } from '../engine/instance.ts';
+import type { Message } from '../contract.ts';
 
 /**
  * From the first change on the database is RESTORING and marked as interrupted on disk; the mark goes when files, log and position agree.
@@ -21,8 +24,8 @@ import type { Instance } from '../engine/instance.ts';
  */
 export async function restoreFull(run: RestoreRun, existing: StoredDatabase | undefined): Promise<RestoreOutcome> {
   const { instance, session, source, statement } = run;
-  checkStop(run);
   if (existing !== undefined) checkReplaceable(run, existing);
+  const stopMissed = missedStop(run);
   const files = await planFiles(run, existing);
   const description = describe(instance, run, existing, files);
   const database = new StoredDatabase(description, DatabaseLog.volatile(0n), 0n);
@@ -31,6 +34,8 @@ export async function restoreFull(run: RestoreRun, existing: StoredDatabase | un
   try {
     const kept = new Set(files.map(file => file.physicalName));
     const doomed = (existing?.files ?? []).map(file => file.physicalName).filter(path => !kept.has(path));
+    const undoFile = existing?.description.standby?.undoFile;
+    if (undoFile !== undefined) doomed.push(undoFile);
     for (const path of doomed) instance.strayFiles.add(path);
     instance.add(database);
     await instance.save();
@@ -43,18 +48,13 @@ export async function restoreFull(run: RestoreRun, existing: StoredDatabase | un
   }
   database.change({ interrupted: false });
   await instance.save();
-  return { applied: statement.kind === 'log' ? 0 : source.header.backupSize, stopMissed: undefined };
+  return { applied: statement.kind === 'log' ? 0 : source.header.backupSize, stopMissed };
 }
 
-/** STOPAT on a data backup only tells early that the point lies before its end (sqlserver.md §2.2). */
-function checkStop(run: RestoreRun): void {
-  const { stop } = run.statement.options;
-  const { header } = run.source;
-  if (stop === undefined) return;
-  if (stop.kind === 'at time') {
-    if (header.recoveryModel === 'SIMPLE') throw fail(3145);
-    if (parseStopTime(stop.time) < header.finishMs) throw fail(4338);
-  }
+/** A stop on a data backup lies at its end or in a log to come: RECOVERY waits for that one (sqlserver.md §2.2, §2.3). */
+function missedStop({ statement, source: { header } }: RestoreRun): Message | undefined {
+  const missed = findDataStop(statement.options.stop, header);
+  return statement.recovery === 'norecovery' ? undefined : missed;
 }
 
 function checkReplaceable(run: RestoreRun, existing: StoredDatabase): void {
@@ -62,8 +62,7 @@ function checkReplaceable(run: RestoreRun, existing: StoredDatabase): void {
   const { replace, stop } = run.statement.options;
   if (replace === true) return;
   if (existing.familyGuid !== header.familyGuid) throw fail(3154, existing.name);
-  if (existing.state === 'ONLINE' && hasUnsavedTail(existing) && stop?.kind !== 'at time')
-    throw fail(3159, existing.name);
+  if (existing.recovered && hasUnsavedTail(existing) && stop?.kind !== 'at time') throw fail(3159, existing.name);
   const { redoStart, interrupted } = existing.description;
   if (redoStart !== undefined && !interrupted && BigInt(header.lastLsn) < redoStart.lsn) throw fail(3120);
 }
@@ -98,7 +97,7 @@ function describe(
     lastLogBackupLsn: undefined,
     chainBegins: false,
     // Differentials refer to the full by its checkpoint and identity; none ever refers to a copy-only one.
-    differentialBase: header.isCopyOnly ? undefined : { lsn: BigInt(header.checkpointLsn), guid: header.backupSetGuid },
+    differentialBase: header.isCopyOnly ? undefined : baseOf(header),
     redoStart: { lsn: BigInt(header.lastLsn), forkGuid: header.recoveryForkId },
     interrupted: true,
     tailApplied: false,
@@ -118,8 +117,12 @@ export async function restoreDifferential(
   if (interrupted) throw fail(4319, existing.files[0]?.logicalName ?? existing.name);
   if (existing.familyGuid !== header.familyGuid) throw fail(3154, existing.name);
   if (differentialBase?.guid !== header.differentialBaseGuid) throw fail(3136);
+  // What another path changed since the base is not in the set, and would stay: only straight on its base is it the right one (sqlserver.md §2.4).
+  const onItsPath = redoStart.forkGuid === header.recoveryForkId || redoStart.lsn === differentialBase.endLsn;
+  if (!onItsPath) throw fail(3121, existing.files[0]?.logicalName ?? existing.name);
   if (BigInt(header.lastLsn) < redoStart.lsn) throw fail(3120);
-  checkStop(run);
+  const stopMissed = missedStop(run);
+  await leaveStandby(instance, existing);
   existing.change({ interrupted: true });
   await instance.save();
   await existing.log.close();
@@ -127,6 +130,7 @@ export async function restoreDifferential(
   await load(run, existing, source);
   existing.change({
     interrupted: false,
+    recoveryModel: header.recoveryModel,
     redoStart: { lsn: BigInt(header.lastLsn), forkGuid: header.recoveryForkId },
     recoveryForkGuid: header.recoveryForkId,
     firstRecoveryForkGuid: header.recoveryForkId,
@@ -134,7 +138,7 @@ export async function restoreDifferential(
     tailApplied: false,
   });
   await instance.save();
-  return { applied: header.backupSize, stopMissed: undefined };
+  return { applied: header.backupSize, stopMissed };
 }
 
 /** Rows of the snapshot, then the log that the set embeds; both files are written and flushed when this resolves. */
@@ -145,7 +149,7 @@ async function load(run: RestoreRun, database: StoredDatabase, source: Source): 
   const records: (EncodedRecord & { readonly record: LogRecord })[] = [];
   await takeTime(instance, session, source.header.backupSize, progress);
   let done = 0;
-  for await (const { type, bytes } of readChunks(source.host, source.media, source.set)) {
+  for await (const { type, bytes } of readChunks(source.host, source.media, source.set, instance.faults.media)) {
     if (type === 'D') loader.take(bytes);
     else records.push(...decodeLog(bytes));
     done += bytes.length;
@@ -156,6 +160,7 @@ async function load(run: RestoreRun, database: StoredDatabase, source: Source): 
   database.log.appendRestored(records, lastLsn);
   for (const { record } of records) redo(database, record, lsn);
   await database.log.flush();
+  database.appliedTimeMs = Math.max(database.appliedTimeMs, source.header.finishMs);
   const snapshot = captureSnapshot(database);
   await saveDataFile(instance.disk, instance.dataPath(database), snapshot);
   database.checkpointLsn = snapshot.lsn;

@@ -39,7 +39,7 @@ export async function restoreInformation(
     if (device.type === 'url') throw unsupported('RESTORE FROM URL');
     const host = devicePath(instance, device.path, 2, defaultPaths.backup);
     const media = await readMedia(host, device.path);
-    if (statement.kind === 'verifyonly') await verify(session, statement, sink, host, media);
+    if (statement.kind === 'verifyonly') await verify(instance, session, statement, sink, host, media);
     else send(sink, ...rowsOf(instance, statement, media));
     await sink.flush();
   } catch (failure) {
@@ -70,6 +70,7 @@ function send(sink: ResultSink, columns: readonly ResultColumn[], rows: readonly
 
 /** Complete and readable; content is checked only against checksums the set carries (sqlserver.md §2.1: not a substitute for a restore). */
 async function verify(
+  instance: Instance,
   session: Session,
   statement: RestoreInformationStatement,
   sink: ResultSink,
@@ -79,10 +80,10 @@ async function verify(
   const set = chooseSet(media, statement.options.file);
   const { hasBackupChecksums, backupSize } = set.header;
   if (statement.options.checksum === true && !hasBackupChecksums) throw fail(3187);
-  const progress = new Progress(session, sink, statement.options.stats);
+  const progress = new Progress(session, sink, statement.options.stats, instance.faults.wire);
   if (hasBackupChecksums) {
     let done = 0;
-    for await (const { bytes } of readChunks(host, media, set)) {
+    for await (const { bytes } of readChunks(host, media, set, instance.faults.media)) {
       done += bytes.length;
       await progress.reached(done, backupSize);
     }

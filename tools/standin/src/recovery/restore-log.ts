@@ -5,10 +5,11 @@ import { fail } from '../messages.ts';
 import { operatingSystemError } from './operating-system-errors.ts';
 import { takeTime } from './pace.ts';
 import { readLog } from './restore-source.ts';
+import { leaveStandby } from './standby.ts';
 import { findStop } from './stop-point.ts';
 import type { BackupSetHeader } from './backup-set.ts';
 import type { RestoreOutcome, RestoreRun } from './restore.ts';
-import type { StoredDatabase } from '../engine/stored-database.ts';
+import type { DatabaseDescription, StoredDatabase } from '../engine/stored-database.ts';
 import type { LogRecord } from '../engine/log-records.ts';
 import type { Lsn } from '../contract.ts';
 
@@ -19,24 +20,21 @@ const checkpointBytes = 16_777_216;
  * Resumes by position: records before redo_start are never applied again, so the same log may follow a stop in it, and may be repeated.
  * Records are durable in the log file before the position moves; a crash before that cuts them off again.
  */
-export async function restoreLog(run: RestoreRun, existing: StoredDatabase | undefined): Promise<RestoreOutcome> {
+export async function restoreLog(run: RestoreRun, found: StoredDatabase | undefined): Promise<RestoreOutcome> {
   const { instance, session, source, statement, progress } = run;
   const { header } = source;
-  if (existing === undefined) throw fail(3118, statement.database);
-  const { redoStart } = existing.description;
-  if (redoStart === undefined) throw fail(3117);
-  if (existing.description.interrupted) throw fail(4319, existing.files[0]?.logicalName ?? existing.name);
+  const { database: existing, redoStart } = restoringOf(found, statement.database);
   if (existing.familyGuid !== header.familyGuid) throw fail(3154, existing.name);
   const lastLsn = BigInt(header.lastLsn);
   checkPath(header, redoStart);
   if (BigInt(header.firstLsn) > redoStart.lsn) throw fail(4305, header.firstLsn, String(redoStart.lsn));
   if (lastLsn < redoStart.lsn) throw fail(4326, header.lastLsn, String(redoStart.lsn));
 
-  const all = await readLog(source);
+  const all = await readLog(source, instance.faults.media);
   const { until, missed } = findStop(
     statement.options.stop,
     { records: all.map(each => each.record), lastLsn, sliceEndMs: header.sliceEndMs },
-    { lsn: redoStart.lsn, appliedTimeMs: existing.appliedTimeMs },
+    { lsn: redoStart.lsn, appliedTimeMs: existing.newestTimeMs },
   );
   const end = until ?? lastLsn;
   const wanted = all.filter(({ lsn }) => lsn >= redoStart.lsn && lsn < end);
@@ -47,17 +45,32 @@ export async function restoreLog(run: RestoreRun, existing: StoredDatabase | und
   await progress.reached(0, total);
   // The last moment to stop without a trace: from here on memory, log and position move together.
   await takeTime(instance, session, total, progress);
+  await leaveStandby(instance, existing);
   existing.log.appendRestored(wanted, end);
   rollForward(existing, wanted, redoStart.lsn);
   await existing.log.flush();
   existing.change({
     redoStart: { lsn: end, forkGuid: forkAt(header, end) },
     recoveryForkGuid: forkAt(header, end),
-    tailApplied: header.isForceOffline && end === lastLsn,
+    // A log that changes nothing leaves it at the end of everything, too (sqlserver.md §2.6).
+    tailApplied:
+      (header.isForceOffline && end === lastLsn) || (existing.description.tailApplied && end === redoStart.lsn),
   });
   await instance.save();
   if (existing.log.bytes > checkpointBytes) await instance.checkpoint(existing);
   return { applied: total, stopMissed: missed };
+}
+
+/** What a log or a differential goes on with: a database that is being restored, by a sequence that was not interrupted. */
+export function restoringOf(
+  existing: StoredDatabase | undefined,
+  name: string,
+): { readonly database: StoredDatabase; readonly redoStart: NonNullable<DatabaseDescription['redoStart']> } {
+  if (existing === undefined) throw fail(3118, name);
+  const { redoStart, interrupted } = existing.description;
+  if (redoStart === undefined) throw fail(3117);
+  if (interrupted) throw fail(4319, existing.files[0]?.logicalName ?? existing.name);
+  return { database: existing, redoStart };
 }
 
 function rollForward(database: StoredDatabase, records: readonly { readonly record: LogRecord }[], from: Lsn): void {

@@ -4,7 +4,8 @@ import { decodeRecord, type LogRecord } from '../engine/log-records.ts';
 import { defaultPaths, type Instance } from '../engine/instance.ts';
 import { fail, unsupported } from '../messages.ts';
 import { databaseVersions, statementNames, type BackupSetHeader } from './backup-set.ts';
-import { chooseSet, devicePath, readChunks, readMedia, type Media, type MediaSet } from './media.ts';
+import { chooseSet, devicePath, readChunks, readMedia, wholePath, type Media, type MediaSet } from './media.ts';
+import type { MediaFaults } from '../faults/media-faults.ts';
 import type { EncodedRecord } from '../engine/database-log.ts';
 import type { RestoreStatement } from '../contract.ts';
 
@@ -16,7 +17,7 @@ export type Source = {
   readonly header: BackupSetHeader;
 };
 
-/** 3201, 3254, 3241, 3242, 3203, 3256, 3287 for the device; 3169 for a newer server's set; 3187 for CHECKSUM without checksums. */
+/** 3201, 3254, 3241, 3242, 3203, 3256, 3287 for the device; 3169 for a newer server's set; 33111 (a fault); 3187 for CHECKSUM without checksums. */
 export async function openSource(
   instance: Instance,
   devices: RestoreStatement['devices'],
@@ -30,9 +31,13 @@ export async function openSource(
   const media = await readMedia(host, device.path);
   const set = chooseSet(media, options.file);
   const { header } = set;
-  if (header.majorVersion > instance.options.majorVersion) {
-    throw fail(3169, dotted(header.majorVersion), dotted(instance.options.majorVersion));
-  }
+  const { databases } = instance.faults;
+  const path = wholePath(device.path, defaultPaths.backup);
+  const own = instance.options.majorVersion;
+  const itsVersion = databases.comesFromNewerVersion(path) ? own + 1 : header.majorVersion;
+  if (itsVersion > own) throw fail(3169, dotted(itsVersion), dotted(own));
+  const thumbprint = databases.missingCertificate(path);
+  if (thumbprint !== undefined) throw fail(33111, thumbprint);
   if (options.checksum === true && !header.hasBackupChecksums) throw fail(3187);
   return { host, device: device.path, media, set, header };
 }
@@ -48,9 +53,12 @@ export function assertKind(source: Source, kind: RestoreStatement['kind']): void
 }
 
 /** The log records of a set. All are read and decoded before anything is applied: a damaged file must not leave half a step behind. */
-export async function readLog(source: Source): Promise<readonly (EncodedRecord & { readonly record: LogRecord })[]> {
+export async function readLog(
+  source: Source,
+  faults: MediaFaults,
+): Promise<readonly (EncodedRecord & { readonly record: LogRecord })[]> {
   const records: (EncodedRecord & { readonly record: LogRecord })[] = [];
-  for await (const { type, bytes } of readChunks(source.host, source.media, source.set)) {
+  for await (const { type, bytes } of readChunks(source.host, source.media, source.set, faults)) {
     if (type !== 'L') continue;
     records.push(...decodeLog(bytes));
   }

@@ -8,8 +8,9 @@ import { takeTime } from './pace.ts';
 import { Progress, throughput } from './progress.ts';
 import { recoverDatabase } from './recover.ts';
 import { restoreDifferential, restoreFull } from './restore-data.ts';
-import { restoreLog } from './restore-log.ts';
+import { restoreLog, restoringOf } from './restore-log.ts';
 import { assertKind, openSource, type Source } from './restore-source.ts';
+import { assertUndoFile, enterStandby, leaveStandby } from './standby.ts';
 import type { Instance } from '../engine/instance.ts';
 import type { StoredDatabase } from '../engine/stored-database.ts';
 import type { Message, ResultSink, RestoreStatement, Session } from '../contract.ts';
@@ -33,20 +34,23 @@ export async function restore(
 ): Promise<void> {
   const verb = statement.kind === 'log' ? 'RESTORE LOG' : 'RESTORE DATABASE';
   if (session.request !== undefined) session.request.command = verb;
+  let unwritten = false;
   try {
     checkOptions(statement);
-    if (!mayCreateDatabases(session)) throw fail(3110, statement.database);
+    const denied = instance.faults.databases.deniesRestore(session.login.name, statement.database);
+    if (denied || !mayCreateDatabases(session)) throw fail(3110, statement.database);
     if (session.nesting > 0) throw fail(3021);
     if (statement.devices.length === 0) await finish(instance, session, statement, sink);
-    else await restoreSet(instance, session, statement, sink);
+    else unwritten = await restoreSet(instance, session, statement, sink);
   } catch (failure) {
     throw failure instanceof SqlError ? failTerminating(verb, failure) : failure;
   }
+  // What was done stands (sqlserver.md §1.2): no 3013.
+  if (unwritten) throw fail(3009);
 }
 
 function checkOptions(statement: RestoreStatement): void {
   const { options, recovery, kind } = statement;
-  if (typeof recovery === 'object') throw unsupported('RESTORE … WITH STANDBY');
   if (options.restart === true) throw unsupported('RESTORE … WITH RESTART');
   if (options.restrictedUser === true && recovery !== 'recovery') throw fail(3031, 'RESTRICTED_USER', 'NORECOVERY');
   if (statement.devices.length > 0) {
@@ -57,46 +61,65 @@ function checkOptions(statement: RestoreStatement): void {
   }
   if (kind === 'log') throw fail(3032, 'RESTORE LOG without FROM');
   if (options.stop !== undefined || options.move !== undefined || options.file !== undefined) {
-    throw unsupported('options other than RECOVERY or NORECOVERY on RESTORE DATABASE without FROM');
+    throw unsupported('options other than RECOVERY, NORECOVERY or STANDBY on RESTORE DATABASE without FROM');
   }
 }
 
+/** True: its history could not be written. */
 async function restoreSet(
   instance: Instance,
   session: Session,
   statement: RestoreStatement,
   sink: ResultSink,
-): Promise<void> {
+): Promise<boolean> {
   const existing = instance.find(statement.database);
   if (existing?.system === true) throw unsupported('RESTORE of a system database');
   assertNoReplica(instance, existing);
   assertNotInside(session, existing);
-  const source = await openSource(instance, statement.devices, statement.options);
-  assertKind(source, statement.kind);
-  const progress = new Progress(session, sink, statement.options.stats);
-  const run: RestoreRun = { instance, session, statement, source, progress };
   const startedMs = instance.clock().getTime();
+  const undoFile = existing?.description.standby?.undoFile;
   const release = existing === undefined ? undefined : takeExclusive(instance, session, existing);
   try {
+    // Whoever is in it and its state count before the device is looked at (sqlserver.md §9.1).
+    if (statement.kind === 'log') restoringOf(existing, statement.database);
+    const source = await openSource(instance, statement.devices, statement.options);
+    assertKind(source, statement.kind);
+    const { recovery } = statement;
+    if (typeof recovery === 'object') await assertStandby(instance, statement.database, source, recovery.standby);
+    const progress = new Progress(session, sink, statement.options.stats, instance.faults.wire);
+    const run: RestoreRun = { instance, session, statement, source, progress };
     const outcome = await step(run, existing);
     await progress.finish();
-    const recovered = statement.recovery === 'recovery' && outcome.stopMissed === undefined;
+    const recovered = recovery === 'recovery' && outcome.stopMissed === undefined;
     const database = instance.find(statement.database);
     if (database === undefined) throw new Error(`database ${statement.database} went away while it was restored`);
     if (recovered) await recoverDatabase(instance, database, statement.options.restrictedUser === true);
+    // Short of its stop point it waits for more log, as with RECOVERY (sqlserver.md §2.3).
+    else if (typeof recovery === 'object' && outcome.stopMissed === undefined)
+      await enterStandby(instance, database, recovery.standby);
+    await instance.removeStrayFiles(undoFile === undefined ? [] : [undoFile]);
     const { media, device, header } = source;
-    await recordRestore(instance, statement, {
-      header,
-      media: media.header,
-      device,
-      user: session.login.name,
-      recovered,
-    });
+    const history = instance.faults.databases.historyOf(database.name, 'restore');
+    if (history === 'written')
+      await recordRestore(instance, statement, {
+        header,
+        media: media.header,
+        device,
+        user: session.login.name,
+        recovered,
+      });
     report(run, database, sink, outcome, instance.clock().getTime() - startedMs);
     await sink.flush();
+    return history === 'fails';
   } finally {
     release?.();
   }
+}
+
+async function assertStandby(instance: Instance, name: string, source: Source, undoFile: string): Promise<void> {
+  // A database of an older version would be upgraded, which is not possible before it is recovered (sqlserver.md §2.3).
+  if (source.header.majorVersion < instance.options.majorVersion) throw fail(3180);
+  await assertUndoFile(instance, name, undoFile);
 }
 
 function step(run: RestoreRun, existing: StoredDatabase | undefined): Promise<RestoreOutcome> {
@@ -115,6 +138,7 @@ function assertNoReplica(instance: Instance, existing: StoredDatabase | undefine
 }
 
 function takeExclusive(instance: Instance, session: Session, database: StoredDatabase): () => void {
+  if (instance.faults.databases.isInUse(database.name)) throw fail(3101);
   const release = otherUsers(database, session).length > 0 ? undefined : tryExclusive(instance, database, session);
   if (release === undefined) throw fail(3101);
   return release;
@@ -146,7 +170,7 @@ function pagesPerFile(header: BackupSetHeader, applied: number): { readonly D: n
   return { D: pagesOf(bytes('D')), L: pagesOf(bytes('L')) };
 }
 
-/** RESTORE DATABASE d WITH RECOVERY | NORECOVERY, without FROM. */
+/** RESTORE DATABASE d WITH RECOVERY | NORECOVERY | STANDBY, without FROM. */
 async function finish(
   instance: Instance,
   session: Session,
@@ -158,15 +182,21 @@ async function finish(
   if (database === undefined) throw fail(3118, statement.database);
   assertNoReplica(instance, database);
   assertNotInside(session, database);
-  if (database.state !== 'RESTORING') throw fail(3153);
+  const { recovery } = statement;
+  const { standby } = database.description;
+  if (database.description.state !== 'RESTORING') throw fail(3153);
   if (database.description.interrupted) throw fail(4333);
   const release = takeExclusive(instance, session, database);
   try {
-    if (statement.recovery === 'recovery') {
+    if (typeof recovery === 'object') await assertUndoFile(instance, database.name, recovery.standby);
+    await leaveStandby(instance, database);
+    if (recovery === 'recovery') {
       await takeTime(instance, session, 0);
       await recoverDatabase(instance, database, statement.options.restrictedUser === true);
       await recordRecovery(instance, statement.database);
-    }
+    } else await instance.save();
+    if (typeof recovery === 'object') await enterStandby(instance, database, recovery.standby);
+    await instance.removeStrayFiles(standby === undefined ? [] : [standby.undoFile]);
   } finally {
     release();
   }

@@ -1,5 +1,6 @@
 /** Where a RESTORE LOG with a stop clause ends inside one log (sqlserver.md §2.2, §3.6). */
 import { fail, message } from '../messages.ts';
+import type { BackupSetHeader } from './backup-set.ts';
 import type { LogRecord } from '../engine/log-records.ts';
 import type { Lsn, Message, RestoreStop } from '../contract.ts';
 
@@ -24,6 +25,23 @@ export function findStop(
   if (first === undefined && marks.length > 0) throw fail(4335);
   if (first === undefined) return { until: undefined, missed: message(4329) };
   return { until: stop.kind === 'at mark' ? first.lsn + 1n : first.lsn, missed: undefined };
+}
+
+/** Of a data backup: 4338 when the point lies before its end, 4322 or 4329 when it lies behind. */
+export function findDataStop(
+  stop: RestoreStop | undefined,
+  header: Pick<BackupSetHeader, 'recoveryModel' | 'finishMs' | 'lastLsn'>,
+): Message | undefined {
+  if (stop === undefined) return undefined;
+  if (stop.kind === 'at time') {
+    if (header.recoveryModel === 'SIMPLE') throw fail(3145);
+    const timeMs = parseStopTime(stop.time);
+    if (timeMs < header.finishMs) throw fail(4338);
+    return timeMs > header.finishMs ? message(4322) : undefined;
+  }
+  const lsn = parseMarkLsn(stop.mark);
+  if (lsn < BigInt(header.lastLsn)) throw fail(4338);
+  return message(4329);
 }
 
 function stopAtLsn(lsn: Lsn, kind: 'at mark' | 'before mark', lastLsn: Lsn, position: Lsn): StopPoint {

@@ -13,7 +13,7 @@ import {
   fitsPrecision,
   type DecimalShape,
 } from './decimal.ts';
-import { commonType, familyOf, inRange, isNational, isNumber, isText, typeName } from './types.ts';
+import { commonType, familyOf, inRange, isBinary, isNational, isNumber, isText, typeName } from './types.ts';
 import type { Expression } from './ast.ts';
 
 type Operator = Extract<Expression, { kind: 'binary' }>['operator'];
@@ -77,6 +77,7 @@ function bindConcatenation(left: Bound, right: Bound): Bound {
   const type: SqlType = {
     name: binary ? 'varbinary' : national ? 'nvarchar' : 'varchar',
     length: sum === 'max' ? 'max' : Math.min(sum, limit),
+    ...(isBinary(left.type) || isBinary(right.type) ? { collation: 'binary' } : {}),
   };
   return combine(left, right, type, (a, b) => {
     if (a instanceof Uint8Array && b instanceof Uint8Array) return Uint8Array.from([...a, ...b]);

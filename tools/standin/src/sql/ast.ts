@@ -17,11 +17,12 @@ export type ColumnSyntax = {
   readonly identity: { readonly seed: bigint; readonly increment: bigint } | undefined;
   readonly defaultText: string | undefined;
 };
-export type ConstraintSyntax = {
-  readonly kind: 'primary key' | 'unique';
-  readonly name: string | undefined;
-  readonly columns: readonly string[];
-};
+export type ConstraintSyntax = { readonly name: string | undefined; readonly columns: readonly string[] } & (
+  | { readonly kind: 'primary key' | 'unique' }
+  | { readonly kind: 'check'; readonly text: string }
+  | { readonly kind: 'foreign key'; readonly table: Name; readonly toColumns: readonly string[] | undefined }
+);
+export type IndexFilter = { readonly column: string; readonly isNull: boolean };
 
 export type TransactionName = TextOrVariable | undefined;
 
@@ -94,6 +95,25 @@ export type DeleteStatement = At & {
   readonly with: Query['with'];
 };
 
+/** WHEN clauses in the order they are written; at most one for rows that match and one for those that do not. */
+export type MergeStatement = At & {
+  readonly kind: 'merge';
+  readonly target: Extract<TableReference, { kind: 'table' }>;
+  readonly source: TableReference;
+  readonly on: Condition;
+  readonly matched:
+    | { readonly kind: 'update'; readonly and: Condition | undefined; readonly assignments: readonly Assignment[] }
+    | { readonly kind: 'delete'; readonly and: Condition | undefined }
+    | undefined;
+  readonly notMatched:
+    | {
+        readonly and: Condition | undefined;
+        readonly columns: readonly string[] | undefined;
+        readonly values: readonly Expression[];
+      }
+    | undefined;
+};
+
 export type DeviceSyntax = { readonly type: 'disk' | 'url'; readonly path: TextOrVariable };
 
 /** One WITH option of BACKUP or RESTORE, spelled in upper case; what it means is decided by recovery-options.ts. */
@@ -136,6 +156,16 @@ export type Statement =
       readonly columns: readonly ColumnSyntax[];
       readonly constraints: readonly ConstraintSyntax[];
     })
+  | (At & { readonly kind: 'alter table'; readonly table: Name; readonly columns: readonly ColumnSyntax[] })
+  | (At & {
+      readonly kind: 'create index';
+      readonly name: string;
+      readonly table: Name;
+      readonly unique: boolean;
+      readonly columns: readonly string[];
+      readonly filter: readonly IndexFilter[];
+    })
+  | MergeStatement
   | (At & {
       readonly kind: 'drop';
       readonly what: 'table' | 'database';

@@ -7,7 +7,7 @@ import { compareSame, keyOf } from './compare.ts';
 import { plainText } from './convert.ts';
 import { calculate, decimal, decimalShape, fitsPrecision, rescale } from './decimal.ts';
 import type { AggregateCall, BindContext } from './session-state.ts';
-import { familyOf, inRange, INT, isNational, isNumber, typeName } from './types.ts';
+import { familyOf, inRange, INT, isBinary, isNational, isNumber, typeName } from './types.ts';
 
 const names = new Set(['COUNT', 'COUNT_BIG', 'SUM', 'MIN', 'MAX', 'AVG', 'STRING_AGG']);
 
@@ -62,16 +62,17 @@ function aggregateType(name: string, argument: Bound | undefined): SqlType {
 export function computeAggregate(call: AggregateCall, frames: readonly Frame[]): SqlValue {
   const { argument } = call;
   if (argument === undefined) return BigInt(frames.length);
+  const binary = isBinary(argument.type);
   let values = frames.map(frame => argument.evaluate(frame)).filter(value => value !== null);
   if (call.distinct) {
     const seen = new Set<string>();
-    values = values.filter(value => !seen.has(keyOf(value)) && seen.add(keyOf(value)));
+    values = values.filter(value => !seen.has(keyOf(value, binary)) && seen.add(keyOf(value, binary)));
   }
   if (call.name === 'COUNT' || call.name === 'COUNT_BIG') return BigInt(values.length);
   if (values.length === 0) return null;
   if (call.name === 'MIN' || call.name === 'MAX') {
     const sign = call.name === 'MIN' ? 1 : -1;
-    return values.reduce((best, value) => (compareSame(value, best) * sign < 0 ? value : best));
+    return values.reduce((best, value) => (compareSame(value, best, binary) * sign < 0 ? value : best));
   }
   if (call.name === 'STRING_AGG') {
     return values.map(value => plainText(value, argument.type)).join(plainText(call.separator, { name: 'nvarchar' }));

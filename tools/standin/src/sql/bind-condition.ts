@@ -7,7 +7,7 @@ import type { Bound, BoundCondition, Frame } from './bound.ts';
 import { compareSame, keyOf } from './compare.ts';
 import { likeMatcher } from './like.ts';
 import type { BindContext } from './session-state.ts';
-import { isText, typeName } from './types.ts';
+import { isBinary, isText, typeName } from './types.ts';
 
 export function bindCondition(context: BindContext, condition: Condition): BoundCondition {
   const bind = (expression: Expression): Bound => bindExpression(context, expression);
@@ -98,6 +98,7 @@ export function comparison(operator: ComparisonOperator, left: Bound, right: Bou
       throw fail(402, typeName(left.type), typeName(right.type), comparisonWord(operator));
   const type = isText(left.type) && isText(right.type) ? left.type : resultType([left, right]);
   const bothText = isText(left.type) && isText(right.type);
+  const binary = isBinary(left.type) || isBinary(right.type);
   const a = bothText ? left : converted(left, type);
   const b = bothText ? right : converted(right, type);
   return {
@@ -105,7 +106,7 @@ export function comparison(operator: ComparisonOperator, left: Bound, right: Bou
     evaluate: frame => {
       const x = a.evaluate(frame);
       const y = b.evaluate(frame);
-      return x === null || y === null ? null : holds(operator, compareSame(x, y));
+      return x === null || y === null ? null : holds(operator, compareSame(x, y, binary));
     },
   };
 }
@@ -162,7 +163,9 @@ function bindInQuery(context: BindContext, condition: Extract<Condition, { kind:
     query.constant,
     frame =>
       new Set(
-        query.run(frame).map(row => keyOf(right.evaluate({ row, parent: undefined, aggregates: [], windows: [] }))),
+        query
+          .run(frame)
+          .map(row => keyOf(right.evaluate({ row, parent: undefined, aggregates: [], windows: [] }), isBinary(type))),
       ),
   );
   const isIn: BoundCondition = {
@@ -172,7 +175,7 @@ function bindInQuery(context: BindContext, condition: Extract<Condition, { kind:
       if (found.size === 0) return false;
       const value = left.evaluate(frame);
       if (value === null) return null;
-      return found.has(keyOf(value)) ? true : found.has(keyOf(null)) ? null : false;
+      return found.has(keyOf(value, isBinary(type))) ? true : found.has(keyOf(null)) ? null : false;
     },
   };
   return condition.not ? negate(isIn) : isIn;
@@ -209,7 +212,7 @@ function bindLike(operand: Bound, pattern: Bound, escape: Bound | undefined, not
       const b = wanted.evaluate(frame);
       if (typeof a !== 'string' || typeof b !== 'string') return null;
       const mark = escape?.evaluate(frame);
-      return likeMatcher(b, typeof mark === 'string' ? mark : undefined)(a);
+      return likeMatcher(b, typeof mark === 'string' ? mark : undefined, isBinary(operand.type))(a);
     },
   };
   return not ? negate(matches) : matches;

@@ -11,7 +11,7 @@ import { convert } from './convert.ts';
 import { bindFunction } from './functions.ts';
 import { globalVariable } from './global-variables.ts';
 import { printExpression, type BindContext } from './session-state.ts';
-import { commonType, familyOf, INT, typeName } from './types.ts';
+import { commonType, familyOf, INT, isBinary, typeName } from './types.ts';
 
 export function bindExpression(context: BindContext, expression: Expression): Bound {
   const bind = (each: Expression): Bound => bindExpression(context, each);
@@ -220,7 +220,7 @@ function equality(left: Bound, right: Bound): BoundCondition {
     evaluate: frame => {
       const x = a.evaluate(frame);
       const y = b.evaluate(frame);
-      return x === null || y === null ? null : compareSame(x, y) === 0;
+      return x === null || y === null ? null : compareSame(x, y, isBinary(type)) === 0;
     },
   };
 }

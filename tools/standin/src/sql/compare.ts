@@ -1,7 +1,8 @@
 /** Comparison and grouping keys. Text: case-insensitive, accent-sensitive, trailing blanks ignored (tech/standin.md, Shape). */
-import type { SqlValue } from '../values.ts';
+import type { SqlType, SqlValue } from '../values.ts';
 import { compareDecimals, decimalText } from './decimal.ts';
 import { utcTicks } from './datetime.ts';
+import { isBinary } from './types.ts';
 
 const collator = new Intl.Collator('en', { sensitivity: 'accent' });
 
@@ -28,10 +29,17 @@ function compareBytes(left: Uint8Array, right: Uint8Array): number {
   return 0;
 }
 
-/** Both values are of one type (convert first). NULLs sort first; callers decide what NULL means in a predicate. */
-export function compareSame(left: SqlValue, right: SqlValue): number {
+/** A binary collation: code units, the shorter text padded with blanks. */
+function compareBinaryText(left: string, right: string): number {
+  const length = Math.max(left.length, right.length);
+  return order(left.padEnd(length), right.padEnd(length));
+}
+
+/** Both values are of one type (convert first). NULLs sort first; callers decide what NULL means in a predicate. `binary`: isBinary of the type. */
+export function compareSame(left: SqlValue, right: SqlValue, binary = false): number {
   if (left === null || right === null) return left === right ? 0 : left === null ? -1 : 1;
-  if (typeof left === 'string' && typeof right === 'string') return compareText(left, right);
+  if (typeof left === 'string' && typeof right === 'string')
+    return binary ? compareBinaryText(left, right) : compareText(left, right);
   if (left instanceof Uint8Array && right instanceof Uint8Array) return compareBytes(left, right);
   if (typeof left === 'object' && typeof right === 'object' && 'kind' in left && 'kind' in right) {
     if (left.kind === 'decimal' && right.kind === 'decimal') return compareDecimals(left, right);
@@ -46,9 +54,9 @@ function order<T extends bigint | number | boolean | string>(left: T, right: T):
 }
 
 /** Equal keys exactly when the values of one type compare equal: for hash joins, GROUP BY, DISTINCT. */
-export function keyOf(value: SqlValue): string {
+export function keyOf(value: SqlValue, binary = false): string {
   if (value === null) return '0';
-  if (typeof value === 'string') return `s${foldText(value)}`;
+  if (typeof value === 'string') return binary ? `s${value.replace(/ +$/, '')}` : `s${foldText(value)}`;
   if (value instanceof Uint8Array)
     return `x${Buffer.from(value)
       .toString('hex')
@@ -62,6 +70,7 @@ function trimZeros(text: string): string {
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
 }
 
-export function rowKey(values: readonly SqlValue[]): string {
-  return JSON.stringify(values.map(keyOf));
+/** `columns`: what the values are, in their order. */
+export function rowKey(values: readonly SqlValue[], columns: readonly { readonly type: SqlType }[]): string {
+  return JSON.stringify(values.map((value, i) => keyOf(value, isBinary(columns[i]?.type))));
 }

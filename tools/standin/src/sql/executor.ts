@@ -54,11 +54,12 @@ class StatementExecutor implements Executor {
     sink: ResultSink,
   ): ReturnType<Executor['call']> {
     const run = this.#start(session, sink);
-    const outputs: { name: string; value: TypedValue }[] = [];
+    // By their parameters: several may have no name.
+    const outputs = new Map<RpcParameter, TypedValue>();
     const args = parameters.map((parameter): Argument => ({
       name: parameter.name === '' ? undefined : parameter.name,
       value: parameter.value,
-      output: parameter.output ? value => void outputs.push({ name: parameter.name, value }) : undefined,
+      output: parameter.output ? value => void outputs.set(parameter, value) : undefined,
     }));
     let status = 0;
     const parts = splitName(procedure);
@@ -70,9 +71,10 @@ class StatementExecutor implements Executor {
     });
     return {
       status,
-      outputs: parameters
-        .filter(each => each.output)
-        .flatMap(parameter => outputs.find(each => each.name === parameter.name) ?? []),
+      outputs: parameters.flatMap((parameter, ordinal) => {
+        const value = outputs.get(parameter);
+        return value === undefined ? [] : [{ ordinal, name: parameter.name, value }];
+      }),
     };
   }
 

@@ -1,5 +1,6 @@
 /** Date functions. The current time is the statement's: one value however often it is asked for. */
 import { fail } from '../messages.ts';
+import { localTime } from '../time-zone.ts';
 import type { SqlDateTime, SqlType, SqlValue } from '../values.ts';
 import type { Bound } from './bound.ts';
 import { convert } from './convert.ts';
@@ -210,8 +211,10 @@ function now(name: string, type: SqlType): readonly [string, ScalarFunction] {
       arguments: [0, 0],
       type,
       evaluate: (_, site) => {
-        const instant = fromDate(site.run.now);
-        return fitDateTime(type.name === 'datetimeoffset' ? dateTime(instant.ticks, 0) : instant, type, type) ?? null;
+        const { utcOffsetMinutes } = site.run.engine;
+        const instant = fromDate(localTime(site.run.now, name.includes('UTC') ? -utcOffsetMinutes : 0));
+        const offset = type.name === 'datetimeoffset' ? utcOffsetMinutes : undefined;
+        return fitDateTime(dateTime(instant.ticks, offset), type, type) ?? null;
       },
     },
   ];

@@ -72,7 +72,7 @@ function databaseProperty(run: Run, database: string, name: string): SqlValue {
     case 'recovery':
       return found.recoveryModel;
     case 'updateability':
-      return found.readOnly ? 'READ_ONLY' : 'READ_WRITE';
+      return found.readOnly || found.inStandby ? 'READ_ONLY' : 'READ_WRITE';
     case 'useraccess':
       return found.userAccess;
     case 'collation':

@@ -11,7 +11,7 @@ import { systemFunctions } from './functions-system.ts';
 import { textFunctions } from './functions-text.ts';
 import type { ScalarFunction } from './scalar-function.ts';
 import type { Run } from './session-state.ts';
-import { NAME } from './types.ts';
+import { isBinary, NAME } from './types.ts';
 
 export type Typing = {
   resultType(alternatives: readonly Bound[]): SqlType;
@@ -104,7 +104,9 @@ function bindNullFunction(name: 'COALESCE' | 'ISNULL' | 'NULLIF', args: readonly
       constant,
       evaluate: frame => {
         const [x, y] = [a.evaluate(frame), b.evaluate(frame)];
-        return x !== null && y !== null && keyOf(x) === keyOf(y) ? null : first.evaluate(frame);
+        return x !== null && y !== null && keyOf(x, isBinary(common)) === keyOf(y, isBinary(common))
+          ? null
+          : first.evaluate(frame);
       },
     };
   }

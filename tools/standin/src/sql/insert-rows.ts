@@ -4,6 +4,7 @@ import type { ColumnDefinition, ResultColumn, Table } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 import { bindExpression } from './bind-expression.ts';
 import { EMPTY_FRAME, type Bound } from './bound.ts';
+import { bindConstraints } from './constraints.ts';
 import { Loader } from './loader.ts';
 import { requireTable } from './object-names.ts';
 import { parseExpressionText } from './parser.ts';
@@ -28,11 +29,14 @@ export async function insertRows(
   const columns = targetColumns(run, resolved.table, columnNames.length === 0 ? undefined : columnNames);
   if (columns.length !== from.length) throw fail(213);
   const fill = bindRest(run, target, columns, new Loader());
-  for (const row of rows)
-    await requireTransaction(run).insert(
-      resolved.table,
-      fill(columns.map((column, i) => storeValue(target, column, row[i] ?? null, from[i]?.type ?? column.type))),
+  const constraints = bindConstraints(run, resolved);
+  for (const row of rows) {
+    const whole = fill(
+      columns.map((column, i) => storeValue(target, column, row[i] ?? null, from[i]?.type ?? column.type)),
     );
+    await constraints.assertRow(whole, 'INSERT');
+    await requireTransaction(run).insert(resolved.table, whole);
+  }
 }
 
 export function requireTransaction(run: Run): NonNullable<Run['transaction']> {

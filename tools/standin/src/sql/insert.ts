@@ -5,6 +5,7 @@ import type { SqlValue } from '../values.ts';
 import type { InsertStatement, ValueRow } from './ast.ts';
 import { bindExpression, columnAt } from './bind-expression.ts';
 import { EMPTY_FRAME } from './bound.ts';
+import { bindConstraints } from './constraints.ts';
 import { bindRest, defaultOf, insertRows, requireTransaction, targetColumns } from './insert-rows.ts';
 import type { CapturedRows } from './capture.ts';
 import { Loader } from './loader.ts';
@@ -28,10 +29,12 @@ export async function runInsert(
   const loader = new Loader();
   const fill = bindRest(run, target, columns, loader);
   const output = statement.output === undefined ? undefined : bindOutput(run, loader, statement.output, table, []);
+  const constraints = bindConstraints(run, resolved);
   const rows = await sourceRows(run, statement, target, columns, loader, executed);
   const results: SqlValue[][] = [];
   for (const values of rows) {
     const row = fill(values);
+    await constraints.assertRow(row, 'INSERT');
     await requireTransaction(run).insert(table, row);
     rememberIdentity(run, table, row);
     if (output !== undefined) results.push(output.row(row, [], []));

@@ -7,6 +7,7 @@ import type { Bound, BoundCondition, Frame, Scope, ScopeSource } from './bound.t
 import { keyOf } from './compare.ts';
 import { conjuncts } from './seek.ts';
 import { bindSource, type BoundFrom, type FromContext } from './sources.ts';
+import { isBinary } from './types.ts';
 
 type Row = readonly SqlValue[];
 
@@ -138,17 +139,18 @@ function candidateFinder(
 ): (left: Row) => readonly Row[] {
   if (hash === undefined || rights.length < 8) return () => rights;
   const byKey = new Map<string, Row[]>();
+  const binary = isBinary(hash.left.type) || isBinary(hash.right.type);
   for (const right of rights) {
     const value = hash.right.evaluate(frameOf(right, parent));
     if (value === null) continue;
-    const key = keyOf(value);
+    const key = keyOf(value, binary);
     const bucket = byKey.get(key);
     if (bucket === undefined) byKey.set(key, [right]);
     else bucket.push(right);
   }
   return left => {
     const value = hash.left.evaluate(frameOf(left, parent));
-    return value === null ? [] : (byKey.get(keyOf(value)) ?? []);
+    return value === null ? [] : (byKey.get(keyOf(value, binary)) ?? []);
   };
 }
 

@@ -148,9 +148,12 @@ function readNumber(
   start: number,
   make: (kind: TokenKind, content: string, end: number) => Token,
 ): Token {
+  // Of any length, as pymssql sends a value of 1 MB in the text of the statement; the other kinds are short.
+  const binary = /0[xX][0-9a-fA-F]*/y;
+  binary.lastIndex = start;
+  const hex = binary.exec(text)?.[0];
+  if (hex !== undefined) return make('binary', hex.slice(2), start + hex.length);
   const rest = text.slice(start, start + 400);
-  const hex = /^0[xX][0-9a-fA-F]*/.exec(rest);
-  if (hex) return make('binary', hex[0].slice(2), start + hex[0].length);
   const float = /^(\d+\.?\d*|\.\d+)[eE][+-]?\d+/.exec(rest);
   if (float) return make('float', float[0], start + float[0].length);
   const number = /^(\d+\.\d*|\.\d+|\d+)/.exec(rest)?.[0] ?? '';

@@ -1,11 +1,12 @@
 /** LIKE patterns: % _ [set] [^set] and an escape character, case-insensitive; trailing blanks of the value are not ignored in the pattern. */
 const cache = new Map<string, (text: string) => boolean>();
 
-export function likeMatcher(pattern: string, escape: string | undefined): (text: string) => boolean {
-  const key = `${escape ?? ''}\u0000${pattern}`;
+/** `binary`: of a binary collation, where the case of letters counts. */
+export function likeMatcher(pattern: string, escape: string | undefined, binary = false): (text: string) => boolean {
+  const key = `${binary ? 'b' : ''}${escape ?? ''}\u0000${pattern}`;
   const known = cache.get(key);
   if (known !== undefined) return known;
-  const expression = new RegExp(`^${translate(pattern, escape)} *$`, 'is');
+  const expression = new RegExp(`^${translate(pattern, escape)} *$`, binary ? 's' : 'is');
   const matcher = (text: string): boolean => expression.test(text);
   // A pattern made from a column would otherwise fill the memory of a long test.
   if (cache.size > 500) cache.clear();

@@ -83,7 +83,7 @@ function parseWhere(cursor: Cursor): ReturnType<typeof parseCondition> | undefin
   return where;
 }
 
-function parseAssignment(cursor: Cursor): Assignment {
+export function parseAssignment(cursor: Cursor): Assignment {
   const token = cursor.peek();
   if (token.kind !== 'variable') return { ...parseColumnAssignment(cursor), variable: undefined };
   cursor.next();

@@ -1,7 +1,8 @@
 /** CREATE/DROP TABLE and DATABASE, ALTER DATABASE … SET, DECLARE, SET. */
-import type { ColumnSyntax, ConstraintSyntax, Name, SetStatement, Statement } from './ast.ts';
+import type { Name, SetStatement, Statement } from './ast.ts';
 import { parseExpression } from './parse-expression.ts';
 import { isAssignmentOperator } from './parse-query.ts';
+import { parseAlterTable, parseCreateIndex, parseTableBody } from './parse-table.ts';
 import { parseType } from './parse-type.ts';
 import type { Cursor } from './parser-core.ts';
 import { unsupported } from '../messages.ts';
@@ -14,6 +15,7 @@ export function parseCreate(cursor: Cursor): Statement {
     return { kind: 'create table', line, table, ...parseTableBody(cursor) };
   }
   if (cursor.accept('DATABASE')) return parseCreateDatabase(cursor, line);
+  if (cursor.atAny('UNIQUE', 'INDEX', 'CLUSTERED', 'NONCLUSTERED')) return parseCreateIndex(cursor, line);
   if (cursor.accept('LOGIN')) {
     const name = cursor.identifier();
     if (!cursor.accept('FROM', 'WINDOWS') || cursor.at('WITH'))
@@ -21,81 +23,6 @@ export function parseCreate(cursor: Cursor): Statement {
     return { kind: 'create login', line, name };
   }
   throw unsupported(`CREATE ${cursor.peek().text.toUpperCase()}`);
-}
-
-function parseTableBody(cursor: Cursor): { columns: ColumnSyntax[]; constraints: ConstraintSyntax[] } {
-  const columns: ColumnSyntax[] = [];
-  const constraints: ConstraintSyntax[] = [];
-  cursor.expect('(');
-  do {
-    if (cursor.at(')')) break;
-    if (cursor.atAny('CONSTRAINT', 'PRIMARY', 'UNIQUE', 'FOREIGN', 'CHECK', 'INDEX'))
-      constraints.push(parseConstraint(cursor, undefined));
-    else columns.push(parseColumn(cursor, constraints));
-  } while (cursor.accept(','));
-  cursor.expect(')');
-  if (cursor.accept('ON')) cursor.identifier();
-  return { columns, constraints };
-}
-
-function parseColumn(cursor: Cursor, constraints: ConstraintSyntax[]): ColumnSyntax {
-  const name = cursor.identifier();
-  const type = parseType(cursor, 1);
-  let nullable: boolean | undefined;
-  let identity: ColumnSyntax['identity'];
-  let defaultText: string | undefined;
-  for (;;) {
-    if (cursor.accept('NULL')) nullable = true;
-    else if (cursor.accept('NOT', 'NULL')) nullable = false;
-    else if (cursor.accept('IDENTITY')) identity = parseIdentity(cursor);
-    else if (cursor.accept('COLLATE')) cursor.identifier();
-    else if (cursor.at('DEFAULT') || (cursor.at('CONSTRAINT') && cursor.peek(2).upper === 'DEFAULT'))
-      defaultText = parseDefault(cursor);
-    else if (cursor.atAny('CONSTRAINT', 'PRIMARY', 'UNIQUE', 'CHECK', 'REFERENCES', 'FOREIGN'))
-      constraints.push(parseConstraint(cursor, name));
-    else return { name, type, nullable, identity, defaultText };
-  }
-}
-
-function parseIdentity(cursor: Cursor): { seed: bigint; increment: bigint } {
-  if (!cursor.accept('(')) return { seed: 1n, increment: 1n };
-  const seed = parseInteger(cursor);
-  cursor.expect(',');
-  const increment = parseInteger(cursor);
-  cursor.expect(')');
-  return { seed, increment };
-}
-
-function parseInteger(cursor: Cursor): bigint {
-  const negative = cursor.accept('-');
-  const token = cursor.next();
-  if (token.kind !== 'integer') throw cursor.error(token);
-  return negative ? -BigInt(token.text) : BigInt(token.text);
-}
-
-function parseDefault(cursor: Cursor): string {
-  if (cursor.accept('CONSTRAINT')) cursor.identifier();
-  cursor.expect('DEFAULT');
-  const from = cursor.position;
-  parseExpression(cursor);
-  return cursor.source(from, cursor.position);
-}
-
-/** `column`: the column it is written beside. Foreign keys and checks would be accepted and ignored, so they are refused. */
-function parseConstraint(cursor: Cursor, column: string | undefined): ConstraintSyntax {
-  const name = cursor.accept('CONSTRAINT') ? cursor.identifier() : undefined;
-  const kind = cursor.accept('PRIMARY', 'KEY') ? 'primary key' : cursor.accept('UNIQUE') ? 'unique' : undefined;
-  if (kind === undefined) throw unsupported(`constraint ${cursor.peek().text.toUpperCase()}`);
-  if (!cursor.accept('CLUSTERED')) cursor.accept('NONCLUSTERED');
-  if (column !== undefined && !cursor.at('(')) return { kind, name, columns: [column] };
-  cursor.expect('(');
-  const columns = cursor.list(() => {
-    const each = cursor.identifier();
-    if (!cursor.accept('ASC')) cursor.accept('DESC');
-    return each;
-  });
-  cursor.expect(')');
-  return { kind, name, columns };
 }
 
 function parseCreateDatabase(cursor: Cursor, line: number): Statement {
@@ -139,6 +66,7 @@ export function parseDrop(cursor: Cursor): Statement {
 export function parseAlter(cursor: Cursor): Statement {
   const line = cursor.line();
   cursor.expect('ALTER');
+  if (cursor.accept('TABLE')) return parseAlterTable(cursor, line);
   if (!cursor.accept('DATABASE')) throw unsupported(`ALTER ${cursor.peek().text.toUpperCase()}`);
   const database = cursor.identifier();
   if (!cursor.accept('SET')) throw unsupported(`ALTER DATABASE … ${cursor.peek().text.toUpperCase()}`);

@@ -10,6 +10,7 @@ import {
 } from './parse-change.ts';
 import { parseAlter, parseCreate, parseDeclare, parseDrop, parseSet } from './parse-definition.ts';
 import { parseCondition, parseExpression } from './parse-expression.ts';
+import { parseMerge } from './parse-merge.ts';
 import { parseQuery, parseWith } from './parse-query.ts';
 import { parseBackup, parseRestore } from './parse-recovery.ts';
 import { Cursor } from './parser-core.ts';
@@ -32,6 +33,14 @@ export function parseBatch(text: string): readonly Statement[] {
   }
 }
 
+/** One condition: a CHECK constraint's. */
+export function parseConditionText(text: string): Condition {
+  const cursor = new Cursor(text, { query: parseQuery, statement: parseStatement });
+  const condition = parseCondition(cursor);
+  if (cursor.peek().kind !== 'end') throw cursor.error();
+  return condition;
+}
+
 /** One expression: a column's DEFAULT. */
 export function parseExpressionText(text: string): Expression {
   const cursor = new Cursor(text, { query: parseQuery, statement: parseStatement });
@@ -46,6 +55,7 @@ const simple: Readonly<Record<string, (cursor: Cursor) => Statement>> = {
   UPDATE: cursor => parseUpdate(cursor),
   DELETE: cursor => parseDelete(cursor),
   TRUNCATE: parseTruncate,
+  MERGE: parseMerge,
   CREATE: parseCreate,
   DROP: parseDrop,
   ALTER: parseAlter,
@@ -74,7 +84,7 @@ const simple: Readonly<Record<string, (cursor: Cursor) => Statement>> = {
 };
 
 const refusedWords = new Set(
-  'MERGE GRANT REVOKE DENY OPEN CLOSE FETCH DEALLOCATE BULK SHUTDOWN CHECKPOINT DBCC GOTO REVERT'.split(' '),
+  'GRANT REVOKE DENY OPEN CLOSE FETCH DEALLOCATE BULK SHUTDOWN CHECKPOINT DBCC GOTO REVERT'.split(' '),
 );
 
 /** The source of a statement, for the statement log. */

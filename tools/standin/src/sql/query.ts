@@ -67,7 +67,7 @@ function bindUnion(run: Run, body: QueryBody, scope: Scope | undefined, loader: 
   return {
     columns,
     constant: left.constant && right.constant,
-    run: parent => combine(body.operator, a(parent), b(parent)),
+    run: parent => combine(body.operator, a(parent), b(parent), columns),
   };
 }
 
@@ -82,17 +82,18 @@ function combine(
   operator: 'union' | 'union all' | 'except' | 'intersect',
   left: SqlValue[][],
   right: SqlValue[][],
+  columns: readonly ResultColumn[],
 ): SqlValue[][] {
   if (operator === 'union all') return [...left, ...right];
-  if (operator === 'union') return distinctRows([...left, ...right]);
-  const others = new Set(right.map(rowKey));
-  return distinctRows(left).filter(row => others.has(rowKey(row)) === (operator === 'intersect'));
+  if (operator === 'union') return distinctRows([...left, ...right], columns);
+  const others = new Set(right.map(row => rowKey(row, columns)));
+  return distinctRows(left, columns).filter(row => others.has(rowKey(row, columns)) === (operator === 'intersect'));
 }
 
-export function distinctRows(rows: SqlValue[][]): SqlValue[][] {
+export function distinctRows(rows: SqlValue[][], columns: readonly ResultColumn[]): SqlValue[][] {
   const seen = new Set<string>();
   return rows.filter(row => {
-    const key = rowKey(row);
+    const key = rowKey(row, columns);
     return !seen.has(key) && seen.add(key);
   });
 }

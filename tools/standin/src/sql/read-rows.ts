@@ -2,12 +2,14 @@
 import { unsupported } from '../messages.ts';
 import type { Table, Transaction } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
+import type { ColumnTests } from './column-tests.ts';
 import type { Run } from './session-state.ts';
 
 export type Seek = { readonly columns: readonly number[]; values(): readonly SqlValue[] };
 export type ReadPlan = {
   readonly hints: readonly string[];
   readonly seek: Seek | undefined;
+  readonly tests: ColumnTests;
   readonly intent: 'read' | 'update';
 };
 export type FoundRow = { readonly id: number; readonly row: readonly SqlValue[] };
@@ -81,15 +83,16 @@ export async function readRows(run: Run, table: Table, plan: ReadPlan): Promise<
   // Changing rows ignores NOLOCK: update locks are always taken.
   const scan = intent === 'update' ? { ...hint, noLock: false } : hint;
   const rows: FoundRow[] = [];
-  const plain =
-    scan.holdLock !== true && scan.tableLockExclusive !== true && scan.noLock !== true && scan.readPast !== true;
-  if (plan.seek !== undefined && plain) {
+  const sought = scan.noLock !== true && scan.readPast !== true;
+  if (plan.seek !== undefined && sought) {
     const values = plan.seek.values();
     // A key column equals nothing when it is compared with NULL.
     if (values.includes(null)) return rows;
-    for await (const found of transaction.seek(table, { columns: plan.seek.columns, values }, intent)) rows.push(found);
+    for await (const found of transaction.seek(table, { columns: plan.seek.columns, values }, intent, scan))
+      rows.push(found);
   } else {
-    for await (const found of transaction.scan(table, intent, scan)) rows.push(found);
+    const where = plan.tests();
+    for await (const found of transaction.scan(table, intent, { ...scan, where })) rows.push(found);
   }
   if (update) keep(transaction, table, rows);
   return rows;

@@ -32,6 +32,7 @@ const conflicts: readonly (readonly [string, string])[] = [
   ['STOPATMARK', 'STOPBEFOREMARK'],
   ['FORMAT', 'NOSKIP'],
   ['RESTRICTED_USER', 'NORECOVERY'],
+  ['RESTRICTED_USER', 'STANDBY'],
 ];
 
 /** Accepted without effect: they tune buffers, repeat a default, or (RESTART of a backup, sqlserver.md §1.1) do nothing on the server either. */
@@ -119,16 +120,18 @@ const backupBuilt = new Set([
   'MEDIANAME',
   'STATS',
   'NORECOVERY',
+  'STANDBY',
   'NO_TRUNCATE',
   'RESTART',
 ]);
 
 export function backupStatement(run: Run, syntax: Extract<Statement, { kind: 'backup' }>): BackupStatement {
   const options = collect(syntax.options, backupBuilt, `BACKUP ${syntax.what.toUpperCase()}`);
-  const wrong = syntax.what === 'log' ? ['DIFFERENTIAL'] : ['NORECOVERY', 'NO_TRUNCATE'];
+  const wrong = syntax.what === 'log' ? ['DIFFERENTIAL'] : ['NORECOVERY', 'STANDBY', 'NO_TRUNCATE'];
   const misplaced = wrong.filter(name => options.has(name));
   if (misplaced.length > 0) throw fail(3032, misplaced.join(', ').toLowerCase());
-  if (options.has('COPY_ONLY') && options.has('NORECOVERY')) throw fail(3031, 'norecovery', 'copy_only');
+  for (const tail of ['NORECOVERY', 'STANDBY'])
+    if (options.has('COPY_ONLY') && options.has(tail)) throw fail(3031, tail.toLowerCase(), 'copy_only');
   return {
     kind: syntax.what,
     database: textOf(run, syntax.database),
@@ -142,6 +145,7 @@ export function backupStatement(run: Run, syntax: Extract<Statement, { kind: 'ba
       init: flag(options, 'INIT') ?? flag(options, 'FORMAT'),
       format: flag(options, 'FORMAT'),
       noRecovery: flag(options, 'NORECOVERY'),
+      standby: text(run, options, 'STANDBY'),
       noTruncate: flag(options, 'NO_TRUNCATE'),
       name: text(run, options, 'NAME'),
       description: text(run, options, 'DESCRIPTION'),

@@ -19,7 +19,7 @@ export function conjuncts(condition: Condition | undefined): readonly Condition[
   return condition.kind === 'and' ? [...conjuncts(condition.left), ...conjuncts(condition.right)] : [condition];
 }
 
-function isSimple(expression: Expression): boolean {
+export function isSimple(expression: Expression): boolean {
   switch (expression.kind) {
     case 'literal':
     case 'variable':
@@ -34,7 +34,7 @@ function isSimple(expression: Expression): boolean {
   }
 }
 
-type SeekContext = { readonly run: Run; readonly loader: Loader; readonly filters: readonly Condition[] };
+export type SeekContext = { readonly run: Run; readonly loader: Loader; readonly filters: readonly Condition[] };
 
 export function findSeek(context: SeekContext, table: Table, alias: string): Seek | undefined {
   const { definition } = table;
@@ -80,7 +80,7 @@ function constantFor(
 }
 
 /** A bare name that another table of this FROM has too is ambiguous (209) and fails elsewhere, so it names this one. */
-function names(expression: Expression, alias: string, column: string): boolean {
+export function names(expression: Expression, alias: string, column: string): boolean {
   if (expression.kind !== 'column') return false;
   const { parts } = expression.name;
   const last = parts[parts.length - 1] ?? '';

@@ -224,8 +224,12 @@ function evaluateItem(run: Run, item: Item, frame: Frame): SqlValue {
 
 function group(plan: Plan, grouping: Grouping, frames: readonly Frame[], parent: Frame | undefined): Frame[] {
   const groups = new Map<string, Frame[]>();
+  const keys = plan.groupBy ?? [];
   for (const frame of frames) {
-    const key = rowKey((plan.groupBy ?? []).map(each => each.evaluate(frame)));
+    const key = rowKey(
+      keys.map(each => each.evaluate(frame)),
+      keys,
+    );
     const members = groups.get(key);
     if (members === undefined) groups.set(key, [frame]);
     else members.push(frame);
@@ -244,8 +248,12 @@ function group(plan: Plan, grouping: Grouping, frames: readonly Frame[], parent:
 
 function distinct(plan: Plan, frames: readonly Frame[]): Frame[] {
   const seen = new Set<string>();
+  const columns = plan.items.map(item => item.value);
   return frames.filter(frame => {
-    const key = rowKey(plan.items.map(item => item.value.evaluate(frame)));
+    const key = rowKey(
+      columns.map(each => each.evaluate(frame)),
+      columns,
+    );
     return !seen.has(key) && seen.add(key);
   });
 }

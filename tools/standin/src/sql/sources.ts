@@ -9,6 +9,7 @@ import type { Loader } from './loader.ts';
 import { requireTable, resolveTable } from './object-names.ts';
 import { readRows, type ReadPlan } from './read-rows.ts';
 import { serverOf } from './remote-plan.ts';
+import { findTests } from './column-tests.ts';
 import { findSeek } from './seek.ts';
 import type { Run } from './session-state.ts';
 
@@ -105,7 +106,12 @@ function bindTable(context: FromContext, reference: Extract<TableReference, { ki
   const columns = table.definition.columns.map(({ name, type, nullable }) => ({ name, type, nullable }));
   if (context.target?.reference === reference)
     return bindTarget(context, context.target, reference, source(alias, columns, qualifier));
-  const plan: ReadPlan = { hints: reference.hints, seek: findSeek(context, table, alias), intent: 'read' };
+  const plan: ReadPlan = {
+    hints: reference.hints,
+    seek: findSeek(context, table, alias),
+    tests: findTests(context, table, alias),
+    intent: 'read',
+  };
   const loaded = loader.add(async () => (await readRows(run, table, plan)).map(({ row }) => row));
   return {
     sources: [source(alias, columns, qualifier)],
@@ -126,6 +132,7 @@ function bindTarget(
   const plan: ReadPlan = {
     hints: reference.hints,
     seek: findSeek(context, target.table, visible.alias),
+    tests: findTests(context, target.table, visible.alias),
     intent: 'update',
   };
   const loaded = loader.add(async () => {

@@ -1,6 +1,5 @@
 /** What each statement does and what it tells the client about itself. */
 import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AlterDatabaseStatement, DatabaseFile } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 import type { AlterDatabaseSyntax, ExecuteProcedure, ExecuteText, InsertStatement, Query, Statement } from './ast.ts';
@@ -21,6 +20,8 @@ import { namesServer } from './source-span.ts';
 import { backupStatement, restoreInformationStatement, restoreStatement } from './recovery-options.ts';
 import { applySetting } from './settings.ts';
 import type { Run } from './session-state.ts';
+import { alterTable, createIndex } from './alter-table.ts';
+import { runMerge } from './merge.ts';
 import { createTable, declareTable, dropTables, selectInto, truncateTable } from './tables-run.ts';
 import { beginTransaction, commit, rollback, save, withinTransaction } from './transactions.ts';
 import { INT } from './types.ts';
@@ -47,6 +48,8 @@ async function performHere(run: Run, statement: Statement, execute: Execute): Pr
       return changed(run, statement, await withinTransaction(run, true, () => runUpdate(run, statement)));
     case 'delete':
       return changed(run, statement, await withinTransaction(run, true, () => runDelete(run, statement)));
+    case 'merge':
+      return changed(run, statement, await withinTransaction(run, true, () => runMerge(run, statement)));
     case 'execute procedure':
     case 'execute text':
       return execute(run, statement);
@@ -104,6 +107,10 @@ async function act(run: Run, statement: Statement): Promise<void> {
       return kill(run, statement);
     case 'create table':
       return withinTransaction(run, true, () => createTable(run, statement.table, statement));
+    case 'alter table':
+      return withinTransaction(run, true, () => alterTable(run, statement));
+    case 'create index':
+      return withinTransaction(run, true, () => createIndex(run, statement));
     case 'truncate':
       return withinTransaction(run, true, () => truncateTable(run, statement.target));
     case 'drop':
@@ -200,7 +207,7 @@ async function waitFor(run: Run, statement: Extract<Statement, { kind: 'waitfor'
   const passed = now.getTime() - Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate());
   const milliseconds = statement.what === 'delay' ? ofDay : (ofDay - passed + 86_400_000) % 86_400_000;
   await run.sink.flush();
-  await delay(milliseconds, undefined, { signal: run.session.signal });
+  await run.engine.waitUntil(run.session, new Date(now.getTime() + milliseconds));
 }
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -1,9 +1,17 @@
 /** CREATE, DROP and TRUNCATE TABLE, table variables, SELECT … INTO; temporary tables live in tempdb under a name of their own. */
 import { fail } from '../messages.ts';
-import type { ColumnDefinition, ResultColumn, Table, TableDefinition } from '../contract.ts';
+import type {
+  ColumnDefinition,
+  Database,
+  ReferenceDefinition,
+  ResultColumn,
+  Table,
+  TableDefinition,
+} from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 import type { ColumnSyntax, ConstraintSyntax, Name, Statement } from './ast.ts';
 import { stableId } from './functions-system.ts';
+import { referrers } from './constraints.ts';
 import { insertRows } from './insert-rows.ts';
 import { isTemporary, requireTable, resolveTable, splitParts, temporaryDatabase } from './object-names.ts';
 import type { Run } from './session-state.ts';
@@ -23,14 +31,25 @@ export async function createTable(run: Run, name: Name, shape: Shape): Promise<v
   }
   const { database, schema } = splitParts(run, name.parts);
   const transaction = workingTransaction(run);
-  await transaction.createTable(database, definitionOf(schema, last, last, shape));
+  await transaction.createTable(
+    database,
+    definitionOf({ schema, name: last, shownName: last }, shape, referenced(run, database)),
+  );
+}
+
+/** The table of a foreign key: of the same database. */
+function referenced(run: Run, database: Database): (name: Name) => Table | undefined {
+  return name => {
+    const resolved = resolveTable(run, name.parts);
+    return resolved?.kind === 'stored' && resolved.database === database ? resolved.table : undefined;
+  };
 }
 
 function resolveExisting(run: Run, name: Name): boolean {
   return resolveTable(run, name.parts)?.kind === 'stored';
 }
 
-function workingTransaction(run: Run): NonNullable<Run['transaction']> {
+export function workingTransaction(run: Run): NonNullable<Run['transaction']> {
   if (run.transaction === undefined) throw new Error('a table is made outside of a transaction');
   return run.transaction;
 }
@@ -39,7 +58,10 @@ function workingTransaction(run: Run): NonNullable<Run['transaction']> {
 async function createTemporary(run: Run, name: string, shape: Shape): Promise<Table> {
   temporaryTables += 1;
   const unique = `${name}${'_'.repeat(Math.max(2, 116 - name.length))}${temporaryTables.toString(16).toUpperCase().padStart(12, '0')}`;
-  return workingTransaction(run).createTable(temporaryDatabase(run), definitionOf('dbo', unique, name, shape));
+  return workingTransaction(run).createTable(
+    temporaryDatabase(run),
+    definitionOf({ schema: 'dbo', name: unique, shownName: name }, shape, () => undefined),
+  );
 }
 
 export async function declareTable(run: Run, statement: Extract<Statement, { kind: 'declare table' }>): Promise<void> {
@@ -48,11 +70,10 @@ export async function declareTable(run: Run, statement: Extract<Statement, { kin
   run.tableVariables.set(key, await createTemporary(run, statement.name, statement));
 }
 
-function definitionOf(
-  schema: string,
-  name: string,
-  shownName: string,
+export function definitionOf(
+  { schema, name, shownName }: { readonly schema: string; readonly name: string; readonly shownName: string },
   { columns, constraints }: Shape,
+  target: (name: Name) => Table | undefined,
 ): TableDefinition {
   const seen = new Set<string>();
   for (const column of columns) {
@@ -65,35 +86,68 @@ function definitionOf(
       if (position < 0) throw fail(1911, each);
       return position;
     });
-  const keys = constraints.map(each => ({
-    ...each,
-    positions: positions(each.columns),
-    name: each.name ?? generatedName(each.kind, shownName, each.columns),
-  }));
+  const named = constraints.map(each => ({ ...each, name: each.name ?? generatedName(each, shownName) }));
+  const keys = named.flatMap(each =>
+    each.kind === 'primary key' || each.kind === 'unique' ? [{ ...each, positions: positions(each.columns) }] : [],
+  );
+  const checks = named.flatMap(each => (each.kind === 'check' ? [{ name: each.name, text: each.text }] : []));
+  const references = named.flatMap(each =>
+    each.kind === 'foreign key' ? [referenceOf(each, positions(each.columns), target(each.table))] : [],
+  );
   const primary = keys.filter(each => each.kind === 'primary key');
   if (primary.length > 1) throw fail(8110, shownName);
   const primaryColumns = new Set(primary[0]?.positions ?? []);
   return {
     schema,
     name,
-    columns: columns.map((column, i): ColumnDefinition => ({
-      name: column.name,
-      type: column.type,
-      nullable: column.identity === undefined && !primaryColumns.has(i) && (column.nullable ?? true),
-      ...(column.identity === undefined ? {} : { identity: column.identity }),
-      ...(column.defaultText === undefined ? {} : { defaultText: column.defaultText }),
-    })),
+    columns: columns.map((column, i) => columnOf(column, primaryColumns.has(i))),
     ...(primary[0] === undefined ? {} : { primaryKey: { name: primary[0].name, columns: primary[0].positions } }),
     uniques: keys.filter(each => each.kind === 'unique').map(each => ({ name: each.name, columns: each.positions })),
+    ...(checks.length === 0 ? {} : { checks }),
+    ...(references.length === 0 ? {} : { references }),
   };
 }
 
-function generatedName(kind: ConstraintSyntax['kind'], table: string, columns: readonly string[]): string {
-  const hash = stableId(`${table}.${columns.join('.')}`)
+export function columnOf(column: ColumnSyntax, inPrimaryKey = false): ColumnDefinition {
+  return {
+    name: column.name,
+    type: column.type,
+    nullable: column.identity === undefined && !inPrimaryKey && (column.nullable ?? true),
+    ...(column.identity === undefined ? {} : { identity: column.identity }),
+    ...(column.defaultText === undefined ? {} : { defaultText: column.defaultText }),
+  };
+}
+
+/** @param to undefined when there is no such table */
+function referenceOf(
+  { name, table, toColumns }: Extract<ConstraintSyntax, { kind: 'foreign key' }> & { readonly name: string },
+  columns: readonly number[],
+  to: Table | undefined,
+): ReferenceDefinition {
+  const shown = table.parts.join('.');
+  if (to === undefined) throw fail(1767, name, shown);
+  const { definition } = to;
+  const positions =
+    toColumns === undefined
+      ? (definition.primaryKey?.columns ?? [])
+      : toColumns.map(each => definition.columns.findIndex(column => column.name.toLowerCase() === each.toLowerCase()));
+  const keys = [...(definition.primaryKey === undefined ? [] : [definition.primaryKey]), ...definition.uniques];
+  const fits = keys.some(
+    key => key.columns.length === positions.length && key.columns.every((c, i) => c === positions[i]),
+  );
+  if (!fits || positions.length !== columns.length) throw fail(1776, shown, name);
+  return { name, columns, schema: definition.schema, table: definition.name, toColumns: positions };
+}
+
+const prefixes = { 'primary key': 'PK', unique: 'UQ', check: 'CK', 'foreign key': 'FK' } as const;
+
+function generatedName(constraint: ConstraintSyntax, table: string): string {
+  const { kind, columns } = constraint;
+  const hash = stableId(`${table}.${columns.join('.')}${kind === 'check' ? constraint.text : ''}`)
     .toString(16)
     .toUpperCase()
     .padStart(16, '0');
-  return `${kind === 'primary key' ? 'PK' : 'UQ'}__${table.slice(0, 9)}__${hash}`;
+  return `${prefixes[kind]}__${table.slice(0, 9)}__${hash}`;
 }
 
 export async function dropTables(run: Run, statement: Extract<Statement, { kind: 'drop' }>): Promise<void> {
@@ -103,6 +157,8 @@ export async function dropTables(run: Run, statement: Extract<Statement, { kind:
     if (resolved === undefined && statement.ifExists) continue;
     if (resolved === undefined) throw fail(3701, 'table', shown);
     if (resolved.kind === 'virtual') throw fail(3708, 'table', shown, 'table');
+    if (referrers(resolved.database, resolved.table).some(each => each.table !== resolved.table))
+      throw fail(3726, shown);
     await workingTransaction(run).dropTable(resolved.database, resolved.table);
     if (resolved.temporary) run.state.temporary.delete((name.parts[name.parts.length - 1] ?? '').toLowerCase());
   }
@@ -111,6 +167,8 @@ export async function dropTables(run: Run, statement: Extract<Statement, { kind:
 export async function truncateTable(run: Run, name: Name): Promise<void> {
   const resolved = requireTable(run, name.parts);
   if (resolved.kind === 'virtual') throw fail(208, name.parts.join('.'));
+  if (referrers(resolved.database, resolved.table).some(each => each.table !== resolved.table))
+    throw fail(4712, name.parts.join('.'));
   await workingTransaction(run).truncateTable(resolved.table);
 }
 

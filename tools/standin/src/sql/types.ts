@@ -79,6 +79,11 @@ export function isNumber(type: SqlType): boolean {
   return family === 'integer' || family === 'bit' || family === 'decimal' || family === 'money' || family === 'float';
 }
 
+/** Compared by code units: the collation of a column, which outranks that of what it is compared with. */
+export function isBinary(type: SqlType | undefined): boolean {
+  return type?.collation === 'binary';
+}
+
 export function isNational(type: SqlType): boolean {
   return type.name === 'nchar' || type.name === 'nvarchar' || type.name === 'ntext';
 }
@@ -102,7 +107,12 @@ export function commonType(left: SqlType, right: SqlType): SqlType {
   const winner = precedes(left, right) ? left : right;
   const loser = winner === left ? right : left;
   const family = familyOf(winner);
-  if (family === 'text' && familyOf(loser) === 'text') return { name: winner.name, length: longest(left, right) };
+  if (family === 'text' && familyOf(loser) === 'text')
+    return {
+      name: winner.name,
+      length: longest(left, right),
+      ...(isBinary(left) || isBinary(right) ? { collation: 'binary' } : {}),
+    };
   if (family === 'binary' && familyOf(loser) === 'binary') return { name: winner.name, length: longest(left, right) };
   if (winner.name === 'decimal' && isNumber(loser) && familyOf(loser) !== 'float') {
     const a = decimalShape(winner);

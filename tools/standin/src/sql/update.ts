@@ -1,5 +1,5 @@
 /** UPDATE and DELETE, with FROM, TOP and OUTPUT. */
-import { fail } from '../messages.ts';
+import { fail, unsupported } from '../messages.ts';
 import type { ResultColumn } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 import { bindAssignment } from './arithmetic.ts';
@@ -7,6 +7,7 @@ import type { Assignment, Name, OutputClause, Statement, TableReference } from '
 import { bindCondition } from './bind-condition.ts';
 import { bindExpression, columnAt, converted } from './bind-expression.ts';
 import { EMPTY_FRAME, type Bound, type Frame, type Scope } from './bound.ts';
+import { bindConstraints, type Constraints } from './constraints.ts';
 import { insertRows } from './insert-rows.ts';
 import { bindFrom } from './joins.ts';
 import { Loader } from './loader.ts';
@@ -40,6 +41,7 @@ type Bindings = {
   readonly statement: ChangeStatement;
   readonly storeTarget: StoreTarget;
   readonly output: BoundOutput | undefined;
+  readonly constraints: Constraints;
 };
 
 type Matched = { readonly id: number; readonly row: readonly SqlValue[]; readonly frame: Frame };
@@ -55,6 +57,8 @@ export async function runUpdate(run: Run, statement: Extract<Statement, { kind: 
       const variable = each.variable === undefined ? undefined : run.variables.get(each.variable);
       if (variable !== undefined) variable.value = each.toVariable(value);
     }
+    await bindings.constraints.assertRow(row, 'UPDATE');
+    await bindings.constraints.assertUnreferenced(match.row, row);
     await transaction.update(bindings.target.table, match.id, row);
     return { inserted: row, deleted: match.row };
   });
@@ -63,6 +67,7 @@ export async function runUpdate(run: Run, statement: Extract<Statement, { kind: 
 export async function runDelete(run: Run, statement: Extract<Statement, { kind: 'delete' }>): Promise<ChangeResult> {
   const bindings = bind(run, statement);
   return change(bindings, async (match, transaction) => {
+    await bindings.constraints.assertUnreferenced(match.row, undefined);
     await transaction.delete(bindings.target.table, match.id);
     return { inserted: [], deleted: match.row };
   });
@@ -89,6 +94,7 @@ function bind(run: Run, statement: ChangeStatement): Bindings {
     offset,
     statement,
     output,
+    constraints: bindConstraints(run, resolved),
     storeTarget: { table: resolved.table, database: resolved.database, majorVersion: run.engine.majorVersion },
   };
 }
@@ -99,6 +105,8 @@ function findTarget(
   statement: ChangeStatement,
 ): { readonly references: readonly TableReference[]; readonly reference: TableReference; readonly resolved: Stored } {
   const { parts } = statement.target;
+  const isCommon = statement.with.some(each => each.name.toLowerCase() === parts[0]?.toLowerCase());
+  if (parts.length === 1 && isCommon) throw unsupported(`${statement.kind.toUpperCase()} of a common table expression`);
   const candidates = statement.from.flatMap(tables);
   const alias =
     parts.length === 1

@@ -22,7 +22,10 @@ function computeCall(call: WindowCall, frames: readonly Frame[]): [number, SqlVa
     { readonly position: number; readonly frame: Frame; readonly keys: readonly SqlValue[] }[]
   >();
   frames.forEach((frame, position) => {
-    const key = rowKey(call.partitionBy.map(each => each.evaluate(frame)));
+    const key = rowKey(
+      call.partitionBy.map(each => each.evaluate(frame)),
+      call.partitionBy,
+    );
     const entry = { position, frame, keys: call.orderBy.map(each => each.value.evaluate(frame)) };
     const members = partitions.get(key);
     if (members === undefined) partitions.set(key, [entry]);
