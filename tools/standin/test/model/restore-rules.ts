@@ -1,0 +1,230 @@
+/** The model's RESTORE (sqlserver.md §2.2 to §2.7, §3.6, §9.1, §9.2). */
+import { newestSecond, nextGeneration, openIn, sameUntil, slice, undoneAt, type Entry, type Place } from './history.ts';
+import { contentFailure, findSet, type BackupSet } from './media.ts';
+import {
+  done,
+  inUse,
+  refused,
+  withDatabase,
+  type ModelDatabase,
+  type Plan,
+  type Verdict,
+  type World,
+} from './world.ts';
+import type { Step, StepOf, Stop } from './steps.ts';
+
+type Restore = StepOf<'restore'>;
+type Restoring = ModelDatabase & { readonly redo: NonNullable<ModelDatabase['redo']> };
+
+/** Causes come first and 3013 ends them. */
+function terminated(world: World, ...causes: readonly number[]): Plan {
+  return refused(world, ...causes, 3013);
+}
+
+/** In the order of sqlserver.md §9.1: existence and state, device, header, identity, chain. */
+export function planRestore(world: World, step: Restore): Verdict {
+  // A mark's name is for logs alone, and is refused before anything is looked at.
+  if (step.what === 'database' && step.stop?.kind === 'mark') return terminated(world, 4340);
+  const existing = world.databases.get(step.database);
+  if (inUse(world, step.database)) return terminated(world, 3101);
+  const unready = step.what === 'log' ? notRestorable(existing) : undefined;
+  if (unready !== undefined) return terminated(world, unready);
+  const found = findSet(world.files.get(step.file), step.position);
+  if (typeof found === 'number') return terminated(world, found);
+  const { set } = found;
+  if (step.checksum && !set.checksum) return terminated(world, 3187);
+  if ((set.what === 'log') !== (step.what === 'log')) return terminated(world, 3135);
+  const content = contentFailure(found);
+  if (set.what === 'full') return planFull(world, step, set, content);
+  const rest = notRestorable(existing);
+  if (rest !== undefined) return terminated(world, rest);
+  const restoring = restoringOf(existing);
+  return set.what === 'log'
+    ? planLog(world, step, restoring, set, content)
+    : planDifferential(world, step, restoring, set, content);
+}
+
+function notRestorable(existing: ModelDatabase | undefined): number | undefined {
+  if (existing === undefined) return 3118;
+  if (existing.redo === undefined) return 3117;
+  return existing.interrupted ? 4319 : undefined;
+}
+
+function restoringOf(database: ModelDatabase | undefined): Restoring {
+  if (database?.redo === undefined) throw new Error('a database that is not being restored');
+  return { ...database, redo: database.redo };
+}
+
+/** What STOPAT on a data backup ends with, or whether it lies beyond (sqlserver.md §2.2, §2.4). */
+function stopAtData(stop: Stop | undefined, set: BackupSet): number | 'beyond' | undefined {
+  if (stop?.kind !== 'time') return undefined;
+  if (set.recoveryModel === 'SIMPLE') return 3145;
+  if (stop.at < set.second) return 4338;
+  return stop.at > set.second ? 'beyond' : undefined;
+}
+
+function planFull(world: World, step: Restore, set: BackupSet, content: number | undefined): Verdict {
+  const existing = world.databases.get(step.database);
+  if (existing !== undefined && !step.replace) {
+    if (existing.family !== set.family) return terminated(world, 3154);
+    const unsaved = existing.chain !== undefined && existing.chain !== existing.next;
+    if (existing.state === 'ONLINE' && existing.recoveryModel !== 'SIMPLE' && unsaved && step.stop === undefined)
+      return terminated(world, 3159);
+    const { redo, interrupted } = existing;
+    if (redo !== undefined && !interrupted && set.last < redo.at) return terminated(world, 3120);
+  }
+  const stop = stopAtData(step.stop, set);
+  if (typeof stop === 'number') return terminated(world, stop);
+  const fresh: ModelDatabase = {
+    family: set.family,
+    state: 'RESTORING',
+    recoveryModel: set.recoveryModel,
+    history: set.history,
+    next: set.last,
+    chain: undefined,
+    // No differential refers to a copy-only full (sqlserver.md §1.1).
+    base: set.copyOnly ? undefined : { id: set.id, last: set.last },
+    fork: set.fork,
+    redo: { at: set.last, fork: set.fork.id },
+    interrupted: false,
+    tail: false,
+  };
+  return ending(world, step, fresh, { content, missed: stop === 'beyond' ? 4322 : undefined });
+}
+
+function planDifferential(
+  world: World,
+  step: Restore,
+  existing: Restoring,
+  set: BackupSet,
+  content: number | undefined,
+): Verdict {
+  const { redo, base } = existing;
+  if (existing.family !== set.family) return terminated(world, 3154);
+  if (base === undefined || base.id !== set.base) return terminated(world, 3136);
+  // What another path changed since the base is not in the differential: only straight on its base may it be of another one.
+  if (redo.fork !== set.fork.id && redo.at !== base.last) return terminated(world, 3121);
+  if (set.last < redo.at) return terminated(world, 3120);
+  if (!sameUntil(existing.history, set.history, redo.at)) return 'undefined behaviour';
+  const stop = stopAtData(step.stop, set);
+  if (typeof stop === 'number') return terminated(world, stop);
+  const forward: ModelDatabase = {
+    ...existing,
+    recoveryModel: set.recoveryModel,
+    history: set.history,
+    next: set.last,
+    fork: set.fork,
+    redo: { at: set.last, fork: set.fork.id },
+    tail: false,
+  };
+  return ending(world, step, forward, { content, missed: stop === 'beyond' ? 4322 : undefined });
+}
+
+/** Data that turn out rotten leave the database half restored: only another full may follow (sqlserver.md §2.3). */
+function ending(
+  world: World,
+  step: Restore,
+  database: ModelDatabase,
+  outcome: { readonly content: number | undefined; readonly missed: number | undefined },
+): Plan {
+  if (outcome.content !== undefined) {
+    const broken = withDatabase(world, step.database, { ...database, interrupted: true });
+    return terminated(broken, outcome.content);
+  }
+  // Without RECOVERY nobody expected more of a data backup: the point lies in a log to come.
+  if (step.ending === 'NORECOVERY') return done(withDatabase(world, step.database, database));
+  if (outcome.missed !== undefined) return done(withDatabase(world, step.database, database), outcome.missed);
+  return done(recovered(world, step, step.database, restoringOf(database)));
+}
+
+function planLog(
+  world: World,
+  step: Restore,
+  existing: Restoring,
+  set: BackupSet,
+  content: number | undefined,
+): Verdict {
+  const { redo } = existing;
+  if (existing.family !== set.family) return terminated(world, 3154);
+  if (!onPath(redo, set)) return terminated(world, 4330);
+  if (set.first > redo.at) return terminated(world, 4305);
+  if (set.last < redo.at) return terminated(world, 4326);
+  if (content !== undefined) return terminated(world, content);
+  if (!sameUntil(existing.history, set.history, redo.at)) return 'undefined behaviour';
+  const stop = stopInLog(step.stop, existing, set);
+  if ('error' in stop) return terminated(world, stop.error);
+  const until = stop.until ?? set.last;
+  const fork = set.fork.point === undefined || until > set.fork.point ? set.fork.id : set.fork.first;
+  const forward: Restoring = {
+    ...existing,
+    history: slice(set.history, 0, until),
+    next: until,
+    redo: { at: until, fork },
+    // A log that moves nothing leaves it at the end of everything, if it was there.
+    tail: (set.tail && until === set.last) || (existing.tail && until === redo.at),
+  };
+  const after = withDatabase(world, step.database, forward);
+  if (stop.missed !== undefined) return done(after, stop.missed);
+  return done(step.ending === 'RECOVERY' ? recovered(after, step, step.database, forward) : after);
+}
+
+/** On its first path up to where the log leaves it, or on its last from there (sqlserver.md §2.7). */
+function onPath(redo: Restoring['redo'], { fork }: BackupSet): boolean {
+  if (fork.point === undefined) return redo.fork === fork.id;
+  return (redo.fork === fork.first && redo.at <= fork.point) || (redo.fork === fork.id && redo.at >= fork.point);
+}
+
+type LogStop = { readonly error: number } | { readonly until: Place | undefined; readonly missed: number | undefined };
+
+function stopInLog(stop: Stop | undefined, { redo, history }: Restoring, set: BackupSet): LogStop {
+  if (stop === undefined) return { until: undefined, missed: undefined };
+  const entries = slice(set.history, set.first, set.last);
+  if (stop.kind === 'time') {
+    if (stop.at < newestSecond(slice(history, 0, redo.at))) return { error: 4335 };
+    const beyond = entries.find(entry => 'second' in entry && entry.second > stop.at);
+    if (beyond !== undefined) return { until: beyond.at, missed: undefined };
+    return { until: undefined, missed: stop.at <= set.second ? undefined : 4322 };
+  }
+  const { name, after = 0 } = stop;
+  const isMark = (entry: Entry): boolean => entry.kind === 'commit' && entry.mark === name && entry.second >= after;
+  const marks = entries.filter(isMark);
+  const first = marks.find(({ at }) => at >= redo.at);
+  if (first !== undefined) return { until: stop.before ? first.at : first.at + 1, missed: undefined };
+  return marks.length > 0 ? { error: 4335 } : { until: undefined, missed: 4329 };
+}
+
+/** Open transactions are undone; the path is a new one unless all that was ever logged is there; the chain goes on from here. */
+function recovered(world: World, { second }: Step, name: string, database: Restoring): World {
+  const { redo, tail, recoveryModel } = database;
+  let next = nextGeneration(redo.at);
+  let history = slice(database.history, 0, redo.at);
+  for (const transaction of openIn(history)) {
+    const undone = undoneAt(next, { transaction, second });
+    history = [...history, undone.entry];
+    next = undone.next;
+  }
+  const fork = tail
+    ? { id: redo.fork, first: redo.fork, point: undefined }
+    : { id: world.nextId, first: redo.fork, point: redo.at };
+  const online: ModelDatabase = {
+    ...database,
+    state: 'ONLINE',
+    history,
+    next,
+    chain: recoveryModel === 'SIMPLE' ? undefined : redo.at,
+    fork,
+    redo: undefined,
+    tail: false,
+  };
+  return { ...withDatabase(world, name, online), nextId: world.nextId + 1 };
+}
+
+/** RESTORE DATABASE without FROM. */
+export function planFinish(world: World, step: StepOf<'finish'>): Verdict {
+  const database = world.databases.get(step.database);
+  if (database === undefined) return terminated(world, 3118);
+  if (database.redo === undefined) return terminated(world, 3153);
+  if (database.interrupted) return terminated(world, 4333);
+  if (step.ending === 'NORECOVERY') return done(world);
+  return done(recovered(world, step, step.database, restoringOf(database)));
+}

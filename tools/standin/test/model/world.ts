@@ -1,0 +1,66 @@
+/** What the model knows of an instance, and what it says to a step. */
+import type { BackupFile } from './media.ts';
+import type { History, Place } from './history.ts';
+import type { Answer } from './steps.ts';
+
+export type ModelDatabase = {
+  readonly family: number;
+  readonly state: 'ONLINE' | 'RESTORING';
+  readonly recoveryModel: 'FULL' | 'BULK_LOGGED' | 'SIMPLE';
+  readonly history: History;
+  readonly next: Place;
+  /** Where the next log backup begins; undefined: the chain is not started. */
+  readonly chain: Place | undefined;
+  /** The full that differentials refer to, and where it ended. */
+  readonly base: { readonly id: number; readonly last: Place } | undefined;
+  readonly fork: { readonly id: number; readonly first: number; readonly point: Place | undefined };
+  /** Restoring: where it stands and on which path. */
+  readonly redo: { readonly at: Place; readonly fork: number } | undefined;
+  /** A restore of data that failed half way. */
+  readonly interrupted: boolean;
+  /** It stands at the end of all that was ever logged. */
+  readonly tail: boolean;
+};
+
+export type World = {
+  readonly databases: ReadonlyMap<string, ModelDatabase>;
+  readonly files: ReadonlyMap<string, BackupFile>;
+  /** `database mark`, one for each database that a mark is in. */
+  readonly marks: readonly string[];
+  /** The second session's. */
+  readonly open: OpenTransaction | undefined;
+  /** For new families, forks, sets and transactions. */
+  readonly nextId: number;
+};
+
+type OpenTransaction = {
+  readonly id: number;
+  readonly mark: string | undefined;
+  readonly places: ReadonlyMap<string, Place>;
+};
+
+/** `undefined behaviour`: no document says what a real server would do. */
+export type Plan = Answer & { readonly after: World };
+export type Verdict = Plan | 'not applicable' | 'undefined behaviour';
+
+export const emptyWorld: World = { databases: new Map(), files: new Map(), marks: [], open: undefined, nextId: 1 };
+
+export function refused(world: World, ...errors: readonly number[]): Plan {
+  return { errors, infos: [], after: world };
+}
+
+export function done(after: World, ...infos: readonly number[]): Plan {
+  return { errors: [], infos, after };
+}
+
+export function withDatabase(world: World, name: string, database: ModelDatabase | undefined): World {
+  const databases = new Map(world.databases);
+  if (database === undefined) databases.delete(name);
+  else databases.set(name, database);
+  return { ...world, databases };
+}
+
+/** A session has an open transaction in it: nobody gets it for himself (sqlserver.md §9.3). */
+export function inUse(world: World, database: string): boolean {
+  return world.open?.places.has(database) === true;
+}
