@@ -7,7 +7,7 @@ import {
   type SampleGroup,
   type SampleInstance,
 } from '../estate/sample-group.ts';
-import type { GatewayClient } from '../gateway-client.ts';
+import { askingAgain, type GatewayClient } from '../gateway-client.ts';
 import { outcomeOf, type Union, until } from './answers.ts';
 
 export type Protected = {
@@ -26,17 +26,21 @@ export type EstateAddresses = {
 
 const notYetLimitMs = 30_000;
 
+type Asking = Pick<GatewayClient, 'ask'>;
+
 /** Registers the sample group and its standby over the gateway. What is registered already is found again, so it may be called at every start. */
 export async function protectEstate(
   client: GatewayClient,
   estate: EstateAddresses,
   { restAtMark = false }: { readonly restAtMark?: boolean } = {},
 ): Promise<Protected> {
-  const groupId = await registerGroup(client, estate);
+  // A busy machine may need longer for a registration than an operation is given.
+  const patient = askingAgain(client, notYetLimitMs);
+  const groupId = await registerGroup(patient, estate);
   const instanceIds: string[] = [];
-  for (const { standby } of estate.group) instanceIds.push(await registerStandbyInstance(client, estate, standby));
-  const sources = await sourceInstances(client, estate, groupId);
-  const standbyId = await createStandby(client, estate, groupId, { instanceIds, restAtMark });
+  for (const { standby } of estate.group) instanceIds.push(await registerStandbyInstance(patient, estate, standby));
+  const sources = await sourceInstances(patient, estate, groupId);
+  const standbyId = await createStandby(patient, estate, groupId, { instanceIds, restAtMark });
   return { groupId, standbyId, sources };
 }
 
@@ -54,7 +58,7 @@ function connection({ dataFolder, ports }: EstateAddresses, folder: string) {
 }
 
 /** Resolves with the group's id, whether it was registered now or before. */
-export async function registerGroup(client: GatewayClient, estate: EstateAddresses): Promise<string> {
+export async function registerGroup(client: Asking, estate: EstateAddresses): Promise<string> {
   const [first, ...others] = estate.group;
   const input = {
     idempotencyKey: 'sample-group',
@@ -73,7 +77,7 @@ export async function registerGroup(client: GatewayClient, estate: EstateAddress
 }
 
 async function registerStandbyInstance(
-  client: GatewayClient,
+  client: Asking,
   estate: EstateAddresses,
   { name, folder }: SampleInstance,
 ): Promise<string> {
@@ -93,7 +97,7 @@ async function registerStandbyInstance(
 }
 
 async function sourceInstances(
-  client: GatewayClient,
+  client: Asking,
   { group }: EstateAddresses,
   groupId: string,
 ): Promise<Protected['sources']> {
@@ -117,7 +121,7 @@ type FoundGroup = {
 };
 
 async function createStandby(
-  client: GatewayClient,
+  client: Asking,
   { dataFolder, group }: EstateAddresses,
   groupId: string,
   { instanceIds, restAtMark }: { readonly instanceIds: readonly string[]; readonly restAtMark: boolean },
