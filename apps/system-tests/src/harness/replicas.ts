@@ -65,10 +65,17 @@ export type ReplicatedOptions = {
 };
 
 export const limitMs = 90_000;
+/** For what comes after much work of others, a standby's seeding for example: a busy machine takes minutes for it. */
+export const wholeWorkMs = 300_000;
 
 /** Asks until it is so. @throws Error with what was waited for and `why`. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>, why: () => string): Promise<void> {
-  const limit = AbortSignal.timeout(limitMs);
+export async function until(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  why: () => string,
+  forMs = limitMs,
+): Promise<void> {
+  const limit = AbortSignal.timeout(forMs);
   while (!(await isSo())) {
     if (limit.aborted) throw new Error(`Waited in vain: ${what}.\n${why()}`);
     await pause(50);
@@ -168,13 +175,13 @@ function replicaOf(service: ServiceName, place: number, app: RunningApp): Replic
   const isHeldAt = (where: string): boolean => app.output().includes(JSON.stringify({ heldAt: where }));
   const isLeading = async (): Promise<boolean> =>
     (await checks()).some(({ name, ok, detail }) => name === 'leader' && ok && detail.startsWith('leads under token'));
-  const untilSo = (what: string, isSo: () => boolean | Promise<boolean>): Promise<void> => {
+  const untilSo = (what: string, isSo: () => boolean | Promise<boolean>, forMs = limitMs): Promise<void> => {
     const orEnded = async (): Promise<boolean> => {
       if (await isSo()) return true;
       if (!isAlive(app.pid)) throw new Error(`${service} ended before this: ${what}.\n${app.output()}`);
       return false;
     };
-    return until(`${service} ${what}`, orEnded, () => app.output());
+    return until(`${service} ${what}`, orEnded, () => app.output(), forMs);
   };
   return {
     service,
@@ -185,7 +192,7 @@ function replicaOf(service: ServiceName, place: number, app: RunningApp): Replic
     leads: () => untilSo('leads', isLeading),
     isLeading,
     checks,
-    held: places => untilSo(`stands at ${places.join(' and ')}`, () => places.every(isHeldAt)),
+    held: places => untilSo(`stands at ${places.join(' and ')}`, () => places.every(isHeldAt), wholeWorkMs),
     isHeldAt,
   };
 }

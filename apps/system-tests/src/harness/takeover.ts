@@ -22,6 +22,7 @@ import {
   type ReplicatedServices,
   type ServiceName,
   until,
+  wholeWorkMs,
 } from './replicas.ts';
 import { subgraphs } from './services.ts';
 import { type Doings, wake } from './witness.ts';
@@ -214,7 +215,7 @@ class Cast {
     this.#leaders.set(service, next);
     await next.leads();
     const why = (): string => this.#services.lastLines();
-    await until(`the work of ${places.join(' and ')} is done`, () => isDone(frozenAt), why);
+    await until(`the work of ${places.join(' and ')} is done`, () => isDone(frozenAt), why, wholeWorkMs);
     return [old, next];
   }
 }
