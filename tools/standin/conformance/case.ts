@@ -17,6 +17,8 @@ export type Case = {
   /** Statements of a second connection, which stays open until the case ends. */
   readonly other?: readonly string[];
   readonly statement: string;
+  /** What is not built, as the README lists it: the statement is error 50000 state 255. */
+  readonly refuses?: string;
   /** batch: a SQL batch. query: an sp_executesql call, as the driver's query(). */
   readonly via?: 'batch' | 'query';
   readonly expect: Expectation;
@@ -60,7 +62,19 @@ export function readCases(): readonly Case[] {
     );
 }
 
-const keys = ['id', 'level', 'source', 'setup', 'other', 'statement', 'via', 'expect', 'after', 'standInOnly'];
+const keys = [
+  'id',
+  'level',
+  'source',
+  'setup',
+  'other',
+  'statement',
+  'refuses',
+  'via',
+  'expect',
+  'after',
+  'standInOnly',
+];
 const expectKeys = ['tokens', 'columns', 'rows', 'errors', 'infos', 'lines'];
 
 function parseCase(line: string, where: string): Case {

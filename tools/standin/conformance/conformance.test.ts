@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { brokenSource, needsLinked, readCases } from './case.ts';
-import { countsTable } from './counts.ts';
+import { countsTable, refusedTable } from './counts.ts';
 import { runCase } from './run-case.ts';
 import { startTarget, type Target } from './target.ts';
 
@@ -30,6 +30,15 @@ describe('the table', () => {
     const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
     // The failing comparison shows the table to paste.
     expect(/^\| Section .*\n(?:\|.*\n)+/m.exec(readme)?.[0].trim()).toBe(counts);
+  });
+
+  it('is what the README says is refused', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    expect(/^\| Refused .*\n(?:\|.*\n)+/m.exec(readme)?.[0].trim()).toBe(refusedTable(cases));
+    for (const each of cases.filter(({ refuses }) => refuses !== undefined)) {
+      expect(each.standInOnly).toBe(true);
+      expect(each.expect.errors?.[0]).toBe('50000/16/255 STANDIN-UNSUPPORTED: *');
+    }
   });
 
   it('states a source that exists for every case', () => {

@@ -91,6 +91,16 @@ describe('readConfig', () => {
     expect(() => readConfig([...minimum, '--config', file], password)).toThrow(/no-agent must be true or false/);
   });
 
+  it('takes a version by its name or its major number', () => {
+    const version = (...args: readonly string[]): number => readConfig([...minimum, ...args], password).majorVersion;
+    expect(version()).toBe(16);
+    const named = ['2016', '2017', '2019', '2022', '2025'].map(each => version('--version', each));
+    expect(named).toEqual([13, 14, 15, 16, 17]);
+    expect(version('--version', '15')).toBe(15);
+    for (const wrong of ['2018', '12', '18', '0016', ''])
+      expect(() => version(`--version=${wrong}`)).toThrow(/version must be 2016, .* or 13 to 17/);
+  });
+
   it('takes how long a mark waits', () => {
     const timeout = (...args: readonly string[]): unknown => readConfig([...minimum, ...args], password).markTimeoutMs;
     expect([timeout(), timeout('--mark-timeout', '200')]).toEqual([undefined, 200]);

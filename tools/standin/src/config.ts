@@ -121,7 +121,7 @@ export function readConfig(args: readonly string[], env: Environment): Config {
     controlPort: number('control-port', 0, 0, 65_535),
     dataFolder: resolve(required('data', 'the folder for this instance')),
     serverName: required('name', 'the server name, for instance PRIMARY\\BTS'),
-    majorVersion: number('version', 16, 13, 17),
+    majorVersion: readVersion(settings['version'], mistakes),
     pathMap: readMap(settings['map'], mistakes),
     logins: readLogins(settings, text, env, mistakes),
     clockStart: readClock(text('clock'), mistakes),
@@ -250,6 +250,17 @@ function readPassword(file: string, mistakes: string[]): string | undefined {
     mistakes.push(`password file: ${error instanceof Error ? error.message : String(error)}`);
     return undefined;
   }
+}
+
+const majorVersions: Readonly<Record<string, number>> = { 2016: 13, 2017: 14, 2019: 15, 2022: 16, 2025: 17 };
+
+/** The name of a version or its major number. */
+function readVersion(version: unknown, mistakes: string[]): number {
+  const given = typeof version === 'string' || typeof version === 'number' ? String(version) : '';
+  if (version === undefined) return 16;
+  const found = majorVersions[given] ?? Object.values(majorVersions).find(major => String(major) === given);
+  if (found === undefined) mistakes.push(`version must be ${Object.keys(majorVersions).join(', ')} or 13 to 17`);
+  return found ?? 16;
 }
 
 function readClock(value: string | undefined, mistakes: string[]): Date | undefined {

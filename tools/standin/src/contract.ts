@@ -170,6 +170,12 @@ export interface Engine {
   createDatabase(session: Session, name: string, files: readonly DatabaseFile[] | undefined): Promise<Database>;
   dropDatabase(session: Session, name: string): Promise<void>;
   alterDatabase(session: Session, statement: AlterDatabaseStatement, sink: ResultSink): Promise<void>;
+  /** Gives it a size that its rows do not have. */
+  padDatabase(
+    session: Session,
+    database: Database,
+    sizes: { readonly bytes: bigint; readonly logBytes: bigint },
+  ): Promise<void>;
   backup(session: Session, statement: BackupStatement, sink: ResultSink): Promise<void>;
   restore(session: Session, statement: RestoreStatement, sink: ResultSink): Promise<void>;
   restoreInformation(session: Session, statement: RestoreInformationStatement, sink: ResultSink): Promise<void>;

@@ -21,6 +21,13 @@ export type BackupOptions = {
   readonly name?: string;
   readonly description?: string;
   readonly mediaName?: string;
+  readonly mediaDescription?: string;
+  /** Local time, yyyy-mm-ddThh:mm:ss. */
+  readonly expireDate?: string;
+  /** Wins over the other (sqlserver.md §1.1). */
+  readonly retainDays?: number;
+  /** Neither expiry nor the name of the medium is looked at. */
+  readonly skip?: boolean;
   /** Percent step; undefined: no 3211. */
   readonly stats?: number;
 };

@@ -138,7 +138,7 @@ describe('an instance', () => {
   it('says what is wrong with its command line', async () => {
     const child = run(['--version', '9', '--tls-cert', join(folder, 'none.pem')]);
     expect(await textOf(child.stderr)).toBe(
-      'version must be a number from 13 to 17\ntls-cert and tls-key are given together or not at all\n',
+      'version must be 2016, 2017, 2019, 2022, 2025 or 13 to 17\ntls-cert and tls-key are given together or not at all\n',
     );
     expect(await exited(child)).toBe(1);
   });

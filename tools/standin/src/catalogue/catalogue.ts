@@ -2,6 +2,7 @@ import { activityViews } from './activity-views.ts';
 import { databaseViews } from './database-views.ts';
 import { linkedServerProcedures, linkedServerViews } from './linked-servers.ts';
 import { objectViews } from './object-views.ts';
+import { paddingProcedure } from './padding-procedure.ts';
 import { serverOptionProcedures, serverOptionViews } from './server-options.ts';
 import { serverFunctions, serverViews } from './server-views.ts';
 import { systemProcedures } from './system-procedures.ts';
@@ -22,6 +23,6 @@ export function registerCatalogue(registry: CatalogueRegistry, engine: Engine): 
   ];
   for (const view of views) registry.virtualTable(view);
   for (const fn of serverFunctions(engine)) registry.virtualFunction(fn);
-  for (const procedure of [...systemProcedures, ...linkedServerProcedures, ...serverOptionProcedures])
+  for (const procedure of [...systemProcedures, ...linkedServerProcedures, ...serverOptionProcedures, paddingProcedure])
     registry.procedure(procedure);
 }

@@ -1,7 +1,7 @@
 /** System procedures that the product or the BizTalk objects call. */
 import { mkdir } from 'node:fs/promises';
 import { parseResultColumns } from '../engine/table-text.ts';
-import { unsupported } from '../messages.ts';
+import { fail, unsupported } from '../messages.ts';
 import { int, nvarchar, output, parameter } from '../procedure-parameters.ts';
 import type { NativeProcedure, ProcedureContext } from '../contract.ts';
 import { fileExists } from './server-views.ts';
@@ -38,6 +38,16 @@ export const systemProcedures: readonly NativeProcedure[] = [
     name: 'xp_fileexist',
     parameters: [parameter('@filename', nvarchar(260)), output('@exists', int)],
     run: xpFileExist,
+  },
+  {
+    schema: 'sys',
+    name: 'xp_cmdshell',
+    parameters: [parameter('@command_string', nvarchar(4000)), parameter('@no_output', nvarchar(20), null)],
+    // Off, and there is nothing to switch on (sqlserver.md §7.3).
+    run: () =>
+      Promise.reject(
+        fail(15281, 'procedure', 'sys.xp_cmdshell', 'xp_cmdshell', 'xp_cmdshell', 'xp_cmdshell', 'xp_cmdshell'),
+      ),
   },
   { schema: 'sys', name: 'xp_create_subdir', parameters: [parameter('@path', nvarchar(260))], run: xpCreateSubdir },
 ];

@@ -6,7 +6,7 @@ import type { Command } from './command.ts';
 /** Without --data, --name, --map and the ports, which a fleet takes otherwise. */
 export const optionTable = `  --login NAME           a sysadmin login (default sa); its password: STANDIN_PASSWORD, or
   --password-file FILE   a file that holds it
-  --version N            13 (2016), 15 (2019), 16 (2022, the default), 17 (2025)
+  --version N            2016, 2017, 2019, 2022 (the default) or 2025; also as major version, 13 to 17
   --clock TIME           what the clock shows at the start, as 2026-03-01T12:00:00Z (default: this machine's time)
   --clock-rate N         its seconds in one of this machine's (default 1)
   --clock-mode manual    it stands until POST /clock moves it over the control port

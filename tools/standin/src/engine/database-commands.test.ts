@@ -27,6 +27,11 @@ function alter(
 }
 
 describe('CREATE DATABASE', () => {
+  it('gives two that are made at the same time an id each', async () => {
+    const [one, two] = await Promise.all([fresh(), fresh()]);
+    expect(one.id).not.toBe(two.id);
+  });
+
   it('refuses a taken name, a missing folder and a taken file', async () => {
     const database = await fresh();
     const files = (path: string): readonly DatabaseFile[] => [

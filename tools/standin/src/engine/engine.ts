@@ -5,6 +5,7 @@ import { orphanSpid, type Branches } from './branches.ts';
 import { attachSession, detachSession, useDatabase } from './sessions.ts';
 import { startInstance } from './start.ts';
 import { defaultPaths, type Instance } from './instance.ts';
+import { padDatabase } from './pad-database.ts';
 import type { LockOwner, LockResource } from './lock-resource.ts';
 import type { EngineOptions } from './options.ts';
 import { RequestAborted } from './request-aborted.ts';
@@ -54,6 +55,7 @@ export async function createEngine(options: EngineOptions): Promise<LocalEngine>
     createDatabase: (session, name, files) => createDatabase(instance, session, name, files),
     dropDatabase: (session, name) => dropDatabase(instance, session, name),
     alterDatabase: (session, statement, sink) => alterDatabase(instance, session, statement, sink),
+    padDatabase: (session, database, sizes) => padDatabase(instance, session, database, sizes),
     backup: (session, statement, sink) => backup(instance, session, statement, sink),
     restore: (session, statement, sink) => restore(instance, session, statement, sink),
     restoreInformation: (session, statement, sink) => restoreInformation(instance, session, statement, sink),

@@ -43,6 +43,6 @@ function fullFile(instance: Instance, database: StoredDatabase, object: string |
   const isFull = (type: 'D' | 'L', usedBytes: number): boolean =>
     database.files.some(file => file.type === type && !grow(instance, database, file, usedBytes));
   // The log first: it takes every change before the data file does.
-  if (isFull('L', database.log.bytes)) return 'L';
-  return object !== undefined && isFull('D', database.dataBytes) ? 'D' : undefined;
+  if (isFull('L', database.usedBytes('L'))) return 'L';
+  return object !== undefined && isFull('D', database.usedBytes('D')) ? 'D' : undefined;
 }

@@ -68,6 +68,8 @@ export class Instance implements CommitHost {
   readonly windowsLogins: WindowsLogins;
   readonly #file: InstanceFile;
   #nextDatabaseId: number;
+  /** Of databases that are being made and not in the list yet: two at a time must not get one id. */
+  readonly #takenIds = new Set<number>();
   #nextTransactionId: bigint;
   readonly #background = new Set<Promise<void>>();
   readonly #checkpointedBytes = new WeakMap<StoredDatabase, number>();
@@ -194,7 +196,8 @@ export class Instance implements CommitHost {
   takeDatabaseId(): number {
     const used = new Set([...this.databases.values()].map(database => database.id));
     let id = 5;
-    while (used.has(id)) id += 1;
+    while (used.has(id) || this.#takenIds.has(id)) id += 1;
+    this.#takenIds.add(id);
     this.#nextDatabaseId = Math.max(this.#nextDatabaseId, id + 1);
     return id;
   }
@@ -217,6 +220,7 @@ export class Instance implements CommitHost {
 
   add(database: StoredDatabase): void {
     this.databases.set(foldText(database.name), database);
+    this.#takenIds.delete(database.id);
   }
 
   stored(database: Database): StoredDatabase {
@@ -320,8 +324,7 @@ export class Instance implements CommitHost {
     if (database.volatile || !database.loaded || database.inStandby) return;
     await checkpoint(this.disk, database, this.dataPath(database));
     database.dataBytes = (await stat(this.dataPath(database))).size;
-    for (const file of database.files)
-      grow(this, database, file, file.type === 'D' ? database.dataBytes : database.log.bytes);
+    for (const file of database.files) grow(this, database, file, database.usedBytes(file.type));
   }
 
   assertRoom(database: StoredDatabase, object: string | undefined): Promise<void> {

@@ -50,11 +50,16 @@ export type LogEntry =
     }
   | { readonly kind: 'abort'; readonly transaction: bigint; readonly timeMs: number }
   /** Written when a data backup or a checkpoint starts. */
-  | { readonly kind: 'checkpoint'; readonly timeMs: number };
+  | { readonly kind: 'checkpoint'; readonly timeMs: number }
+  /** The database has this padding from here on. No part of a transaction. */
+  | { readonly kind: 'padding'; readonly timeMs: number; readonly padding: Padding };
+
+/** What makes backups of a database longer than its rows would: `bytes` of a data backup, `logBytes` of each log backup. */
+export type Padding = { readonly seed: string; readonly bytes: number; readonly logBytes: number };
 
 export type LogRecord = { readonly lsn: Lsn; readonly entry: LogEntry };
 
-const kinds = ['begin', 'change', 'undo', 'prepare', 'commit', 'abort', 'checkpoint'] as const;
+const kinds = ['begin', 'change', 'undo', 'prepare', 'commit', 'abort', 'checkpoint', 'padding'] as const;
 const changeKinds = ['insert', 'update', 'delete', 'create table', 'drop table', 'alter table'] as const;
 
 export function encodeRecord(record: LogRecord): Buffer {
@@ -64,6 +69,11 @@ export function encodeRecord(record: LogRecord): Buffer {
   writer.big(record.lsn);
   if (entry.kind === 'checkpoint') {
     writer.f64(entry.timeMs);
+    return writer.finish();
+  }
+  if (entry.kind === 'padding') {
+    writer.f64(entry.timeMs);
+    writer.text(JSON.stringify(entry.padding));
     return writer.finish();
   }
   writer.i64(entry.transaction);
@@ -87,6 +97,8 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
   const lsn = reader.big();
   if (kind === undefined) throw new Error(`log record at ${lsn} has an unknown kind`);
   if (kind === 'checkpoint') return { lsn, entry: { kind, timeMs: reader.f64() } };
+  if (kind === 'padding')
+    return { lsn, entry: { kind, timeMs: reader.f64(), padding: JSON.parse(reader.text()) as Padding } };
   const transaction = reader.i64();
   switch (kind) {
     case 'begin':

@@ -15,6 +15,12 @@ export function redo(database: StoredDatabase, record: LogRecord, applyFrom: Lsn
     if (lsn >= applyFrom) database.appliedTimeMs = Math.max(database.appliedTimeMs, entry.timeMs);
     return;
   }
+  if (entry.kind === 'padding') {
+    if (lsn < applyFrom) return;
+    database.padding = { ...entry.padding, changedLsn: lsn };
+    database.appliedTimeMs = Math.max(database.appliedTimeMs, entry.timeMs);
+    return;
+  }
   if (entry.kind === 'begin') {
     database.open.set(entry.transaction, { beginLsn: lsn, changes: [], decision: undefined });
     return;

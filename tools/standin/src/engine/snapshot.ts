@@ -7,6 +7,7 @@ import {
   type StoredDefinition,
 } from './binary-codec.ts';
 import { earlier } from './lsn.ts';
+import type { Padding } from './log-records.ts';
 import type { StoredDatabase } from './stored-database.ts';
 import type { StoredTable } from './stored-table.ts';
 import type { Lsn, Row, RowId } from '../contract.ts';
@@ -29,6 +30,7 @@ export type Snapshot = {
   }[];
   /** Tables that exist but are left out because they have not changed since a differential base. */
   readonly unchanged: readonly number[];
+  readonly padding: StoredDatabase['padding'];
 };
 
 type TableHeader = {
@@ -47,6 +49,7 @@ export type SnapshotHeader = {
   readonly appliedTimeMs?: number;
   readonly tables: readonly TableHeader[];
   readonly unchanged: readonly number[];
+  readonly padding?: Padding & { readonly changedLsn: string };
 };
 
 /** Taken in one step, without waiting. `since`: only tables changed at or after this LSN (a differential). */
@@ -65,6 +68,7 @@ export function captureSnapshot(database: StoredDatabase, since?: Lsn): Snapshot
       .tables()
       .filter(table => !changed.includes(table))
       .map(table => table.objectId),
+    padding: database.padding,
   };
 }
 
@@ -88,6 +92,9 @@ export function* snapshotChunks(snapshot: Snapshot): Iterable<Buffer> {
     appliedTimeMs: snapshot.appliedTimeMs,
     tables: snapshot.tables.map(each => each.header),
     unchanged: snapshot.unchanged,
+    ...(snapshot.padding === undefined
+      ? {}
+      : { padding: { ...snapshot.padding, changedLsn: String(snapshot.padding.changedLsn) } }),
   };
   yield Buffer.from(JSON.stringify(header));
   for (const { header: table, rows } of snapshot.tables) {
@@ -134,6 +141,8 @@ export class SnapshotLoader {
       table.lastIdentity = stored.lastIdentity === null ? undefined : BigInt(stored.lastIdentity);
     }
     database.nextObjectId = header.nextObjectId;
+    const { padding } = header;
+    database.padding = padding && { ...padding, changedLsn: BigInt(padding.changedLsn) };
     // Without it a STOPAT that lies behind the position would not be refused after a restart (4335).
     database.appliedTimeMs = header.appliedTimeMs ?? 0;
     database.lastCheckpointRecordLsn = BigInt(header.checkpointRecordLsn);

@@ -2,7 +2,7 @@
 import { foldText } from './compare.ts';
 import type { DatabaseLog } from './database-log.ts';
 import { LockResource } from './lock-resource.ts';
-import type { Change, MarkRecord } from './log-records.ts';
+import type { Change, MarkRecord, Padding } from './log-records.ts';
 import { StoredTable } from './stored-table.ts';
 import type {
   Database,
@@ -79,6 +79,8 @@ export class StoredDatabase implements Database {
   dataBackupRunning = false;
   /** What the last checkpoint wrote to the data file. */
   dataBytes = 0;
+  /** A part of the size of its files and of its backups, nowhere else. `changedLsn`: a differential has it when it is newer than its base. */
+  padding: (Padding & { readonly changedLsn: Lsn }) | undefined;
   /** Why the files could not be opened at start. */
   failure: Error | undefined;
   #byName = new Map<string, StoredTable>();
@@ -153,6 +155,11 @@ export class StoredDatabase implements Database {
   get redoStart(): { readonly lsn: Lsn; readonly forkGuid: string } | undefined {
     return this.description.interrupted ? undefined : this.description.redoStart;
   }
+  /** What a file of that type must hold. */
+  usedBytes(type: DatabaseFile['type']): number {
+    const { bytes, logBytes } = this.padding ?? { bytes: 0, logBytes: 0 };
+    return type === 'D' ? this.dataBytes + bytes : this.log.bytes + logBytes;
+  }
   get nextLsn(): Lsn {
     return this.log.nextLsn;
   }
@@ -209,6 +216,7 @@ export class StoredDatabase implements Database {
     this.#byName = new Map();
     this.#byId = new Map();
     this.open.clear();
+    this.padding = undefined;
   }
 }
 

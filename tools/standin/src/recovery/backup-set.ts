@@ -1,7 +1,9 @@
 /** What the header of a backup set says: RESTORE HEADERONLY, msdb and the chain rules all read it (sqlserver.md §2.1, §2.6). */
+import type { PaddingPart } from './padding.ts';
+import { parseStopTime } from './stop-point.ts';
 import type { Instance } from '../engine/instance.ts';
 import type { StoredDatabase } from '../engine/stored-database.ts';
-import type { BackupStatement, DatabaseFile, Lsn, RecoveryModel, Session } from '../contract.ts';
+import type { BackupOptions, BackupStatement, DatabaseFile, Lsn, RecoveryModel, Session } from '../contract.ts';
 
 export type BackupKind = 'full' | 'differential' | 'log';
 
@@ -10,6 +12,8 @@ export type BackupSetHeader = {
   readonly kind: BackupKind;
   readonly name: string | null;
   readonly description: string | null;
+  /** Not in the files of earlier stand-ins. */
+  readonly expirationMs?: number | null;
   readonly compressed: boolean;
   readonly position: number;
   readonly userName: string;
@@ -46,6 +50,8 @@ export type BackupSetHeader = {
   readonly backupSize: number;
   readonly compressedSize: number;
   readonly files: readonly BackedUpFile[];
+  /** Part of `backupSize`, and never compressed. */
+  readonly padding?: PaddingPart;
 };
 
 export type BackedUpFile = Omit<DatabaseFile, 'sizeBytes'> & {
@@ -103,6 +109,7 @@ export function beginHeader(
     databaseBackupLsn: String(base?.lsn ?? 0n),
     name: options.name ?? null,
     description: options.description ?? null,
+    expirationMs: expirationOf(options, startMs),
     userName: session.login.name,
     serverName: instance.options.serverName,
     machineName: instance.options.serverName.split('\\')[0] ?? instance.options.serverName,
@@ -133,6 +140,11 @@ export function beginHeader(
     compressedSize: 0,
     files: [],
   };
+}
+
+function expirationOf({ retainDays, expireDate }: BackupOptions, startMs: number): number | null {
+  if (retainDays !== undefined) return startMs + retainDays * 86_400_000;
+  return expireDate === undefined ? null : parseStopTime(expireDate);
 }
 
 export function endHeader(

@@ -1,7 +1,7 @@
 /** Opens the device of a BACKUP: a new medium, an overwritten one, or one that gets another set (sqlserver.md §1.1). */
 import { defaultPaths, type Instance } from '../engine/instance.ts';
 import { fail, unsupported } from '../messages.ts';
-import { devicePath, deviceSize, MediaWriter, readMedia, type MediaHeader } from './media.ts';
+import { devicePath, deviceSize, MediaWriter, readMedia, type Media, type MediaHeader } from './media.ts';
 import type { BackupStatement } from '../contract.ts';
 
 export type Target = {
@@ -18,8 +18,10 @@ export async function openTarget(instance: Instance, statement: BackupStatement)
   const [device] = statement.devices;
   if (device === undefined) throw new Error('a BACKUP without a device');
   if (device.type === 'url') throw unsupported('BACKUP TO URL');
-  const host = devicePath(instance, device.path, 1, defaultPaths.backup);
-  instance.devicesInUse.add(host);
+  // sqlserver.md §1.1: it writes nowhere, and counts as a backup.
+  const isNowhere = /^nul:?$/i.test(device.path);
+  const host = isNowhere ? '' : devicePath(instance, device.path, 1, defaultPaths.backup);
+  if (!isNowhere) instance.devicesInUse.add(host);
   try {
     const opened = await openWriter(instance, statement, host, device.path);
     return {
@@ -46,21 +48,23 @@ async function openWriter(
   const { options } = statement;
   const { disk, quota } = instance;
   quota?.forget();
-  const device = { disk, host, path, take: (bytes: number) => quota?.take(bytes) };
+  const nowhere = host === '';
+  const device = { disk, host, path, nowhere, take: (bytes: number) => (nowhere ? undefined : quota?.take(bytes)) };
   const compression = options.compression ?? instance.serverOptions.inUse('backup compression default') === 1;
   const fresh: MediaHeader = {
     mediaSetId: instance.newGuid(),
     mediaFamilyId: instance.newGuid(),
     name: options.mediaName ?? null,
+    description: options.mediaDescription ?? null,
     createdMs: instance.clock().getTime(),
     compressed: compression,
   };
-  if (options.format === true || deviceSize(host) === undefined) {
+  if (options.format === true || nowhere || deviceSize(host) === undefined) {
     return { writer: await MediaWriter.format(device, fresh), media: fresh, position: 1 };
   }
   const found = await readMedia(host, path);
   const { header } = found;
-  if (options.mediaName !== undefined && options.mediaName !== header.name) {
+  if (options.skip !== true && options.mediaName !== undefined && options.mediaName !== header.name) {
     throw fail(4037, options.mediaName, header.name ?? '', path);
   }
   // A medium is compressed or it is not: sets appended to it follow (sqlserver.md §1.1).
@@ -69,6 +73,7 @@ async function openWriter(
     throw fail(3098, option, option);
   }
   if (options.init === true) {
+    if (options.skip !== true) assertExpired(found, instance.clock().getTime());
     return { writer: await MediaWriter.format(device, header), media: header, position: 1 };
   }
   if (found.cut || found.sets.some(set => !set.complete)) throw fail(3266, path);
@@ -77,4 +82,24 @@ async function openWriter(
     media: header,
     position: found.sets.length + 1,
   };
+}
+
+function assertExpired({ sets, path }: Media, nowMs: number): void {
+  for (const { header } of sets) {
+    const expires = header.expirationMs ?? null;
+    if (expires !== null && expires > nowMs) throw fail(4030, path, dateText(expires));
+  }
+}
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `Jan  1 2030 12:00:00:000AM`, as CONVERT's style 9 (unverified here). */
+function dateText(ms: number): string {
+  const date = new Date(ms);
+  const hour = date.getUTCHours();
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = String(date.getUTCDate()).padStart(2);
+  const time = `${String(hour % 12 === 0 ? 12 : hour % 12).padStart(2)}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
+  const thousandths = String(date.getUTCMilliseconds()).padStart(3, '0');
+  return `${months[date.getUTCMonth()]} ${day} ${date.getUTCFullYear()} ${time}:${thousandths}${hour < 12 ? 'AM' : 'PM'}`;
 }

@@ -5,7 +5,7 @@ import { frame } from '../engine/frames.ts';
 import { defaultPaths, type Instance } from '../engine/instance.ts';
 import { earlier } from '../engine/lsn.ts';
 import { otherUsers, tryExclusive } from '../engine/sessions.ts';
-import { captureSnapshot, snapshotChunks } from '../engine/snapshot.ts';
+import { captureSnapshot, snapshotChunks, type Snapshot } from '../engine/snapshot.ts';
 import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
 import {
   baseOf,
@@ -25,6 +25,7 @@ import { takeBackupTime } from './pace.ts';
 import { Progress, throughput } from './progress.ts';
 import { spoil } from './spoil.ts';
 import { assertUndoFile, enterStandby } from './standby.ts';
+import type { PaddingPart } from './padding.ts';
 import type { EncodedRecord } from '../engine/database-log.ts';
 import type { StoredDatabase } from '../engine/stored-database.ts';
 import type { BackupOptions, BackupStatement, Lsn, ResultSink, Session } from '../contract.ts';
@@ -75,10 +76,19 @@ async function backUp(
     if (statement.kind === 'log') await backupLog(started);
     else await shared(started, () => backupData(started));
   } catch (failure) {
-    throw failure instanceof SqlError ? failTerminating(verb, failure) : failure;
+    throw failure instanceof SqlError ? failTerminating(verb, told(failure, sink)) : failure;
   }
   // The backup stands (sqlserver.md §1.2): no 3013.
   if (run.unwritten) throw fail(3009);
+}
+
+/** A cause of severity 10 (4030) is information; the failure is 3013 alone. */
+function told(failure: SqlError, sink: ResultSink): SqlError {
+  const information = failure.messages.filter(({ severity }) => severity <= 10);
+  if (information.length === 0) return failure;
+  for (const each of information) sink.info(each);
+  const errors = failure.messages.filter(each => !information.includes(each));
+  return new SqlError(errors, failure.scope, failure);
 }
 
 /** In the order of sqlserver.md §9.1: existence → transaction → session → state → what the statement itself needs. */
@@ -92,7 +102,7 @@ function checkStatement(instance: Instance, session: Session, statement: BackupS
   if (statement.devices.length > 64) throw fail(3205, 64);
   if (statement.devices.length !== 1) throw unsupported('BACKUP to several devices');
   if (database.volatile) throw unsupported('BACKUP of tempdb');
-  if (options.noTruncate === true && database.state !== 'ONLINE')
+  if (options.noTruncate === true && (database.state === 'SUSPECT' || database.state === 'RECOVERY_PENDING'))
     throw unsupported('BACKUP … NO_TRUNCATE of a damaged database');
   assertAccessible(database, session);
   if (database.inStandby) throw fail(3036, database.name);
@@ -131,25 +141,30 @@ async function backupData(run: Run): Promise<void> {
     const snapshot = captureSnapshot(database, kind === 'full' ? undefined : database.differentialBase?.lsn);
     firstLsn = earlier(checkpointLsn, snapshot.needsLsn) ?? checkpointLsn;
     database.backupsFrom.add(firstLsn);
-    const header = beginHeader(instance, run.session, database, statement, {
-      kind,
-      position: target.position,
-      compressed: target.compressed,
-      firstLsn,
-    });
+    const padding = dataPadding(snapshot, kind === 'full' ? undefined : database.differentialBase?.lsn);
+    const header = {
+      ...beginHeader(instance, run.session, database, statement, {
+        kind,
+        position: target.position,
+        compressed: target.compressed,
+        firstLsn,
+      }),
+      ...padding,
+    };
     // What is backed up must not vanish in a crash of its source.
     await database.log.flush();
     await target.writer.begin(header);
     const progress = new Progress(run.session, run.sink, statement.options.stats, run.instance.faults.wire);
     await takeBackupTime(instance, run.session, database.name, progress);
     const chunks = [...snapshotChunks(snapshot)];
-    const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const total = chunks.reduce((sum, chunk) => sum + chunk.length, padding.padding?.bytes ?? 0);
     let dataBytes = 0;
     for (const chunk of chunks) {
       await write(run, target, 'D', chunk, { done: dataBytes, total });
       dataBytes += chunk.length;
       await progress.reached(dataBytes, total);
     }
+    dataBytes += await writePadding(run, target, header, { done: dataBytes, total }, progress);
     const lastLsn = database.log.nextLsn;
     const sliceEndMs = instance.clock().getTime();
     const logBytes = await writeLog(run, target, database.log.slice(firstLsn, lastLsn));
@@ -164,6 +179,33 @@ async function backupData(run: Run): Promise<void> {
     await target?.close();
   }
   await truncateLog(database);
+}
+
+/** A differential has what came since its base. */
+function dataPadding({ padding }: Snapshot, since: Lsn | undefined): { readonly padding?: PaddingPart } {
+  if (padding === undefined || padding.bytes === 0 || (since !== undefined && padding.changedLsn < since)) return {};
+  return { padding: { seed: padding.seed, bytes: padding.bytes } };
+}
+
+/** Of each log backup another one: they are the log of different times. */
+function logPadding({ padding }: StoredDatabase, header: BackupSetHeader): BackupSetHeader {
+  if (padding === undefined || padding.logBytes === 0) return header;
+  return { ...header, padding: { seed: `${padding.seed}/${header.backupSetGuid}`, bytes: padding.logBytes } };
+}
+
+async function writePadding(
+  run: Run,
+  target: Target,
+  { padding }: BackupSetHeader,
+  { done, total }: { readonly done: number; readonly total: number },
+  progress: Progress,
+): Promise<number> {
+  if (padding === undefined) return 0;
+  await target.writer.padding(padding, async (before, payload) => {
+    await progress.reached(done + before, total);
+    await breakAt(run, target, 'P', payload, { done: done + before, total });
+  });
+  return padding.bytes;
 }
 
 /** sqlserver.md §1.2, last point: a copy-only full leaves no trace in the chain. */
@@ -234,21 +276,26 @@ async function backupLogSlice(run: Run, tail: boolean): Promise<void> {
     const progress = new Progress(session, run.sink, statement.options.stats, run.instance.faults.wire);
     // Flushed first, so that an idle database gives first = last (sqlserver.md §2.6).
     await database.log.flush();
-    const header = beginHeader(instance, session, database, statement, {
+    const begun = beginHeader(instance, session, database, statement, {
       kind: 'log',
       position: target.position,
       compressed: target.compressed,
       firstLsn,
     });
+    const header = logPadding(database, begun);
     const lastLsn = database.log.nextLsn;
     const sliceEndMs = instance.clock().getTime();
     const records = database.log.slice(firstLsn, lastLsn);
     await database.log.flush();
     await target.writer.begin(header);
     await takeBackupTime(instance, session, database.name, progress);
-    const logBytes = await writeLog(run, target, records, progress);
+    const padded = header.padding?.bytes ?? 0;
+    const recordBytes = await writeLog(run, target, records, { progress, padded });
+    const total = recordBytes + padded;
+    const logBytes = recordBytes + (await writePadding(run, target, header, { done: recordBytes, total }, progress));
     const ended = await finishSet(run, target, header, { lastLsn, sliceEndMs, dataBytes: 0, logBytes });
-    if (!header.isCopyOnly) applyLogBackup(database, lastLsn, tail);
+    // The log of a database that cannot be changed is not let go of: 4217, and the next backup begins where this one did.
+    if (!header.isCopyOnly && (tail || !database.readOnly)) applyLogBackup(database, lastLsn, tail);
     await progress.finish();
     await report(run, target, ended);
     await truncateLog(database);
@@ -278,20 +325,21 @@ function applyLogBackup(database: StoredDatabase, lastLsn: Lsn, tail: boolean): 
   });
 }
 
-/** The log of a data backup, without `progress`, is no part of its percentage. */
+/** The log of a data backup, without `watched`, is no part of its percentage; `padded`: bytes that follow and are. */
 async function writeLog(
   run: Run,
   target: Target,
   records: readonly EncodedRecord[],
-  progress?: Progress,
+  watched?: { readonly progress: Progress; readonly padded: number },
 ): Promise<number> {
-  const total = records.reduce((sum, record) => sum + record.bytes.length, 0);
+  const recordBytes = records.reduce((sum, record) => sum + record.bytes.length, 0);
+  const total = recordBytes + (watched?.padded ?? 0);
   let done = 0;
   let chunk: Buffer[] = [];
   let chunkBytes = 0;
   const send = (): Promise<void> => {
     const bytes = Buffer.concat(chunk);
-    if (progress === undefined) return target.writer.content('L', bytes, target.compressed);
+    if (watched === undefined) return target.writer.content('L', bytes, target.compressed);
     return write(run, target, 'L', bytes, { done: done - chunkBytes, total });
   };
   for (const record of records) {
@@ -301,10 +349,10 @@ async function writeLog(
     if (chunkBytes < logChunkBytes) continue;
     await send();
     [chunk, chunkBytes] = [[], 0];
-    await progress?.reached(done, total);
+    await watched?.progress.reached(done, total);
   }
   if (chunk.length > 0) await send();
-  return total;
+  return recordBytes;
 }
 
 /** A chunk of the content; `done` of `total` bytes lie before it. */
@@ -315,8 +363,20 @@ async function write(
   chunk: Buffer,
   { done, total }: { readonly done: number; readonly total: number },
 ): Promise<void> {
+  await breakAt(run, target, type, chunk, { done, total });
+  await target.writer.content(type, chunk, target.compressed);
+}
+
+/** Throws, with a part of the chunk written, when a fault lets the device end within it. */
+async function breakAt(
+  run: Run,
+  target: Target,
+  type: 'D' | 'L' | 'P',
+  chunk: Buffer,
+  { done, total }: { readonly done: number; readonly total: number },
+): Promise<void> {
   const failing = writeErrorOf(run, target, (Math.min(total, done + chunk.length) * 100) / total);
-  if (failing === undefined) return target.writer.content(type, chunk, target.compressed);
+  if (failing === undefined) return;
   const through = Math.floor((failing.percent * total) / 100) - done;
   await target.writer.brokenContent(type, chunk, Math.max(0, Math.min(through, chunk.length)));
   throw failing.failure;
@@ -361,6 +421,7 @@ async function report(run: Run, target: Target, header: BackupSetHeader): Promis
   for (const file of shown) {
     sink.info(message(4035, pagesOf(file.backupBytes), header.databaseName, file.logicalName, header.position));
   }
+  if (header.kind === 'log' && header.isReadOnly && !header.isCopyOnly) sink.info(message(4217));
   const pages = shown.reduce((sum, file) => sum + pagesOf(file.backupBytes), 0);
   const { seconds, rate } = throughput(header.backupSize, header.finishMs - header.startMs);
   sink.info(message(3014, statementNames[header.kind], pages, seconds, rate));

@@ -4,6 +4,7 @@
  *   S  a backup set begins (JSON header as far as known)
  *   D  content of data files: one chunk of a snapshot (engine/snapshot.ts)
  *   L  log: a run of framed log records (engine/log-records.ts)
+ *   P  a block of padding (padding.ts), never compressed
  *   E  the set ends (the whole header, JSON): without it the set is incomplete
  * Several sets follow each other (NOINIT). Not the Microsoft Tape Format.
  */
@@ -13,6 +14,7 @@ import { dirname } from 'node:path';
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { fail, failWithState, SqlError } from '../messages.ts';
 import { operatingSystemError, systemCode, translateSystemError } from './operating-system-errors.ts';
+import { blocksOf, PaddingBlock, PaddingCheck, takeTurns, type PaddingPart } from './padding.ts';
 import type { BackupSetHeader } from './backup-set.ts';
 import type { Disk, DurableFile } from '../engine/durable-file.ts';
 import type { MediaFaults } from '../faults/media-faults.ts';
@@ -25,6 +27,8 @@ export type MediaHeader = {
   readonly mediaSetId: string;
   readonly mediaFamilyId: string;
   readonly name: string | null;
+  /** Not in the files of earlier stand-ins. */
+  readonly description?: string | null;
   readonly createdMs: number;
   readonly compressed: boolean;
 };
@@ -89,10 +93,10 @@ async function scan(file: FileHandle, path: string): Promise<Media> {
     const type = String.fromCharCode(lead[0] ?? 0);
     const length = lead.readUInt32LE(1);
     const end = at + frameHeaderBytes + length;
-    if (!'MSDLE'.includes(type))
+    if (!'MSDLPE'.includes(type))
       throw header === undefined ? fail(3241, path) : fail(3203, path, operatingSystemError(13));
     if (end > size) break;
-    if (type === 'D' || type === 'L') open?.chunks.push({ type, at, bytes: length });
+    if ('DLP'.includes(type)) open?.chunks.push({ type, at, bytes: length });
     else {
       const payload = await bytesAt(file, at + frameHeaderBytes, length);
       if (crc32(payload) !== lead.readUInt32LE(5)) throw fail(type === 'M' ? 3241 : 3242, path);
@@ -129,7 +133,10 @@ export function chooseSet(media: Media, position: number | undefined): MediaSet 
   throw media.cut ? fail(3203, media.path, operatingSystemError(38)) : fail(3256, media.path);
 }
 
-/** Content of one set, decompressed, in order. A damaged chunk is 3183 when the set carries checksums, 3203 when it does not. */
+/**
+ * Content of one set, decompressed, in order; that of padding is gone when the next chunk is asked for. A damaged chunk is 3183 when the set
+ * carries checksums, 3203 when it does not.
+ */
 export async function* readChunks(
   host: string,
   media: Media,
@@ -139,23 +146,43 @@ export async function* readChunks(
   const file = await open(host, 'r');
   const total = set.chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
   let done = 0;
+  let padding: PaddingCheck | undefined;
   try {
     for (const chunk of set.chunks) {
       done += chunk.bytes;
       const broken = faults.readError({ path: media.path, percent: (done * 100) / total });
       if (broken !== undefined) throw fail(3203, media.path, operatingSystemError(broken));
-      const lead = await bytesAt(file, chunk.at, frameHeaderBytes);
-      const payload = await bytesAt(file, chunk.at + frameHeaderBytes, chunk.bytes);
-      if (crc32(payload) !== lead.readUInt32LE(5)) {
+      if (chunk.type === 'P') padding ??= paddingOf(set, media);
+      const whole =
+        chunk.type === 'P' && padding !== undefined
+          ? await paddingAt(file, chunk, padding)
+          : await bytesAt(file, chunk.at, frameHeaderBytes + chunk.bytes);
+      const payload = whole.subarray(frameHeaderBytes);
+      const intact = whole.length === frameHeaderBytes + chunk.bytes && crc32(payload) === whole.readUInt32LE(5);
+      if (!intact || (chunk.type === 'P' && padding?.next(payload) !== true)) {
         throw set.header.hasBackupChecksums
           ? fail(3183, 1, Math.floor(chunk.at / 8192), set.header.databaseName)
           : fail(3203, media.path, operatingSystemError(13));
       }
-      yield { type: chunk.type, bytes: set.header.compressed ? inflateRawSync(payload) : payload };
+      const packed = set.header.compressed && chunk.type !== 'P';
+      yield { type: chunk.type, bytes: packed ? inflateRawSync(payload) : payload };
     }
   } finally {
     await file.close();
   }
+}
+
+function paddingOf(set: MediaSet, { path }: Media): PaddingCheck {
+  const { padding } = set.header;
+  if (padding === undefined) throw fail(3203, path, operatingSystemError(13));
+  return new PaddingCheck(padding, frameHeaderBytes);
+}
+
+/** Frame and block, in the one buffer that all of them share. */
+async function paddingAt(file: FileHandle, { at, bytes }: FramePlace, { found }: PaddingCheck): Promise<Buffer> {
+  const length = Math.min(found.whole.length, frameHeaderBytes + bytes);
+  const { bytesRead } = await file.read(found.whole, 0, length, at);
+  return found.whole.subarray(0, bytesRead);
 }
 
 /** A file to be written to. `path`: its name in messages. `take`: throws when the disk has no room for so many bytes more. */
@@ -164,11 +191,18 @@ export type Device = {
   readonly host: string;
   readonly path: string;
   readonly take: (bytes: number) => void;
+  /** DISK = 'NUL': what is written is gone. */
+  readonly nowhere: boolean;
 };
+
+type Written = Pick<DurableFile, 'write' | 'truncate' | 'sync' | 'close'>;
+
+const nothing = (): Promise<void> => Promise.resolve();
+const nowhere: Written = { write: nothing, truncate: nothing, sync: nothing, close: nothing };
 
 /** Writes one set to a device. What is written stays when the statement fails: a partial file, as on a real server. */
 export class MediaWriter {
-  readonly #file: DurableFile;
+  readonly #file: Written;
   /** The folder that must be synced, too, because the file is new in it. */
   readonly #newIn: { readonly disk: Disk; readonly folder: string } | undefined;
   readonly #device: Device;
@@ -177,7 +211,7 @@ export class MediaWriter {
   written = 0;
 
   private constructor(
-    file: DurableFile,
+    file: Written,
     newIn: { readonly disk: Disk; readonly folder: string } | undefined,
     device: Device,
     at: number,
@@ -191,7 +225,8 @@ export class MediaWriter {
   /** A new medium: the old content of the file is gone. */
   static async format(device: Device, header: MediaHeader): Promise<MediaWriter> {
     const file = await openDevice(device, 'w');
-    const writer = new MediaWriter(file, { disk: device.disk, folder: dirname(device.host) }, device, 0);
+    const newIn = device.nowhere ? undefined : { disk: device.disk, folder: dirname(device.host) };
+    const writer = new MediaWriter(file, newIn, device, 0);
     try {
       await writer.#put(magic);
       await writer.#frame('M', Buffer.from(JSON.stringify(header)));
@@ -216,8 +251,23 @@ export class MediaWriter {
     await this.#frame(type, payload);
   }
 
+  /** Block by block; `before` is told the bytes that lie before each of them and its content, and may refuse it. */
+  async padding(part: PaddingPart, before: (done: number, payload: Buffer) => Promise<void>): Promise<void> {
+    const block = new PaddingBlock(frameHeaderBytes);
+    let done = 0;
+    for (let number = 0; number < blocksOf(part); number += 1) {
+      const payload = block.fill(part, number);
+      await before(done, payload);
+      writeLead(block.whole, 'P', payload);
+      await this.#put(block.whole.subarray(0, frameHeaderBytes + payload.length));
+      done += payload.length;
+      this.written += payload.length;
+      await takeTurns(number);
+    }
+  }
+
   /** A chunk of which only the first bytes reach the file. */
-  async brokenContent(type: 'D' | 'L', bytes: Buffer, length: number): Promise<void> {
+  async brokenContent(type: 'D' | 'L' | 'P', bytes: Buffer, length: number): Promise<void> {
     await this.#put(frameOf(type, bytes).subarray(0, frameHeaderBytes + length));
   }
 
@@ -261,13 +311,18 @@ export class MediaWriter {
 
 function frameOf(type: string, payload: Buffer): Buffer {
   const lead = Buffer.alloc(frameHeaderBytes);
-  lead.write(type, 0, 'latin1');
-  lead.writeUInt32LE(payload.length, 1);
-  lead.writeUInt32LE(crc32(payload), 5);
+  writeLead(lead, type, payload);
   return Buffer.concat([lead, payload]);
 }
 
-async function openDevice({ disk, host, path }: Device, flags: 'w' | 'r+'): Promise<DurableFile> {
+function writeLead(lead: Buffer, type: string, payload: Buffer): void {
+  lead.write(type, 0, 'latin1');
+  lead.writeUInt32LE(payload.length, 1);
+  lead.writeUInt32LE(crc32(payload), 5);
+}
+
+async function openDevice({ disk, host, path, nowhere: gone }: Device, flags: 'w' | 'r+'): Promise<Written> {
+  if (gone) return nowhere;
   return disk.open(host, flags).catch((failure: unknown) => {
     const missing = systemCode(failure) === 'ENOENT';
     // The file itself is created: what is missing is its folder.

@@ -2,11 +2,13 @@
 import { DatabaseLog, type EncodedRecord } from '../engine/database-log.ts';
 import { checkpointEnded } from '../engine/checkpoint.ts';
 import { saveDataFile } from '../engine/data-file.ts';
+import { grow } from '../engine/file-growth.ts';
 import { redo } from '../engine/redo.ts';
 import { captureSnapshot, SnapshotLoader } from '../engine/snapshot.ts';
 import { StoredDatabase, type DatabaseDescription } from '../engine/stored-database.ts';
 import { fail } from '../messages.ts';
-import { baseOf } from './backup-set.ts';
+import { baseOf, type BackupSetHeader } from './backup-set.ts';
+import { operatingSystemError } from './operating-system-errors.ts';
 import { takeTime } from './pace.ts';
 import { planFiles } from './restore-files.ts';
 import { decodeLog, type Source } from './restore-source.ts';
@@ -122,6 +124,7 @@ export async function restoreDifferential(
   if (!onItsPath) throw fail(3121, existing.files[0]?.logicalName ?? existing.name);
   if (BigInt(header.lastLsn) < redoStart.lsn) throw fail(3120);
   const stopMissed = missedStop(run);
+  growAsBackedUp(instance, existing, header);
   await leaveStandby(instance, existing);
   existing.change({ interrupted: true });
   await instance.save();
@@ -141,6 +144,14 @@ export async function restoreDifferential(
   return { applied: header.backupSize, stopMissed };
 }
 
+/** Files that grew since the full need the room here, too. */
+function growAsBackedUp(instance: Instance, database: StoredDatabase, { files }: BackupSetHeader): void {
+  for (const file of database.files) {
+    const wanted = files.find(({ fileId }) => fileId === file.fileId)?.sizeBytes ?? '0';
+    if (!grow(instance, database, file, Number(wanted))) throw fail(3202, file.physicalName, operatingSystemError(112));
+  }
+}
+
 /** Rows of the snapshot, then the log that the set embeds; both files are written and flushed when this resolves. */
 async function load(run: RestoreRun, database: StoredDatabase, source: Source): Promise<void> {
   const { instance, session, progress } = run;
@@ -151,7 +162,7 @@ async function load(run: RestoreRun, database: StoredDatabase, source: Source): 
   let done = 0;
   for await (const { type, bytes } of readChunks(source.host, source.media, source.set, instance.faults.media)) {
     if (type === 'D') loader.take(bytes);
-    else records.push(...decodeLog(bytes));
+    if (type === 'L') records.push(...decodeLog(bytes));
     done += bytes.length;
     await progress.reached(done, source.header.backupSize);
   }

@@ -10,6 +10,7 @@ import { findStop } from './stop-point.ts';
 import type { BackupSetHeader } from './backup-set.ts';
 import type { RestoreOutcome, RestoreRun } from './restore.ts';
 import type { DatabaseDescription, StoredDatabase } from '../engine/stored-database.ts';
+import type { Instance } from '../engine/instance.ts';
 import type { LogRecord } from '../engine/log-records.ts';
 import type { Lsn } from '../contract.ts';
 
@@ -39,12 +40,10 @@ export async function restoreLog(run: RestoreRun, found: StoredDatabase | undefi
   const end = until ?? lastLsn;
   const wanted = all.filter(({ lsn }) => lsn >= redoStart.lsn && lsn < end);
   const total = wanted.reduce((sum, each) => sum + each.bytes.length, 0);
-  const logFile = existing.files.find(file => file.type === 'L');
-  if (logFile !== undefined && !grow(instance, existing, logFile, existing.log.bytes + total))
-    throw fail(3202, logFile.physicalName, operatingSystemError(112));
+  makeRoom(instance, existing, wanted, total);
   await progress.reached(0, total);
   // The last moment to stop without a trace: from here on memory, log and position move together.
-  await takeTime(instance, session, total, progress);
+  await takeTime(instance, session, total + (end === lastLsn ? (header.padding?.bytes ?? 0) : 0), progress);
   await leaveStandby(instance, existing);
   existing.log.appendRestored(wanted, end);
   rollForward(existing, wanted, redoStart.lsn);
@@ -59,6 +58,20 @@ export async function restoreLog(run: RestoreRun, found: StoredDatabase | undefi
   await instance.save();
   if (existing.log.bytes > checkpointBytes) await instance.checkpoint(existing);
   return { applied: total, stopMissed: missed };
+}
+
+/** 3202 with 112: the disk has no room for the log, or for what it gives the database. */
+function makeRoom(
+  instance: Instance,
+  database: StoredDatabase,
+  records: readonly { readonly record: LogRecord }[],
+  bytes: number,
+): void {
+  const paddings = records.flatMap(({ record: { entry } }) => (entry.kind === 'padding' ? [entry.padding.bytes] : []));
+  for (const file of database.files) {
+    const used = file.type === 'L' ? database.log.bytes + bytes : database.dataBytes + Math.max(0, ...paddings);
+    if (!grow(instance, database, file, used)) throw fail(3202, file.physicalName, operatingSystemError(112));
+  }
 }
 
 /** What a log or a differential goes on with: a database that is being restored, by a sequence that was not interrupted. */

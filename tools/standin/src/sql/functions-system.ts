@@ -35,7 +35,9 @@ const properties: Readonly<Record<string, (run: Run) => SqlValue>> = {
   isintegratedsecurityonly: () => 0n,
   instancedefaultdatapath: run => folderOfMaster(run, 'D'),
   instancedefaultlogpath: run => folderOfMaster(run, 'L'),
-  instancedefaultbackuppath: run => run.engine.defaultBackupPath ?? folderOfMaster(run, 'D'),
+  // From 2019 on (sqlserver.md §4.2).
+  instancedefaultbackuppath: run =>
+    run.engine.majorVersion < 15 ? null : (run.engine.defaultBackupPath ?? folderOfMaster(run, 'D')),
   processid: () => BigInt(process.pid),
 };
 const numbered = new Set([
@@ -76,7 +78,8 @@ function databaseProperty(run: Run, database: string, name: string): SqlValue {
     case 'useraccess':
       return found.userAccess;
     case 'collation':
-      return 'SQL_Latin1_General_CP1_CI_AS';
+      // NULL: it cannot be connected to (sqlserver.md §4.2).
+      return found.state === 'ONLINE' ? 'SQL_Latin1_General_CP1_CI_AS' : null;
     case 'isinstandby':
       return found.inStandby ? '1' : '0';
     default:

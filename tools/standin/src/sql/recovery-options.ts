@@ -43,7 +43,6 @@ const tuning = new Set([
   'STOP_ON_ERROR',
   'NOFORMAT',
   'NOINIT',
-  'SKIP',
   'NOSKIP',
   'NO_CHECKSUM',
   'NO_COMPRESSION',
@@ -99,6 +98,23 @@ function number(run: Run, options: Options, name: string, fallback?: number): nu
   return value;
 }
 
+/** As every date: 'yyyymmdd', 'yyyy-mm-dd' or with a time. */
+function moment(run: Run, options: Options, name: string): string | undefined {
+  const given = text(run, options, name);
+  if (given === undefined) return undefined;
+  const value = convert(given, { name: 'nvarchar', length: 'max' }, { name: 'datetime' });
+  const written = convert(value, { name: 'datetime' }, { name: 'nvarchar', length: 'max' }, 126);
+  return typeof written === 'string' ? written : undefined;
+}
+
+/** A power of two from 512 to 65536 (sqlserver.md §1.1). */
+function assertBlockSize(run: Run, options: Options): void {
+  const size = number(run, options, 'BLOCKSIZE');
+  if (size === undefined) return;
+  const isPower = size > 0 && Number.isInteger(Math.log2(size));
+  if (!isPower || size < 512 || size > 65_536) throw fail(3253);
+}
+
 function flag(options: Options, name: string): true | undefined {
   return options.has(name) ? true : undefined;
 }
@@ -118,6 +134,10 @@ const backupBuilt = new Set([
   'NAME',
   'DESCRIPTION',
   'MEDIANAME',
+  'MEDIADESCRIPTION',
+  'EXPIREDATE',
+  'RETAINDAYS',
+  'SKIP',
   'STATS',
   'NORECOVERY',
   'STANDBY',
@@ -130,6 +150,7 @@ export function backupStatement(run: Run, syntax: Extract<Statement, { kind: 'ba
   const wrong = syntax.what === 'log' ? ['DIFFERENTIAL'] : ['NORECOVERY', 'STANDBY', 'NO_TRUNCATE'];
   const misplaced = wrong.filter(name => options.has(name));
   if (misplaced.length > 0) throw fail(3032, misplaced.join(', ').toLowerCase());
+  assertBlockSize(run, options);
   for (const tail of ['NORECOVERY', 'STANDBY'])
     if (options.has('COPY_ONLY') && options.has(tail)) throw fail(3031, tail.toLowerCase(), 'copy_only');
   return {
@@ -150,6 +171,10 @@ export function backupStatement(run: Run, syntax: Extract<Statement, { kind: 'ba
       name: text(run, options, 'NAME'),
       description: text(run, options, 'DESCRIPTION'),
       mediaName: text(run, options, 'MEDIANAME'),
+      mediaDescription: text(run, options, 'MEDIADESCRIPTION'),
+      expireDate: moment(run, options, 'EXPIREDATE'),
+      retainDays: number(run, options, 'RETAINDAYS'),
+      skip: flag(options, 'SKIP'),
       stats: number(run, options, 'STATS', 10),
     }),
   };
@@ -173,6 +198,7 @@ const restoreBuilt = new Set([
 
 export function restoreStatement(run: Run, syntax: Extract<Statement, { kind: 'restore' }>): RestoreStatement {
   const options = collect(syntax.options, restoreBuilt, `RESTORE ${syntax.what.toUpperCase()}`);
+  assertBlockSize(run, options);
   const moves = syntax.options.filter(option => option.name === 'MOVE');
   return {
     kind: syntax.what,

@@ -30,6 +30,10 @@ export type StartOptions = {
   /** See STANDIN_DIE_AT and STANDIN_PLACES in the README. */
   readonly dieAt?: string;
   readonly placesFile?: string;
+  /** As for --fault. */
+  readonly faults?: readonly string[];
+  /** Aborted: `kill -9`, also before it is ready. */
+  readonly signal?: AbortSignal;
   /** The process that it ends with; this one if not given. */
   readonly parentPid?: number;
   /** Gets what it says on stderr; otherwise that goes to this process's. */
@@ -51,7 +55,7 @@ export const folders = ['instance', 'data', 'share'] as const;
 
 /** @throws EndedAtStart */
 export async function startInstance(world: string, options: StartOptions = {}): Promise<Instance> {
-  const { dieAt, placesFile, parentPid = process.pid, errors } = options;
+  const { dieAt, placesFile, faults = [], signal, parentPid = process.pid, errors } = options;
   const [own, data, share] = folders.map(name => join(world, name));
   const args = [
     '--data',
@@ -62,6 +66,7 @@ export async function startInstance(world: string, options: StartOptions = {}): 
     `D:\\Data=${data}`,
     '--map',
     `S:\\Backup=${share}`,
+    ...faults.flatMap(fault => ['--fault', fault]),
   ];
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
     stdio: ['ignore', 'pipe', errors === undefined ? 'inherit' : 'pipe'],
@@ -76,6 +81,7 @@ export async function startInstance(world: string, options: StartOptions = {}): 
   });
   child.stderr?.on('data', (bytes: Buffer) => errors?.push(bytes.toString()));
   const ended = exitOf(child);
+  signal?.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
   if (child.stdout === null) throw new Error('its stdout is a pipe');
   for await (const line of createInterface({ input: child.stdout })) {
     const { port } = JSON.parse(line) as { readonly port: number };

@@ -114,10 +114,10 @@ describe('nothing is answered before it is on the disk:', () => {
     const trial = trials.find(each => each.name === 'BACKUP LOG');
     const report = trial === undefined ? undefined : await reports.get(trial);
     const places = report?.clean.places.map(place => place.name) ?? [];
-    const order = ['sync app-2.bak', 'write app-2.bak', 'sync app-2.bak', 'rename instance.json', 'write MSDBLog.ldf'];
+    const order = ['sync app-2.bak', 'write app-2.bak', 'sync app-2.bak', 'sync instance.journal', 'write MSDBLog.ldf'];
     let at = 0;
     for (const name of places) if (name === order[at]) at += 1;
     expect(order.slice(at)).toEqual([]);
-    expect(places.lastIndexOf('sync app-2.bak')).toBeLessThan(places.indexOf('rename instance.json'));
+    expect(places.lastIndexOf('sync app-2.bak')).toBeLessThan(places.indexOf('write instance.journal'));
   });
 });

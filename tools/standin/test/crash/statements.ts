@@ -34,6 +34,7 @@ const restoreFull = (name: string): string =>
   `RESTORE DATABASE ${name} FROM ${file('App-full')} WITH NORECOVERY, REPLACE, ${moved('App', name)}`;
 const restoreDifferential = `RESTORE DATABASE Copy FROM ${file('App-diff')} WITH NORECOVERY`;
 const restoreLog = `RESTORE LOG Copy FROM ${file('App-log')} WITH`;
+const standby = `STANDBY = 'S:\\Backup\\Undo'`;
 const marked = `BEGIN TRAN m2 WITH MARK; INSERT App.dbo.t VALUES (900, N'm2'); INSERT Box.dbo.t VALUES (900, N'm2'); COMMIT`;
 
 function statement(text: string, part: Omit<Trial, 'act' | 'ending'> & { readonly ending?: Ending }): Trial {
@@ -120,6 +121,22 @@ const restores: readonly Trial[] = [
       'restores of Copy: done',
     ],
     ending: repeated(`${restoreLog} RECOVERY`, [3117], ['restores of Copy']),
+  }),
+  statement(`${restoreLog} ${standby}`, {
+    name: 'RESTORE LOG WITH STANDBY',
+    source: 'sqlserver.md §2.3',
+    steps: [
+      'database Copy: RESTORING FULL # -',
+      'file Undo: done',
+      'content of Copy: done, database Copy: done',
+      'restores of Copy: done',
+    ],
+    ending: repeated(`${restoreLog} ${standby}`, [], ['restores of Copy']),
+  }),
+  statement(`RESTORE DATABASE Ready WITH ${standby}`, {
+    name: 'RESTORE DATABASE WITH STANDBY',
+    source: 'sqlserver.md §2.3',
+    steps: ['file Undo: done', 'content of Ready: done, database Ready: done'],
   }),
   statement('RESTORE DATABASE Ready WITH RECOVERY', {
     name: 'RESTORE DATABASE WITH RECOVERY',

@@ -2,16 +2,19 @@
 import mssql from 'mssql';
 import { causeOf } from './failure.ts';
 import { driverConfig } from './instance.ts';
-import { file } from './template.ts';
+import { file, moved } from './template.ts';
 
 export type Ledger = {
   /** Row ids that were sent, and those whose commit was answered. `marked`: to App and Box in one marked transaction. */
   readonly sent: Set<number>;
   readonly acknowledged: Set<number>;
   readonly marked: Set<number>;
-  /** Backup files of App's log in the order of their statements, from the template's on; those that were acknowledged. */
+  /** Backup files of App's log in the order of their statements, from the template's on; how many of them Copy was offered. */
   readonly logs: string[];
-  readonly madeLogs: Set<string>;
+  followed: number;
+  /** Backup files by name: attempted, and acknowledged. */
+  readonly tried: Set<string>;
+  readonly made: Set<string>;
   /** Databases by what was last acknowledged of them; undefined while a statement is under way or its outcome is unknown. */
   readonly databases: Map<string, 'there' | 'gone' | undefined>;
   /** Texts of statements that were answered. */
@@ -24,7 +27,9 @@ export function emptyLedger(): Ledger {
     acknowledged: new Set(),
     marked: new Set(),
     logs: ['App-log'],
-    madeLogs: new Set(),
+    followed: 0,
+    tried: new Set(),
+    made: new Set(),
     databases: new Map(),
     answered: [],
   };
@@ -52,6 +57,7 @@ export async function work(port: number, ledger: Ledger, random: () => number): 
     writer(ledger, 3),
     logShipper(ledger),
     fullBackups(ledger),
+    restorer(),
     makerOfDatabases(ledger),
   ];
   await Promise.all(jobs.map(job => untilLost(port, ledger, random, job)));
@@ -95,15 +101,17 @@ function logShipper(ledger: Ledger): Job {
   return async (send, random) => {
     const name = `w-log-${String(ledger.logs.length).padStart(5, '0')}`;
     ledger.logs.push(name);
+    ledger.tried.add(name);
     await send(`BACKUP LOG App TO ${file(name)} WITH CHECKSUM`);
-    ledger.madeLogs.add(name);
-    if (random() < 0.7) await follow(send, ledger.logs);
+    ledger.made.add(name);
+    if (random() < 0.7) await follow(send, ledger);
   };
 }
 
 /** Every log of the list that Copy can take: those it has are 4326, and what a kill cut short is refused and followed by one that begins where it did. */
-export async function follow(send: Send, logs: readonly string[]): Promise<void> {
-  for (const name of logs) {
+export async function follow(send: Send, ledger: Ledger): Promise<void> {
+  for (; ledger.followed < ledger.logs.length; ledger.followed += 1) {
+    const name = ledger.logs[ledger.followed] ?? '';
     try {
       await send(`RESTORE LOG Copy FROM ${file(name)} WITH NORECOVERY`);
     } catch (failure) {
@@ -113,10 +121,20 @@ export async function follow(send: Send, logs: readonly string[]): Promise<void>
 }
 
 function fullBackups(ledger: Ledger): Job {
-  return (send, random) => {
+  return async (send, random) => {
     const name = `w-full-${ledger.answered.length}-${Math.floor(random() * 1e9)}`;
-    return send(`BACKUP DATABASE App TO ${file(name)} WITH CHECKSUM${random() < 0.5 ? ', COPY_ONLY' : ''}`);
+    ledger.tried.add(name);
+    await send(`BACKUP DATABASE App TO ${file(name)} WITH CHECKSUM${random() < 0.5 ? ', COPY_ONLY' : ''}`);
+    ledger.made.add(name);
   };
+}
+
+/** The template's full, over what the last turn left, whatever that is. */
+function restorer(): Job {
+  return (send, random) =>
+    send(
+      `RESTORE DATABASE Again FROM ${file('App-full')} WITH ${random() < 0.5 ? '' : 'NO'}RECOVERY, REPLACE, ${moved('App', 'Again')}`,
+    );
 }
 
 function makerOfDatabases(ledger: Ledger): Job {

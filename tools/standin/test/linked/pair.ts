@@ -23,6 +23,9 @@ export function otherOf(name: Name): Name {
 export type Instance = {
   /** A batch on a connection of its own; rejects with the driver's error. Its first result set. */
   run(text: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Sets a fault over the control port. */
+  set(name: string, parameters?: Readonly<Record<string, number | string>>): Promise<void>;
+  clear(fault: string): Promise<void>;
   /** `kill -9`, unless it is gone already. */
   kill(): Promise<void>;
   readonly ended: Promise<unknown>;
@@ -73,14 +76,21 @@ export class Pair {
     });
     this.#children.add(child);
     const ended = once(child, 'exit').then(() => this.#children.delete(child));
-    const { port, peerPort } = await ready(child);
+    const { port, controlPort, peerPort } = await ready(child);
     this.#ports[serverName] = `127.0.0.1:${peerPort}`;
     await this.#savePeers();
     const kill = async (): Promise<void> => {
       child.kill('SIGKILL');
       await ended;
     };
-    return { run: text => runAt(port, text), kill, ended };
+    const faults = `http://127.0.0.1:${controlPort}/faults`;
+    return {
+      run: text => runAt(port, text),
+      set: (fault, parameters = {}) => ask(faults, 'POST', JSON.stringify({ name: fault, parameters })),
+      clear: fault => ask(`${faults}/${fault}`, 'DELETE'),
+      kill,
+      ended,
+    };
   }
 
   /** Another data source for a running instance. */
@@ -98,10 +108,17 @@ export class Pair {
   }
 }
 
-async function ready(child: ChildProcess): Promise<{ readonly port: number; readonly peerPort: number }> {
+async function ask(url: string, method: string, body?: string): Promise<void> {
+  const answer = await fetch(url, { method, ...(body === undefined ? {} : { body }) });
+  if (!answer.ok) throw new Error(`${method} ${url}: ${await answer.text()}`);
+}
+
+type Ready = { readonly port: number; readonly controlPort: number; readonly peerPort: number };
+
+async function ready(child: ChildProcess): Promise<Ready> {
   if (child.stdout === null) throw new Error('its stdout is a pipe');
   for await (const line of createInterface({ input: child.stdout })) {
-    return JSON.parse(line) as { port: number; peerPort: number };
+    return JSON.parse(line) as Ready;
   }
   throw new Error('it ended before it was ready');
 }

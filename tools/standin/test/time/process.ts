@@ -72,7 +72,16 @@ export class StandInProcess {
   }
 
   residentMb(): number | undefined {
-    const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(this.#proc('status') ?? '') ?? [];
+    return this.#status('VmRSS');
+  }
+
+  /** The most it ever was. */
+  peakMb(): number | undefined {
+    return this.#status('VmHWM');
+  }
+
+  #status(name: string): number | undefined {
+    const [, kilobytes] = new RegExp(`${name}:\\s+(\\d+)`).exec(this.#proc('status') ?? '') ?? [];
     return kilobytes === undefined ? undefined : Number(kilobytes) / 1024;
   }
 
@@ -81,9 +90,9 @@ export class StandInProcess {
   }
 }
 
-export function connect(port: unknown): Promise<mssql.ConnectionPool> {
+export function connect(port: unknown, requestTimeout = 60_000): Promise<mssql.ConnectionPool> {
   const options = { encrypt: false, trustServerCertificate: true };
-  const where = { server: '127.0.0.1', port: Number(port), requestTimeout: 60_000 };
+  const where = { server: '127.0.0.1', port: Number(port), requestTimeout };
   return new mssql.ConnectionPool({ ...where, user: 'sa', password, options, pool: { max: 4 } }).connect();
 }
 
