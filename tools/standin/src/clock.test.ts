@@ -15,6 +15,15 @@ function clock(rate: number): { readonly clock: InstanceClock; pass: (ms: number
   };
 }
 
+it('shows what this machine shows, ahead by its zone, however slowly it was begun', () => {
+  let wallMs = 5_000_000;
+  // Each look at this machine's clock comes later than the one before.
+  const slow = new InstanceClock({ aheadMs: 3_600_000, wallMs: () => (wallMs += 10) });
+  const shown = slow.now().getTime();
+  expect(shown).toBe(wallMs + 3_600_000);
+  slow.close();
+});
+
 it('runs at its rate, and goes on from what it shows when the rate changes', () => {
   const { clock: fast, pass } = clock(60);
   pass(1000);

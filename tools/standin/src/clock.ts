@@ -9,6 +9,8 @@ type Wait = { readonly untilMs: number; readonly sleeper: object; readonly wake:
 export type ClockOptions = {
   /** undefined: this machine's time. */
   readonly startAt?: Date | undefined;
+  /** How far its local time is ahead of the one it starts with. */
+  readonly aheadMs?: number;
   /** Seconds of this clock in one of this machine's; 0: moved by hand. */
   readonly rate?: number;
   /** How far the clock is wrong, now: a fault. */
@@ -29,12 +31,13 @@ export class InstanceClock {
   #timer: NodeJS.Timeout | undefined;
   #came: { readonly promise: Promise<void>; readonly tell: () => void } | undefined;
 
-  constructor({ startAt, rate = 1, skewMs = () => 0, wallMs = Date.now }: ClockOptions = {}) {
+  constructor({ startAt, aheadMs = 0, rate = 1, skewMs = () => 0, wallMs = Date.now }: ClockOptions = {}) {
     this.#wallMs = wallMs;
     this.#skewMs = skewMs;
     this.#rate = rate;
     this.#sinceMs = wallMs();
-    this.#shownMs = startAt?.getTime() ?? this.#sinceMs;
+    // From one look at this machine's clock: one that lags by what a second look takes would date statements before what caused them.
+    this.#shownMs = (startAt?.getTime() ?? this.#sinceMs) + aheadMs;
   }
 
   readonly now = (): Date => new Date(this.#nowMs());

@@ -16,7 +16,7 @@ import { placeHook } from './kill-point.ts';
 import { startPeers } from './linked/peer-service.ts';
 import { peerDirectory } from './linked/peers.ts';
 import { unsupportedCount } from './messages.ts';
-import { localTime, utcOffsetMinutes } from './time-zone.ts';
+import { utcOffsetMinutes } from './time-zone.ts';
 import { StandInServer } from './server.ts';
 import { createExecutor } from './sql/executor.ts';
 import { FileStatementLog } from './statement-log.ts';
@@ -147,10 +147,10 @@ function clockOf(
   config: Config,
   faults: ReturnType<typeof faultsWith>,
 ): { readonly clock: InstanceClock; readonly offsetMinutes: number } {
-  const startAt = config.clockStart ?? new Date();
-  const offsetMinutes = utcOffsetMinutes(config.timeZone ?? 'UTC', startAt) ?? 0;
+  const offsetMinutes = utcOffsetMinutes(config.timeZone ?? 'UTC', config.clockStart ?? new Date()) ?? 0;
   const clock = new InstanceClock({
-    startAt: localTime(startAt, offsetMinutes),
+    startAt: config.clockStart,
+    aheadMs: offsetMinutes * 60_000,
     rate: config.clockRate,
     skewMs: () => faults.marks.clockSkewMs(),
   });

@@ -80,6 +80,16 @@ describe('an instance', () => {
     expect(log).toMatch(/@@SERVERNAME/);
   });
 
+  it('shows the time of this machine: what it dates comes after what caused it', async () => {
+    const pool = await connect((await ready(run())).port);
+    const before = new Date();
+    const { recordset } = await pool.request().query<{ at: Date }>('SELECT SYSUTCDATETIME() AS at');
+    const [shown] = recordset.map(({ at }) => at.getTime());
+    expect(shown).toBeGreaterThanOrEqual(before.getTime());
+    expect(shown).toBeLessThanOrEqual(Date.now());
+    await pool.close();
+  });
+
   it('keeps what was committed through kill -9, and nothing else', async () => {
     const first = run();
     const before = await connect((await ready(first)).port);
