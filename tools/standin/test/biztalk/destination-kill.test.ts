@@ -6,7 +6,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { randomFrom } from '../crash/workload.ts';
+import { randomFrom } from '../random.ts';
 import { Pair, type Instance } from '../linked/pair.ts';
 
 const rounds = process.env['HOLDFAST_TESTS'] === 'long' ? 40 : 1;

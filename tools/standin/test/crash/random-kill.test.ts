@@ -9,7 +9,8 @@ import { afterAll, expect, it } from '@jest/globals';
 import { EndedAtStart, startInstance, type Instance } from './instance.ts';
 import { observe, type Facts } from './observation.ts';
 import { copyOf, file, makeTemplate, removeWorld } from './template.ts';
-import { emptyLedger, follow, randomFrom, work, type Ledger } from './workload.ts';
+import { randomFrom } from '../random.ts';
+import { emptyLedger, follow, work, type Ledger } from './workload.ts';
 
 const everywhere = process.env['HOLDFAST_TESTS'] === 'long';
 const seed = Number(process.env['STANDIN_SEED'] ?? Date.now() % 1_000_000);

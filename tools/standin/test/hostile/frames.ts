@@ -4,17 +4,6 @@ import { packet, packetType } from '../../src/protocol/packets.ts';
 import { renderPrelogin } from '../../src/protocol/prelogin.ts';
 import { batch, login7 } from '../tls-client.ts';
 
-/** In [0, 1); the same row for the same seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export type Random = () => number;
 
 export const below = (random: Random, limit: number): number => Math.floor(random() * limit);

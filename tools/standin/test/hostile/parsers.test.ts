@@ -8,7 +8,8 @@ import { answer, negotiate } from '../../src/protocol/ntlm-fixture.ts';
 import { PacketReader, packetType } from '../../src/protocol/packets.ts';
 import { parsePrelogin } from '../../src/protocol/prelogin.ts';
 import { parseBatch, parseCalls, parseTransactionRequest } from '../../src/protocol/requests.ts';
-import { hostileFrame, pick, randomFrom, spoil, wellFormed, type Random } from './frames.ts';
+import { randomFrom } from '../random.ts';
+import { hostileFrame, pick, spoil, wellFormed, type Random } from './frames.ts';
 
 const seed = Number(process.env['STANDIN_SEED'] ?? 20_261_121);
 const long = process.env['HOLDFAST_TESTS'] === 'long';

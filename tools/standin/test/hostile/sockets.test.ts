@@ -5,7 +5,8 @@ import mssql from 'mssql';
 import { packet, packetType } from '../../src/protocol/packets.ts';
 import { password, startInstance, statistics, type Instance } from '../clients/instance.ts';
 import { login7 } from '../tls-client.ts';
-import { below, hostileFrame, randomFrom, wellFormed, type Random } from './frames.ts';
+import { randomFrom } from '../random.ts';
+import { below, hostileFrame, wellFormed, type Random } from './frames.ts';
 import { keptHeapBytes } from './heap.ts';
 
 const seed = Number(process.env['STANDIN_SEED'] ?? 20_261_121);

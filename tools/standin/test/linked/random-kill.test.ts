@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, it } from '@jest/globals';
 import { causeOf } from '../crash/failure.ts';
-import { randomFrom } from '../crash/workload.ts';
+import { randomFrom } from '../random.ts';
 import { names, otherOf, Pair, type Instance, type Name } from './pair.ts';
 
 const everywhere = process.env['HOLDFAST_TESTS'] === 'long';

@@ -1,4 +1,5 @@
 /** Draws schedules. It looks at the model, so that most steps are what a careful operator would do next, and some are not. */
+import { randomFrom } from '../random.ts';
 import { plan } from './model.ts';
 import { emptyWorld, inUse, type ModelDatabase, type World } from './world.ts';
 import { rowsOf, slice } from './history.ts';
@@ -12,16 +13,6 @@ const copies = ['R', 'S'];
 const markNames = ['M1', 'M2', 'm1'];
 /** Seconds between two steps; stop points are drawn to whole and half steps. */
 const pace = 10;
-
-export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 export function drawSchedule(seed: number): readonly Step[] {
   const draw = new Draw(randomFrom(seed));

@@ -8,7 +8,7 @@ import { createEngine } from '../../src/engine/engine.ts';
 import { createSession, engineOptions, type TestSession } from '../../src/engine/engine-fixture.ts';
 import { createExecutor } from '../../src/sql/executor.ts';
 import { recordingSink, type Answer as Received } from '../../src/sql/sql-fixture.ts';
-import { randomFrom } from './generator.ts';
+import { randomFrom } from '../random.ts';
 import { batchOf, epochMs, momentOf } from './statements.ts';
 import type { Engine, Executor } from '../../src/contract.ts';
 import type { Answer, Damage, Sight, Step } from './steps.ts';
