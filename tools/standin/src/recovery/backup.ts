@@ -19,7 +19,7 @@ import {
 import { openTarget, type Target } from './backup-target.ts';
 import { recordBackupSet } from './history.ts';
 import { wholePath } from './media.ts';
-import { meddle, silentSink } from './meddling.ts';
+import { meddle } from './meddling.ts';
 import { operatingSystemError } from './operating-system-errors.ts';
 import { takeBackupTime } from './pace.ts';
 import { Progress, throughput } from './progress.ts';
@@ -29,6 +29,7 @@ import type { PaddingPart } from './padding.ts';
 import type { EncodedRecord } from '../engine/database-log.ts';
 import type { StoredDatabase } from '../engine/stored-database.ts';
 import type { BackupOptions, BackupStatement, Lsn, ResultSink, Session } from '../contract.ts';
+import { silentSink } from '../silent-sink.ts';
 
 const logChunkBytes = 65_536;
 

@@ -1,7 +1,6 @@
 /** What others do to a database just before a BACKUP of it (sqlserver.md §9.4; biztalk-dr.md §7.1 F-05, F-06, F-19, §7.2 F-24). */
 import type { StoredDatabase } from '../engine/stored-database.ts';
 import type { Meddling } from '../faults/database-faults.ts';
-import type { ResultSink } from '../contract.ts';
 
 /** `backUp`: a backup of the database that nobody asked for, on a device of the default backup folder. */
 export async function meddle(
@@ -30,14 +29,3 @@ export async function meddle(
       database.change({ lastLogBackupLsn: database.log.nextLsn });
   }
 }
-
-export const silentSink: ResultSink = {
-  columns: () => undefined,
-  row: () => undefined,
-  info: () => undefined,
-  error: () => undefined,
-  done: () => undefined,
-  database: () => undefined,
-  transaction: () => undefined,
-  flush: () => Promise.resolve(),
-};

@@ -12,6 +12,7 @@ import {
   startFixture,
   type Fixture,
 } from '../engine/engine-fixture.ts';
+import { silentSink } from '../silent-sink.ts';
 import { recoveryOf, type Recovery } from './recovery-fixture.ts';
 import type { Engine, RestoreStatement } from '../contract.ts';
 
@@ -159,18 +160,12 @@ describe('a restoring database', () => {
     expect(engine.database('S')?.state).toBe('RESTORING');
     expect(engine.database('S')?.redoStart).toEqual(primary.engine().database('S')?.redoStart);
     const session = createSession(engine, 51, 'master');
-    const sink = {
-      columns: () => undefined,
-      row: () => undefined,
-      info: () => undefined,
-      error: () => undefined,
-      done: () => undefined,
-      database: () => undefined,
-      transaction: () => undefined,
-      flush: () => Promise.resolve(),
-    };
     const devices = [{ type: 'disk', path: '\\\\share\\bts\\two.bak' }] as const;
-    await engine.restore(session, { kind: 'log', database: 'S', devices, recovery: 'recovery', options: {} }, sink);
+    await engine.restore(
+      session,
+      { kind: 'log', database: 'S', devices, recovery: 'recovery', options: {} },
+      silentSink,
+    );
     const table = engine.database('S')?.table('dbo', 't');
     if (table === undefined) throw new Error('the table is gone');
     expect(await readAll(engine, session, table)).toEqual(await recovery.values('App'));

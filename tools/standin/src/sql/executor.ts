@@ -1,6 +1,7 @@
 /** The way in: batches, calls and transaction-manager requests of a session, one at a time. */
 import { fail } from '../messages.ts';
 import type { Engine, Executor, ObjectRegistry, ResultSink, RpcParameter, Session, StatementLog } from '../contract.ts';
+import { silentSink } from '../silent-sink.ts';
 import type { TypedValue } from '../values.ts';
 import { bindCondition } from './bind-condition.ts';
 import { isBuiltIn } from './built-in-procedures.ts';
@@ -90,7 +91,7 @@ class StatementExecutor implements Executor {
   async reset(session: Session): Promise<void> {
     const state = this.#states.get(session);
     if (state === undefined) return;
-    const run = this.#start(session, silent);
+    const run = this.#start(session, silentSink);
     await rollbackAll(run);
     await dropAll(run, [...state.temporary.values()]);
     this.#states.delete(session);
@@ -180,14 +181,3 @@ async function manage(run: Run, request: Request): Promise<void> {
   }
   if (request.beginNext === true && run.session.transaction === undefined) begin(run, undefined);
 }
-
-const silent: ResultSink = {
-  columns: () => undefined,
-  row: () => undefined,
-  info: () => undefined,
-  error: () => undefined,
-  done: () => undefined,
-  database: () => undefined,
-  transaction: () => undefined,
-  flush: () => Promise.resolve(),
-};
