@@ -42,6 +42,9 @@ export interface NativeProcedure {
   run(context: ProcedureContext): Promise<number>;
 }
 
+/** Without a name: by position. */
+export type CallArgument = { readonly name?: string; readonly value: TypedValue; readonly output?: boolean };
+
 export interface ProcedureContext {
   readonly session: Session;
   readonly engine: Engine;
@@ -55,6 +58,15 @@ export interface ProcedureContext {
     text: string,
     parameters?: Readonly<Record<string, TypedValue>>,
   ): Promise<readonly Readonly<Record<string, SqlValue>>[]>;
+  /**
+   * Calls a procedure (server?, database, schema, name), here or at a linked server; its result rows go nowhere. `text`: the EXEC as the statement
+   * log tells it. `outputs`: what came back in the arguments that say so, in their order. Throws SqlFailure.
+   */
+  call(
+    procedure: readonly string[],
+    text: string,
+    args: readonly CallArgument[],
+  ): Promise<{ readonly status: number; readonly outputs: readonly SqlValue[] }>;
   /** Runs it with its result sets going to the client. */
   execute(text: string, parameters?: Readonly<Record<string, TypedValue>>): Promise<void>;
   /** RAISERROR. Severity ≥ 11 throws SqlFailure (scope statement), ≤ 10 is an info message. */

@@ -25,7 +25,7 @@ export class FileStatementLog implements StatementLog {
   write(entry: StatementLogEntry): void {
     if (entry.outcome === 'started') this.#started += 1;
     // A statement that ends after the server closed has nowhere to be told.
-    if (this.#open) writeFileSync(this.#file, `${JSON.stringify(entry)}\n`);
+    if (this.#open) writeFileSync(this.#file, lineOf(entry));
   }
 
   close(): void {
@@ -33,6 +33,13 @@ export class FileStatementLog implements StatementLog {
     this.#open = false;
     closeSync(this.#file);
   }
+}
+
+/** As JSON.stringify has it, of which each statement would ask for much it need not look for. */
+function lineOf({ at, spid, program, text, outcome, errors, milliseconds }: StatementLogEntry): string {
+  const who = `"at":"${at}","spid":${spid},"program":${JSON.stringify(program)}`;
+  const end = `"outcome":"${outcome}","errors":[${errors.join()}],"milliseconds":${milliseconds}`;
+  return `{${who},"text":${JSON.stringify(text)},${end}}\n`;
 }
 
 /** A line that a kill cut off told of nothing: its statement had not begun, or its start stands in a line of its own. */

@@ -1,4 +1,5 @@
 /** Databases, tables and transactions as every layer sees them; a part of contract.ts, which exports these names. */
+import type { Comparison } from './comparison.ts';
 import type { SqlType, SqlValue } from './values.ts';
 
 export type DatabaseState =
@@ -92,7 +93,7 @@ export interface Table {
 /** `column operator value`, as WHERE has it; not for columns of a binary collation. */
 export type ColumnTest = {
   readonly column: number;
-  readonly operator: '=' | '<' | '<=' | '>' | '>=';
+  readonly operator: Exclude<Comparison, '<>'>;
   readonly value: SqlValue;
 };
 

@@ -203,17 +203,16 @@ export class Agent {
    */
   async #plans(): Promise<readonly Plan[]> {
     const { engine } = this.#options;
-    const rows = (name: Parameters<typeof jobTable>[1]): ReturnType<typeof select> =>
-      this.#sessions.transact(transaction => select(transaction, jobTable(engine, name), () => true, true));
+    const [sysjobs, servers, sysschedules, links] = await this.#sessions.transact(transaction => {
+      const rows = (name: Parameters<typeof jobTable>[1]): ReturnType<typeof select> =>
+        select(transaction, jobTable(engine, name), () => true, true);
+      return Promise.all([rows('sysjobs'), rows('sysjobservers'), rows('sysschedules'), rows('sysjobschedules')]);
+    });
     const enabled = (row: Readonly<Record<string, unknown>>): boolean => row['enabled'] === 1n;
-    const jobs = new Map(
-      (await rows('sysjobs')).filter(enabled).map(row => [textOf(row, 'job_id'), textOf(row, 'name')]),
-    );
-    const targeted = new Set((await rows('sysjobservers')).map(row => textOf(row, 'job_id')));
-    const schedules = new Map(
-      (await rows('sysschedules')).filter(enabled).map(row => [numberOf(row, 'schedule_id'), row]),
-    );
-    return (await rows('sysjobschedules')).flatMap(link => {
+    const jobs = new Map(sysjobs.filter(enabled).map(row => [textOf(row, 'job_id'), textOf(row, 'name')]));
+    const targeted = new Set(servers.map(row => textOf(row, 'job_id')));
+    const schedules = new Map(sysschedules.filter(enabled).map(row => [numberOf(row, 'schedule_id'), row]));
+    return links.flatMap(link => {
       const [jobId, scheduleId] = [textOf(link, 'job_id'), numberOf(link, 'schedule_id')];
       const row = schedules.get(scheduleId);
       const job = jobs.get(jobId);

@@ -82,7 +82,9 @@ async function lock(transaction: Transaction, table: Table, match: Match): Promi
 }
 
 function named(table: Table, row: readonly SqlValue[]): Values {
-  return Object.fromEntries(table.definition.columns.map((column, at) => [column.name, row[at] ?? null]));
+  const values: Record<string, SqlValue> = {};
+  for (const [at, column] of table.definition.columns.entries()) values[column.name] = row[at] ?? null;
+  return values;
 }
 
 export function textOf(row: Values, column: string): string {

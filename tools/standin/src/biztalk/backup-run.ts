@@ -1,8 +1,20 @@
 /** sp_BackupAllFull and sp_MarkAll: one backup set over all covered databases of all instances (biztalk-dr.md §2.3, §2.4). */
+import { toDatetimePrecision } from '../engine/times.ts';
 import { SqlError, fail } from '../messages.ts';
 import { coveredDatabases, procedureAt, type Covered } from './covered-databases.ts';
 import { linkIfMissing, warnOfTimeout } from './group-servers.ts';
-import { complaint, failedIn, flagOf, momentOf, stringOf, textOf, typedBigint, typedText } from './group-context.ts';
+import {
+  complaint,
+  failedIn,
+  flagOf,
+  momentOf,
+  stringOf,
+  textOf,
+  typedBigint,
+  typedText,
+  unset,
+} from './group-context.ts';
+import { int, nvarchar } from '../procedure-parameters.ts';
 import { fullMarkName } from './names.ts';
 import type { ProcedureContext } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
@@ -119,16 +131,20 @@ export function releaseWriterLock(context: ProcedureContext): Promise<number> {
 
 /** The worker's status counts as much as its errors; what it gives back is the file's whole path. */
 async function backupOne(context: ProcedureContext, run: Run, covered: Covered, kind: 'Full' | 'Log'): Promise<void> {
-  const compression = run.compress && !(await isSso(context, covered)) ? ', @bCompression = 1' : '';
-  const [row] = await context.query(
-    `DECLARE @file nvarchar(4000), @status int;
-     EXEC @status = ${procedureAt(context, covered, `sp_BackupBizTalk${kind}`)}
-       @seq = @mark, @path = @folder, @BackupLocation = @file OUTPUT${compression};
-     SELECT @file AS path, @status AS status;`,
-    { mark: typedText(run.mark, 128), folder: typedText(run.path, 3000) },
+  const compresses = run.compress && !(await isSso(context, covered));
+  const { parts, name } = procedureAt(context, covered, `sp_BackupBizTalk${kind}`);
+  const { status, outputs } = await context.call(
+    parts,
+    `EXEC @status = ${name} @seq = @mark, @path = @folder, @BackupLocation = @file OUTPUT${compresses ? ', @bCompression = 1' : ''}`,
+    [
+      { name: '@seq', value: typedText(run.mark, 128) },
+      { name: '@path', value: typedText(run.path, 3000) },
+      { name: '@BackupLocation', ...unset(nvarchar(4000)) },
+      ...(compresses ? [{ name: '@bCompression', value: { type: int, value: 1n } }] : []),
+    ],
   );
-  if (row?.['status'] !== 0n) throw new SqlError([], 'statement');
-  await insertHistory(context, run, covered, kind, stringOf(row['path']).replace(/^.*[\\/]/, ''));
+  if (status !== 0) throw new SqlError([], 'statement');
+  await insertHistory(context, run, covered, kind, stringOf(outputs[0]).replace(/^.*[\\/]/, ''));
 }
 
 /** By the row that covers it, not by what is in the database (biztalk-dr.md §1.2). */
@@ -155,12 +171,12 @@ async function insertHistory(
     file: typedText(file, 500),
     folder: typedText(run.path, 3000),
     type: { type: { name: 'char', length: 2 }, value: kind === 'Log' ? 'lg' : 'db' },
-    at: typedText(run.startedAt.toISOString().slice(0, 23), 30),
+    at: { type: { name: 'datetime' }, value: toDatetimePrecision(run.startedAt) },
     server: typedText(covered.server, 128),
   };
   await context.query(
     `INSERT INTO dbo.adm_BackupHistory (BackupSetId, MarkName, DatabaseName, BackupFileName, BackupFileLocation, BackupType, BackupDateTime, SetComplete, ServerName)
-     VALUES (@set, @mark, @database, @file, @folder, @type, CONVERT(datetime, @at, 126), 0, @server)`,
+     VALUES (@set, @mark, @database, @file, @folder, @type, @at, 0, @server)`,
     values,
   );
 }

@@ -7,6 +7,9 @@ import type { SqlValue } from '../values.ts';
 /** `server`: as configured, which may be an alias. */
 export type Covered = { readonly server: string; readonly database: string };
 
+/** A procedure of a covered database. `name`: its parts as a statement has them. */
+export type Place = { readonly parts: readonly string[]; readonly name: string };
+
 /** A database that is listed under two spellings of its server is there twice (biztalk-dr.md §1.3). */
 export async function coveredDatabases(context: ProcedureContext): Promise<readonly Covered[]> {
   const rows = await context.query(
@@ -16,9 +19,10 @@ export async function coveredDatabases(context: ProcedureContext): Promise<reado
 }
 
 /** Called at the server of the database; one of this instance without going through a linked server. */
-export function procedureAt({ engine }: ProcedureContext, { server, database }: Covered, procedure: string): string {
+export function procedureAt({ engine }: ProcedureContext, { server, database }: Covered, procedure: string): Place {
   const within = [database, 'dbo', procedure];
-  return (isServer(engine, server) ? within : [server, ...within]).map(quoted).join('.');
+  const parts = isServer(engine, server) ? within : [server, ...within];
+  return { parts, name: parts.map(quoted).join('.') };
 }
 
 export function coveredDatabasesView(engine: Engine): VirtualTable {

@@ -12,7 +12,7 @@ type Rows = Awaited<ReturnType<ProcedureContext['query']>>;
 export async function importHistory(context: ProcedureContext, names: DestinationNames): Promise<number> {
   const store = new DestinationStore(context, names);
   for (const source of await store.sources()) {
-    const rows = await context.query(`EXEC ${procedureAt(context, source, 'sp_GetBackupHistory')} @last`, {
+    const rows = await context.query(`EXEC ${procedureAt(context, source, 'sp_GetBackupHistory').name} @last`, {
       last: typedBigint(await store.newestImported(source)),
     });
     // A server that was renamed never matches again (biztalk-dr.md §7.2 F-45).

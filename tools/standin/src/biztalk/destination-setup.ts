@@ -85,7 +85,7 @@ async function configure(context: ProcedureContext, names: DestinationNames): Pr
     );
   if (flagOf(context, '@fLinkServers')) await link(context, server);
   const rows = await context.query(
-    `EXEC ${procedureAt(context, { server, database }, 'sp_GetBackupDatabasesForServer')} @ServerName = @only`,
+    `EXEC ${procedureAt(context, { server, database }, 'sp_GetBackupDatabasesForServer').name} @ServerName = @only`,
     { only: { type: nvarchar(128), value: only ?? null } },
   );
   for (const row of rows) await store.addDatabase(source, stringOf(row['ServerName']), stringOf(row['DatabaseName']));

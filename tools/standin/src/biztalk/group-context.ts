@@ -3,8 +3,9 @@ import { compareText } from '../engine/compare.ts';
 import { toDate } from '../engine/times.ts';
 import { SqlError } from '../messages.ts';
 import { bigint, nvarchar } from '../procedure-parameters.ts';
+import type { CallArgument } from '../computed-objects.ts';
 import type { Database, Engine, Message, ProcedureContext, SqlFailure } from '../contract.ts';
-import type { SqlValue, TypedValue } from '../values.ts';
+import type { SqlType, SqlValue, TypedValue } from '../values.ts';
 
 export function isManagement(database: Database): boolean {
   return database.table('dbo', 'adm_BackupHistory') !== undefined;
@@ -58,6 +59,11 @@ export function dateOf(value: SqlValue | undefined): Date | undefined {
 
 export function typedText(value: string, length: number | 'max' = 4000): TypedValue {
   return { type: nvarchar(length), value };
+}
+
+/** For what a procedure gives back. */
+export function unset(type: SqlType): Pick<CallArgument, 'value' | 'output'> {
+  return { value: { type, value: null }, output: true };
 }
 
 export function typedBigint(value: bigint): TypedValue {

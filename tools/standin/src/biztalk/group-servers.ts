@@ -1,7 +1,8 @@
 /** Servers of a group: linking them, and their real names behind the configured ones (biztalk-dr.md §2.5, §2.7). */
 import { SqlError } from '../messages.ts';
 import { procedureAt, type Covered } from './covered-databases.ts';
-import { complaint, isServer, stringOf, typedText } from './group-context.ts';
+import { complaint, isServer, stringOf, typedText, unset } from './group-context.ts';
+import { nvarchar } from '../procedure-parameters.ts';
 import type { ProcedureContext } from '../contract.ts';
 
 /** bts_SafeAddLinkedServer: it sets no option, so a server without RPC Out still answers 7411 (biztalk-dr.md §2.10 rule 3, §7.1). */
@@ -29,10 +30,10 @@ export function warnOfTimeout(context: ProcedureContext, server: string, started
 
 /** What the server itself says it is: an alias and `server,port` are names of the same one. */
 export async function realServerName(context: ProcedureContext, covered: Covered): Promise<string> {
-  const [row] = await context.query(
-    `DECLARE @real nvarchar(128); EXEC ${procedureAt(context, covered, 'sp_GetServerName')} @name = @real OUTPUT; SELECT @real AS real`,
-  );
-  const name = stringOf(row?.['real']);
+  const { parts, name: procedure } = procedureAt(context, covered, 'sp_GetServerName');
+  const text = `EXEC ${procedure} @name = @real OUTPUT`;
+  const { outputs } = await context.call(parts, text, [{ ...unset(nvarchar(128)), name: '@name' }]);
+  const name = stringOf(outputs[0]);
   if (name === '') throw new SqlError([complaint(`${covered.server} has no name.`, 'sp_GetServerName')], 'statement');
   return name;
 }

@@ -5,6 +5,7 @@ import { realServerName } from './group-servers.ts';
 import { failedIn, isServer, stringOf, textOf, typedText } from './group-context.ts';
 import { SqlError } from '../messages.ts';
 import type { ProcedureContext } from '../contract.ts';
+import type { TypedValue } from '../values.ts';
 
 type Place = Covered & { readonly realServer: string };
 
@@ -23,7 +24,7 @@ export async function markLogs(context: ProcedureContext): Promise<number> {
     for (const place of places) {
       const again = isServer(context.engine, place.realServer) || compareText(place.realServer, marked) === 0;
       try {
-        await setMark(context, place, again ? 'sp_SetMark' : 'sp_SetMarkRemote', mark);
+        await setMark(context, place, again ? 'sp_SetMark' : 'sp_SetMarkRemote', mark.mark);
       } catch (failure) {
         throw failedIn(procedure, `Failed running the marking proc on ${place.server}.${place.database}`, failure);
       }
@@ -41,13 +42,11 @@ async function setMark(
   context: ProcedureContext,
   place: Place,
   procedure: 'sp_SetMark' | 'sp_SetMarkRemote',
-  mark: Parameters<ProcedureContext['query']>[1],
+  mark: TypedValue,
 ): Promise<void> {
-  const [row] = await context.query(
-    `DECLARE @status int; EXEC @status = ${procedureAt(context, place, procedure)} @mark; SELECT @status AS status`,
-    mark,
-  );
-  if (row?.['status'] !== 0n) throw new SqlError([], 'statement');
+  const { parts, name } = procedureAt(context, place, procedure);
+  const { status } = await context.call(parts, `EXEC @status = ${name} @mark`, [{ value: mark }]);
+  if (status !== 0) throw new SqlError([], 'statement');
 }
 
 async function resolvedPlaces(context: ProcedureContext): Promise<readonly Place[]> {
@@ -70,6 +69,6 @@ export async function blockTracking(context: ProcedureContext): Promise<number> 
   );
   const place = { server: stringOf(row?.['server']), database: stringOf(row?.['name']) };
   if (place.server !== '' && place.database !== '')
-    await context.execute(`EXEC ${procedureAt(context, place, 'TDDS_BlockTDDS')}`);
+    await context.execute(`EXEC ${procedureAt(context, place, 'TDDS_BlockTDDS').name}`);
   return 0;
 }

@@ -65,7 +65,8 @@ function find<T extends { readonly existsIn?: (database: Database) => boolean }>
   schema: string,
   name: string,
 ): T | undefined {
-  const found = objects.get(key(database.name, schema, name)) ?? objects.get(key(undefined, schema, name));
+  const within = `|${foldText(schema)}|${foldText(name)}`;
+  const found = objects.get(`${foldText(database.name)}${within}`) ?? objects.get(within);
   return found?.existsIn === undefined || found.existsIn(database) ? found : undefined;
 }
 

@@ -1,4 +1,5 @@
 /** The stand-in's own bytes for values, rows and table definitions: in its data files, logs and backup files. Not SQL Server's format. */
+import { frame } from './frames.ts';
 import type { ColumnDefinition, Row, TableDefinition } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 
@@ -15,23 +16,45 @@ const tags = {
   offset: 9,
 } as const;
 
+/** Up to here a text is written unit by unit: the call into the machine costs more. */
+const shortText = 64;
+/** As much as a writer holds on to. */
+const keptBytes = 1_048_576;
+
+/**
+ * Bytes of one record or chunk at a time. Every change and every row of a checkpoint passes here: the numbers are set through a view, which the
+ * compiler turns into plain stores, and one writer serves again after `clear`.
+ */
 export class ByteWriter {
-  #buffer = Buffer.allocUnsafe(256);
+  #buffer = Buffer.allocUnsafeSlow(4096);
+  #view = new DataView(this.#buffer.buffer);
   #length = 0;
 
   get length(): number {
     return this.#length;
   }
 
+  /** Begins anew. The room that a large value took is given back. */
+  clear(): void {
+    this.#length = 0;
+    if (this.#buffer.length <= keptBytes) return;
+    this.#buffer = Buffer.allocUnsafeSlow(4096);
+    this.#view = new DataView(this.#buffer.buffer);
+  }
+
+  /** Where the next `bytes` go. */
   #reserve(bytes: number): number {
     const at = this.#length;
-    if (at + bytes > this.#buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, at + bytes));
-      this.#buffer.copy(larger, 0, 0, at);
-      this.#buffer = larger;
-    }
+    if (at + bytes > this.#buffer.length) this.#grow(at + bytes);
     this.#length = at + bytes;
     return at;
+  }
+
+  #grow(needed: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, needed));
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
+    this.#view = new DataView(larger.buffer);
   }
 
   u8(value: number): void {
@@ -41,17 +64,17 @@ export class ByteWriter {
 
   u32(value: number): void {
     const at = this.#reserve(4);
-    this.#buffer.writeUInt32LE(value, at);
+    this.#view.setUint32(at, value, true);
   }
 
   i64(value: bigint): void {
     const at = this.#reserve(8);
-    this.#buffer.writeBigInt64LE(value, at);
+    this.#view.setBigInt64(at, value, true);
   }
 
   f64(value: number): void {
     const at = this.#reserve(8);
-    this.#buffer.writeDoubleLE(value, at);
+    this.#view.setFloat64(at, value, true);
   }
 
   raw(bytes: Uint8Array): void {
@@ -66,9 +89,11 @@ export class ByteWriter {
 
   text(text: string): void {
     // utf16le keeps lone surrogates, which nvarchar may hold and UTF-8 would replace.
-    const at = this.#reserve(4 + text.length * 2);
-    this.#buffer.writeUInt32LE(text.length * 2, at);
-    this.#buffer.write(text, at + 4, 'utf16le');
+    const { length } = text;
+    const at = this.#reserve(4 + length * 2);
+    this.#view.setUint32(at, length * 2, true);
+    if (length > shortText) this.#buffer.write(text, at + 4, 'utf16le');
+    else for (let i = 0; i < length; i += 1) this.#view.setUint16(at + 4 + i * 2, text.charCodeAt(i), true);
   }
 
   /** Integers of any size: LSNs and decimals pass 64 bits. */
@@ -107,9 +132,9 @@ export class ByteWriter {
     for (const value of row) this.value(value);
   }
 
-  /** A copy: the writer may go on. */
-  finish(): Buffer {
-    return Buffer.from(this.#buffer.subarray(0, this.#length));
+  /** A copy of it as a frame (frames.ts). */
+  framed(): Buffer {
+    return frame(this.#buffer.subarray(0, this.#length));
   }
 }
 

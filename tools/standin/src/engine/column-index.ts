@@ -2,14 +2,17 @@
  * Rows by the value of one column, and in its order: made at the first question of that kind about that column and kept from then on, so that a
  * history that grows is not read whole for each of its rows. Not an index of SQL: it changes nothing but speed.
  */
+import { holds } from '../comparison.ts';
 import { compareValues, keyText } from './compare.ts';
 import type { ColumnTest, Row, RowId } from '../contract.ts';
 
+/** One id alone needs no set: most values of a history are there once. */
+type Ids = RowId | Set<RowId>;
 type Rows = ReadonlyMap<RowId, { readonly row: Row }>;
 
 export class ColumnIndexes {
   readonly #rows: Rows;
-  readonly #columns = new Map<number, Map<string, Set<RowId>>>();
+  readonly #columns = new Map<number, Map<string, Ids>>();
   readonly #orders = new Map<number, ColumnOrder>();
 
   constructor(rows: Rows) {
@@ -24,7 +27,8 @@ export class ColumnIndexes {
       this.#columns.set(column, index);
       for (const [id, { row }] of this.#rows) put(index, keyText(row[column] ?? null), id);
     }
-    return index.get(keyText(value)) ?? new Set();
+    const ids = index.get(keyText(value));
+    return typeof ids === 'object' ? ids : new Set(ids === undefined ? [] : [ids]);
   }
 
   /** All rows that a test other than `=` lets through, ghosts too. Not for a column of a binary collation. */
@@ -44,10 +48,7 @@ export class ColumnIndexes {
 
   remove(id: RowId, row: Row): void {
     for (const [column, index] of this.#columns) {
-      const text = keyText(row[column] ?? null);
-      const ids = index.get(text);
-      ids?.delete(id);
-      if (ids?.size === 0) index.delete(text);
+      take(index, keyText(row[column] ?? null), id);
     }
     for (const [column, order] of this.#orders) order.remove(id, row[column] ?? null);
   }
@@ -56,7 +57,7 @@ export class ColumnIndexes {
     for (const [column, index] of this.#columns) {
       const [from, to] = [keyText(before[column] ?? null), keyText(after[column] ?? null)];
       if (from === to) continue;
-      index.get(from)?.delete(id);
+      take(index, from, id);
       put(index, to, id);
     }
     for (const [column, order] of this.#orders) {
@@ -121,27 +122,21 @@ function comparePlaces(left: Place, right: Place): number {
   return compareValues(left.value, right.value) || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0);
 }
 
-function put(index: Map<string, Set<RowId>>, text: string, id: RowId): void {
+function put(index: Map<string, Ids>, text: string, id: RowId): void {
   const ids = index.get(text);
-  if (ids === undefined) index.set(text, new Set([id]));
-  else ids.add(id);
+  if (typeof ids === 'object') ids.add(id);
+  else index.set(text, ids === undefined ? id : new Set([ids, id]));
+}
+
+function take(index: Map<string, Ids>, text: string, id: RowId): void {
+  const ids = index.get(text);
+  if (typeof ids === 'object') ids.delete(id);
+  if (ids === id || (typeof ids === 'object' && ids.size === 0)) index.delete(text);
 }
 
 /** Not for a column of a binary collation: there it says no to rows that are asked for. */
 export function passes(row: Row, { column, operator, value }: ColumnTest): boolean {
   const found = row[column] ?? null;
   if (found === null || value === null) return false;
-  const order = compareValues(found, value);
-  switch (operator) {
-    case '=':
-      return order === 0;
-    case '<':
-      return order < 0;
-    case '<=':
-      return order <= 0;
-    case '>':
-      return order > 0;
-    case '>=':
-      return order >= 0;
-  }
+  return holds(operator, compareValues(found, value));
 }

@@ -53,7 +53,7 @@ export function keyText(value: SqlValue, type?: SqlType): string {
   if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`;
   if (isDateTime(value)) return `t${instant(value)}`;
   if (isDecimal(value)) return `d${stripZeros(value)}`;
-  if (typeof value === 'bigint') return `d${stripZeros({ kind: 'decimal', unscaled: value, scale: 0 })}`;
+  if (typeof value === 'bigint') return `d${value}e0`;
   return typeof value === 'boolean' ? `b${value ? 1 : 0}` : `f${value}`;
 }
 

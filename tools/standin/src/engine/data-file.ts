@@ -1,7 +1,7 @@
 /** The .mdf file: the newest checkpoint's snapshot. Replaced as a whole, so that a crash leaves the old one or the new one. */
 import { readFile } from 'node:fs/promises';
 import { frame, readFrames } from './frames.ts';
-import { SnapshotLoader, snapshotChunks, type Snapshot } from './snapshot.ts';
+import { SnapshotLoader, snapshotFrames, type Snapshot } from './snapshot.ts';
 import type { Disk } from './durable-file.ts';
 import type { StoredDatabase } from './stored-database.ts';
 import type { Lsn } from '../contract.ts';
@@ -15,7 +15,7 @@ export async function saveDataFile(disk: Disk, path: string, snapshot: Snapshot)
 
 function* framed(snapshot: Snapshot): Iterable<Buffer> {
   yield magic;
-  for (const chunk of snapshotChunks(snapshot)) yield frame(chunk);
+  yield* snapshotFrames(snapshot);
   yield frame(ending);
 }
 

@@ -5,8 +5,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Disk, DurableFile } from './durable-file.ts';
-import { frame, frameHeaderBytes, readFrames } from './frames.ts';
-import { decodeRecord, encodeRecord, type LogEntry, type LogRecord } from './log-records.ts';
+import { frame, frameHeaderBytes, payloadOf, readFrames } from './frames.ts';
+import { decodeRecord, frameRecord, type LogEntry, type LogRecord } from './log-records.ts';
 import { blockOf, later, nextBlock, nextSlot, slotsUsedUp } from './lsn.ts';
 import type { Lsn } from '../contract.ts';
 
@@ -14,7 +14,13 @@ const magic = Buffer.from('HFSTLOG1');
 /** Truncation rewrites the file; not worth it for less than this. */
 const rewriteBytes = 262_144;
 
-export type EncodedRecord = { readonly lsn: Lsn; readonly bytes: Buffer };
+/** `framed`: as it lies in the file and in backups, made once. */
+export type EncodedRecord = { readonly lsn: Lsn; readonly framed: Buffer };
+
+/** Of the record alone: its frame is nothing of SQL Server's. */
+export function bytesOf({ framed }: EncodedRecord): number {
+  return framed.length - frameHeaderBytes;
+}
 
 export class DatabaseLog {
   /** undefined: a log that keeps nothing. */
@@ -64,7 +70,7 @@ export class DatabaseLog {
     if (end < bytes.length) await file.truncate(end);
     const log = new DatabaseLog({ disk, path }, file, nextLsn);
     log.#fileBytes = end;
-    for (const payload of payloads) log.#keep({ lsn: decodeRecord(payload).lsn, bytes: Buffer.from(payload) });
+    for (const payload of payloads) log.#keep({ lsn: decodeRecord(payload).lsn, framed: frame(payload) });
     log.#nextLsn = later(nextLsn, log.#behindLastBlock());
     return log;
   }
@@ -79,7 +85,7 @@ export class DatabaseLog {
     const block = this.#records.slice(this.#position(blockOf(last.lsn)));
     return nextBlock(
       last.lsn,
-      block.reduce((sum, record) => sum + record.bytes.length, 0),
+      block.reduce((sum, record) => sum + bytesOf(record), 0),
     );
   }
 
@@ -105,11 +111,11 @@ export class DatabaseLog {
       this.#advance(lsn, 64);
       return lsn;
     }
-    const record = { lsn, bytes: encodeRecord({ lsn, entry }) };
+    const record = { lsn, framed: frameRecord({ lsn, entry }) };
     this.#keep(record);
     this.#pending.push(record);
     this.#appended += 1;
-    this.#advance(lsn, record.bytes.length);
+    this.#advance(lsn, bytesOf(record));
     return lsn;
   }
 
@@ -127,7 +133,7 @@ export class DatabaseLog {
 
   #keep(record: EncodedRecord): void {
     this.#records.push(record);
-    this.#keptBytes += record.bytes.length + frameHeaderBytes;
+    this.#keptBytes += record.framed.length;
   }
 
   #advance(lsn: Lsn, bytes: number): void {
@@ -152,23 +158,28 @@ export class DatabaseLog {
     }
   }
 
-  /** One writer at a time; `#busy` is set before the first await so that nobody else can start. */
+  /** One writer at a time; `#busy` is set before anybody else has a turn. */
   #exclusively(work: () => Promise<void>): Promise<void> {
-    const running = work().catch((cause: unknown) => {
+    this.#busy = this.#guarded(work);
+    return this.#busy;
+  }
+
+  async #guarded(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (cause) {
       this.#broken = new Error('the log cannot be written', { cause });
       throw this.#broken;
-    });
-    this.#busy = running.finally(() => {
+    } finally {
       this.#busy = undefined;
-    });
-    return this.#busy;
+    }
   }
 
   async #writeBatch(): Promise<void> {
     const batch = this.#pending;
     this.#pending = [];
     if (this.#blockBytes > 0) this.#nextLsn = this.#closeBlock(this.#nextLsn);
-    const bytes = Buffer.concat(batch.map(record => frame(record.bytes)));
+    const bytes = Buffer.concat(batch.map(record => record.framed));
     if (this.#file === undefined) throw new Error('the log is closed');
     await this.#file.write(bytes, this.#fileBytes);
     await this.#file.sync();
@@ -183,7 +194,7 @@ export class DatabaseLog {
   }
 
   records(from: Lsn, to: Lsn): readonly LogRecord[] {
-    return this.slice(from, to).map(record => decodeRecord(record.bytes));
+    return this.slice(from, to).map(record => decodeRecord(payloadOf(record.framed)));
   }
 
   #position(lsn: Lsn): number {
@@ -202,14 +213,14 @@ export class DatabaseLog {
     const newest = this.#records.at(-1);
     const until = newest === undefined || lsn < blockOf(newest.lsn) ? lsn : blockOf(newest.lsn);
     const dropped = this.#records.splice(0, this.#position(until));
-    for (const record of dropped) this.#keptBytes -= record.bytes.length + frameHeaderBytes;
+    for (const record of dropped) this.#keptBytes -= record.framed.length;
     if (this.#file !== undefined && this.#fileBytes - this.#keptBytes > rewriteBytes) await this.#rewrite();
   }
 
   /** Forgets records from `lsn` on: what a restore had written but not yet declared applied. */
   async discardFrom(lsn: Lsn): Promise<void> {
     for (const record of this.#records.splice(this.#position(lsn))) {
-      this.#keptBytes -= record.bytes.length + frameHeaderBytes;
+      this.#keptBytes -= record.framed.length;
     }
     this.#nextLsn = lsn;
     this.#blockBytes = 0;
@@ -229,9 +240,9 @@ export class DatabaseLog {
     this.#pending = [];
     if (this.#blockBytes > 0) this.#nextLsn = this.#closeBlock(this.#nextLsn);
     await this.#file?.close();
-    await disk.replace(path, [Buffer.concat([magic, ...kept.map(record => frame(record.bytes))])]);
+    await disk.replace(path, [Buffer.concat([magic, ...kept.map(record => record.framed)])]);
     this.#file = await disk.open(path, 'r+');
-    this.#fileBytes = kept.reduce((sum, record) => sum + record.bytes.length + frameHeaderBytes, magic.length);
+    this.#fileBytes = kept.reduce((sum, record) => sum + record.framed.length, magic.length);
     this.#durable = appended;
   }
 

@@ -77,8 +77,9 @@ function unfinished(path: string): string {
 }
 
 type Handle = Pick<FileHandle, 'truncate' | 'datasync' | 'close'> & {
-  write(bytes: Uint8Array, offset: number, length: number, at: number): Promise<{ readonly bytesWritten: number }>;
+  write(bytes: Uint8Array, offset: number, length: number, at: number): Written | Promise<Written>;
 };
+type Written = { readonly bytesWritten: number };
 
 class HastyFile implements Handle {
   readonly #file: number;
@@ -87,8 +88,8 @@ class HastyFile implements Handle {
     this.#file = openSync(path, flags);
   }
 
-  write(bytes: Uint8Array, offset: number, length: number, at: number): Promise<{ readonly bytesWritten: number }> {
-    return Promise.resolve({ bytesWritten: writeSync(this.#file, bytes, offset, length, at) });
+  write(bytes: Uint8Array, offset: number, length: number, at: number): Written {
+    return { bytesWritten: writeSync(this.#file, bytes, offset, length, at) };
   }
 
   truncate(size: number): Promise<void> {
@@ -131,8 +132,9 @@ export class DurableFile {
 
   async #put(bytes: Uint8Array, at: number): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, at + done);
-      done += bytesWritten;
+      const writing = this.#file.write(bytes, done, bytes.length - done, at + done);
+      // Without a turn of its own where there is nothing to wait for.
+      done += (writing instanceof Promise ? await writing : writing).bytesWritten;
     }
   }
 

@@ -11,6 +11,11 @@ export function frame(payload: Uint8Array): Buffer {
   return framed;
 }
 
+/** What one frame holds. */
+export function payloadOf(framed: Buffer): Buffer {
+  return framed.subarray(frameHeaderBytes);
+}
+
 /** Reads whole frames from `start`. Stops at the first that is cut off or damaged; `end` is where that one begins. */
 export function readFrames(
   buffer: Buffer,

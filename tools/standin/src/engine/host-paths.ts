@@ -6,12 +6,12 @@ export type HostPaths = (path: string) => string | undefined;
 /** Longest prefix wins, case-insensitively; `\` and `/` are the same. No prefix, or a `..`: undefined. */
 export function createHostPaths(map: Readonly<Record<string, string>>): HostPaths {
   const roots = Object.entries(map)
-    .map(([prefix, folder]) => ({ prefix: normalise(prefix), folder }))
+    .map(([prefix, folder]) => ({ prefix: normalise(prefix), upper: normalise(prefix).toUpperCase(), folder }))
     .sort((a, b) => b.prefix.length - a.prefix.length);
   return path => {
     const wanted = normalise(path);
     const root = roots.find(
-      ({ prefix }) => same(wanted.slice(0, prefix.length), prefix) && isBoundary(wanted, prefix.length),
+      ({ prefix: { length }, upper }) => isBoundary(wanted, length) && wanted.slice(0, length).toUpperCase() === upper,
     );
     if (root === undefined) return undefined;
     const parts = wanted
@@ -24,10 +24,6 @@ export function createHostPaths(map: Readonly<Record<string, string>>): HostPath
 
 function normalise(path: string): string {
   return path.replace(/\//g, '\\').replace(/\\+$/, '');
-}
-
-function same(left: string, right: string): boolean {
-  return left.toUpperCase() === right.toUpperCase();
 }
 
 function isBoundary(path: string, at: number): boolean {

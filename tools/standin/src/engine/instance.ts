@@ -163,9 +163,12 @@ export class Instance implements CommitHost {
   }
 
   #noteSaved({ databases }: InstanceState): void {
-    for (const description of databases) {
-      const database = this.find(description.name);
-      if (database !== undefined) database.saved = description;
+    const saved = new Set(databases);
+    for (const database of this.databases.values()) {
+      // Most are as they were at the last save.
+      if (saved.has(database.saved)) continue;
+      const description = databases.find(({ name }) => foldText(name) === foldText(database.name));
+      if (description !== undefined) database.saved = description;
     }
   }
 

@@ -1,18 +1,12 @@
 /** All rows of a database at one LSN, as a stream of chunks: the content of a data file and of a data backup. */
-import {
-  ByteReader,
-  ByteWriter,
-  fromStoredDefinition,
-  toStoredDefinition,
-  type StoredDefinition,
-} from './binary-codec.ts';
+import { ByteReader, fromStoredDefinition, toStoredDefinition, type StoredDefinition } from './binary-codec.ts';
+import { frame } from './frames.ts';
 import { earlier } from './lsn.ts';
 import type { Padding } from './log-records.ts';
 import type { StoredDatabase } from './stored-database.ts';
 import type { StoredTable } from './stored-table.ts';
-import type { Lsn, Row, RowId } from '../contract.ts';
-
-const chunkBytes = 65_536;
+import type { CapturedRows } from './row-slots.ts';
+import type { Lsn } from '../contract.ts';
 
 export type Snapshot = {
   /** The tables hold the effect of every record before this LSN and of none after. */
@@ -26,7 +20,7 @@ export type Snapshot = {
   readonly tables: readonly {
     readonly table: StoredTable;
     readonly header: TableHeader;
-    readonly rows: readonly (readonly [RowId, Row])[];
+    readonly rows: readonly CapturedRows[];
   }[];
   /** Tables that exist but are left out because they have not changed since a differential base. */
   readonly unchanged: readonly number[];
@@ -63,7 +57,7 @@ export function captureSnapshot(database: StoredDatabase, since?: Lsn): Snapshot
     checkpointRecordLsn: database.lastCheckpointRecordLsn,
     nextObjectId: database.nextObjectId,
     appliedTimeMs: database.newestTimeMs,
-    tables: changed.map(table => ({ table, header: headerOf(table), rows: [...table.live()] })),
+    tables: changed.map(table => ({ table, header: headerOf(table), rows: table.capture() })),
     unchanged: database
       .tables()
       .filter(table => !changed.includes(table))
@@ -82,8 +76,8 @@ function headerOf(table: StoredTable): TableHeader {
   };
 }
 
-/** The header chunk, then chunks of rows. */
-export function* snapshotChunks(snapshot: Snapshot): Iterable<Buffer> {
+/** Frames (frames.ts): the header chunk, then chunks of rows. */
+export function* snapshotFrames(snapshot: Snapshot): Iterable<Buffer> {
   const header: SnapshotHeader = {
     lsn: String(snapshot.lsn),
     needsLsn: String(snapshot.needsLsn),
@@ -96,19 +90,8 @@ export function* snapshotChunks(snapshot: Snapshot): Iterable<Buffer> {
       ? {}
       : { padding: { ...snapshot.padding, changedLsn: String(snapshot.padding.changedLsn) } }),
   };
-  yield Buffer.from(JSON.stringify(header));
-  for (const { header: table, rows } of snapshot.tables) {
-    let writer = new ByteWriter();
-    for (const [id, row] of rows) {
-      if (writer.length === 0) writer.u32(table.objectId);
-      writer.f64(id);
-      writer.row(row);
-      if (writer.length < chunkBytes) continue;
-      yield writer.finish();
-      writer = new ByteWriter();
-    }
-    if (writer.length > 0) yield writer.finish();
-  }
+  yield frame(Buffer.from(JSON.stringify(header)));
+  for (const { rows } of snapshot.tables) for (const part of rows) yield* part.frames();
 }
 
 /** Puts a snapshot's tables into `database`: replaces those it holds, keeps the unchanged ones, drops the rest. */

@@ -5,6 +5,7 @@
 import { ColumnIndexes, passes, type ColumnRange } from './column-index.ts';
 import { compareValues, keyText } from './compare.ts';
 import { LockResource } from './lock-resource.ts';
+import { RowSlots, type CapturedRows } from './row-slots.ts';
 import type { StoredDatabase } from './stored-database.ts';
 import type { ColumnTest, Lsn, Row, RowId, Table, TableDefinition } from '../contract.ts';
 import type { SqlType, SqlValue } from '../values.ts';
@@ -35,6 +36,7 @@ export class StoredTable implements Table {
   /** LSN of the newest change: a differential backup holds the tables changed since its base. */
   changedLsn: Lsn;
   readonly #columns = new ColumnIndexes(this.rows);
+  readonly #slots: RowSlots;
   #order: RowId[] = [];
   #ghosts = 0;
   #definition: TableDefinition;
@@ -44,6 +46,7 @@ export class StoredTable implements Table {
   constructor(database: StoredDatabase, objectId: number, definition: TableDefinition, changedLsn: Lsn) {
     this.database = database;
     this.objectId = objectId;
+    this.#slots = new RowSlots(objectId, this.rows);
     this.lock = new LockResource('OBJECT', database.id, String(objectId), () => undefined);
     this.#definition = definition;
     this.changedLsn = changedLsn;
@@ -134,7 +137,12 @@ export class StoredTable implements Table {
     }
   }
 
-  /** Live rows, for snapshots. */
+  /** Live rows as of now, for a snapshot. */
+  capture(): readonly CapturedRows[] {
+    return this.#slots.capture(this.nextRowId);
+  }
+
+  /** Live rows. */
   *live(): Iterable<readonly [RowId, Row]> {
     for (const [id, stored] of this.rows) if (!stored.ghost) yield [id, stored.row];
   }
@@ -169,8 +177,12 @@ export class StoredTable implements Table {
 
   add(id: RowId, row: Row): void {
     this.rows.set(id, { row, ghost: false });
-    this.#order.splice(this.#place(id, row), 0, id);
+    const place = this.#place(id, row);
+    // A history grows at its end.
+    if (place === this.#order.length) this.#order.push(id);
+    else this.#order.splice(place, 0, id);
     this.#columns.add(id, row);
+    this.#slots.touch(id);
     this.#takeKeys(id, row);
     this.nextRowId = Math.max(this.nextRowId, id + 1);
     const identity = row[this.#identityColumn];
@@ -199,6 +211,7 @@ export class StoredTable implements Table {
   replace(id: RowId, row: Row): void {
     const stored = this.#stored(id);
     this.#columns.replace(id, stored.row, row);
+    this.#slots.touch(id);
     stored.row = row;
   }
 
@@ -206,6 +219,7 @@ export class StoredTable implements Table {
     const stored = this.#stored(id);
     if (stored.ghost === ghost) return;
     stored.ghost = ghost;
+    this.#slots.touch(id);
     this.#ghosts += ghost ? 1 : -1;
     // A new row may have taken the ghost's key over in the same transaction; when the ghost comes back, the new row is already gone.
     if (!ghost) this.#takeKeys(id, stored.row);
@@ -219,6 +233,7 @@ export class StoredTable implements Table {
     this.#order.splice(place, 1);
     this.rows.delete(id);
     this.#columns.remove(id, stored.row);
+    this.#slots.touch(id);
     for (const key of this.keys) {
       const text = this.#text(key, stored.row);
       if (text !== undefined && key.ids.get(text) === id) key.ids.delete(text);

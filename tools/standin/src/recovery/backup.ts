@@ -1,11 +1,11 @@
 /** BACKUP DATABASE and BACKUP LOG (sqlserver.md §1, §9.2). */
 import { truncateLog } from '../engine/checkpoint.ts';
 import { assertAccessible, mayCreateDatabases } from '../engine/access.ts';
-import { frame } from '../engine/frames.ts';
-import { defaultPaths, type Instance } from '../engine/instance.ts';
+import { payloadOf } from '../engine/frames.ts';
+import type { Instance } from '../engine/instance.ts';
 import { earlier } from '../engine/lsn.ts';
 import { otherUsers, tryExclusive } from '../engine/sessions.ts';
-import { captureSnapshot, snapshotChunks, type Snapshot } from '../engine/snapshot.ts';
+import { captureSnapshot, snapshotFrames, type Snapshot } from '../engine/snapshot.ts';
 import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
 import {
   baseOf,
@@ -16,32 +16,18 @@ import {
   type BackupKind,
   type BackupSetHeader,
 } from './backup-set.ts';
+import { write, writeErrorOf, writeLog, writePadding, type Run } from './backup-content.ts';
 import { openTarget, type Target } from './backup-target.ts';
 import { recordBackupSet } from './history.ts';
-import { wholePath } from './media.ts';
 import { meddle } from './meddling.ts';
-import { operatingSystemError } from './operating-system-errors.ts';
 import { takeBackupTime } from './pace.ts';
 import { Progress, throughput } from './progress.ts';
 import { spoil } from './spoil.ts';
 import { assertUndoFile, enterStandby } from './standby.ts';
 import type { PaddingPart } from './padding.ts';
-import type { EncodedRecord } from '../engine/database-log.ts';
 import type { StoredDatabase } from '../engine/stored-database.ts';
 import type { BackupOptions, BackupStatement, Lsn, ResultSink, Session } from '../contract.ts';
 import { silentSink } from '../silent-sink.ts';
-
-const logChunkBytes = 65_536;
-
-type Run = {
-  readonly instance: Instance;
-  readonly session: Session;
-  readonly database: StoredDatabase;
-  readonly statement: BackupStatement;
-  readonly sink: ResultSink;
-  /** The BACKUP stands, its history could not be written. */
-  unwritten: boolean;
-};
 
 export async function backup(
   instance: Instance,
@@ -157,7 +143,7 @@ async function backupData(run: Run): Promise<void> {
     await target.writer.begin(header);
     const progress = new Progress(run.session, run.sink, statement.options.stats, run.instance.faults.wire);
     await takeBackupTime(instance, run.session, database.name, progress);
-    const chunks = [...snapshotChunks(snapshot)];
+    const chunks = [...snapshotFrames(snapshot)].map(payloadOf);
     const total = chunks.reduce((sum, chunk) => sum + chunk.length, padding.padding?.bytes ?? 0);
     let dataBytes = 0;
     for (const chunk of chunks) {
@@ -192,21 +178,6 @@ function dataPadding({ padding }: Snapshot, since: Lsn | undefined): { readonly 
 function logPadding({ padding }: StoredDatabase, header: BackupSetHeader): BackupSetHeader {
   if (padding === undefined || padding.logBytes === 0) return header;
   return { ...header, padding: { seed: `${padding.seed}/${header.backupSetGuid}`, bytes: padding.logBytes } };
-}
-
-async function writePadding(
-  run: Run,
-  target: Target,
-  { padding }: BackupSetHeader,
-  { done, total }: { readonly done: number; readonly total: number },
-  progress: Progress,
-): Promise<number> {
-  if (padding === undefined) return 0;
-  await target.writer.padding(padding, async (before, payload) => {
-    await progress.reached(done + before, total);
-    await breakAt(run, target, 'P', payload, { done: done + before, total });
-  });
-  return padding.bytes;
 }
 
 /** sqlserver.md §1.2, last point: a copy-only full leaves no trace in the chain. */
@@ -324,77 +295,6 @@ function applyLogBackup(database: StoredDatabase, lastLsn: Lsn, tail: boolean): 
     // From here on the database waits for logs of the new primary, at the end of all it ever knew.
     ...(tail ? { state: 'RESTORING', redoStart: { lsn: lastLsn, forkGuid: recoveryForkGuid }, tailApplied: true } : {}),
   });
-}
-
-/** The log of a data backup, without `watched`, is no part of its percentage; `padded`: bytes that follow and are. */
-async function writeLog(
-  run: Run,
-  target: Target,
-  records: readonly EncodedRecord[],
-  watched?: { readonly progress: Progress; readonly padded: number },
-): Promise<number> {
-  const recordBytes = records.reduce((sum, record) => sum + record.bytes.length, 0);
-  const total = recordBytes + (watched?.padded ?? 0);
-  let done = 0;
-  let chunk: Buffer[] = [];
-  let chunkBytes = 0;
-  const send = (): Promise<void> => {
-    const bytes = Buffer.concat(chunk);
-    if (watched === undefined) return target.writer.content('L', bytes, target.compressed);
-    return write(run, target, 'L', bytes, { done: done - chunkBytes, total });
-  };
-  for (const record of records) {
-    chunk.push(frame(record.bytes));
-    chunkBytes += record.bytes.length;
-    done += record.bytes.length;
-    if (chunkBytes < logChunkBytes) continue;
-    await send();
-    [chunk, chunkBytes] = [[], 0];
-    await watched?.progress.reached(done, total);
-  }
-  if (chunk.length > 0) await send();
-  return recordBytes;
-}
-
-/** A chunk of the content; `done` of `total` bytes lie before it. */
-async function write(
-  run: Run,
-  target: Target,
-  type: 'D' | 'L',
-  chunk: Buffer,
-  { done, total }: { readonly done: number; readonly total: number },
-): Promise<void> {
-  await breakAt(run, target, type, chunk, { done, total });
-  await target.writer.content(type, chunk, target.compressed);
-}
-
-/** Throws, with a part of the chunk written, when a fault lets the device end within it. */
-async function breakAt(
-  run: Run,
-  target: Target,
-  type: 'D' | 'L' | 'P',
-  chunk: Buffer,
-  { done, total }: { readonly done: number; readonly total: number },
-): Promise<void> {
-  const failing = writeErrorOf(run, target, (Math.min(total, done + chunk.length) * 100) / total);
-  if (failing === undefined) return;
-  const through = Math.floor((failing.percent * total) / 100) - done;
-  await target.writer.brokenContent(type, chunk, Math.max(0, Math.min(through, chunk.length)));
-  throw failing.failure;
-}
-
-/** 3202, as a fault wants it for what is written now. */
-function writeErrorOf(
-  { instance, database }: Run,
-  { device }: Target,
-  percent: number,
-): { readonly percent: number; readonly failure: SqlError } | undefined {
-  const path = wholePath(device, defaultPaths.backup);
-  const failing = instance.faults.media.writeError({ path, database: database.name, percent });
-  if (failing === undefined) return undefined;
-  const error = operatingSystemError(failing.error);
-  const messages = [message(3202, device, error), ...(failing.also3271 ? [message(3271, device, error)] : [])];
-  return { percent: failing.percent, failure: new SqlError(messages, 'statement') };
 }
 
 async function finishSet(

@@ -17,12 +17,12 @@ export async function recordBackupSet(
   device: string,
 ): Promise<bigint> {
   const [sets, mediaSets] = [instance.systemTable('msdb', 'backupset'), instance.systemTable('msdb', 'backupmediaset')];
-  const mediaSetId = idOf(mediaSets, 'media_uuid', media.mediaSetId, 'media_set_id') ?? mediaSets.nextIdentity();
-  const isNewMedia = idOf(mediaSets, 'media_uuid', media.mediaSetId, 'media_set_id') === undefined;
+  const knownMedia = idOf(mediaSets, 'media_uuid', media.mediaSetId, 'media_set_id');
+  const mediaSetId = knownMedia ?? mediaSets.nextIdentity();
   const setId = sets.nextIdentity();
   const files = instance.systemTable('msdb', 'backupfile');
   instance.insertRows([
-    ...(isNewMedia ? mediaRows(instance, mediaSetId, media, device) : []),
+    ...(knownMedia === undefined ? mediaRows(instance, mediaSetId, media, device) : []),
     { table: sets, values: setValues(header, setId, mediaSetId) },
     ...header.files.map(file => ({
       table: files,
@@ -102,15 +102,15 @@ function setValues(header: BackupSetHeader, setId: bigint, mediaSetId: bigint): 
     last_media_number: 1n,
     catalog_family_number: 1n,
     catalog_media_number: 1n,
-    position: BigInt(header.position),
+    position: integers.of(header.position),
     expiration_date: typeof header.expirationMs === 'number' ? moment(header.expirationMs) : null,
     software_vendor_id: 4608n,
     name: header.name,
     description: header.description,
     user_name: header.userName,
-    software_major_version: BigInt(header.majorVersion),
+    software_major_version: integers.of(header.majorVersion),
     software_minor_version: 0n,
-    software_build_version: BigInt(header.build),
+    software_build_version: integers.of(header.build),
     time_zone: 0n,
     mtf_minor_version: 0n,
     ...lsnValues(header),
@@ -120,13 +120,13 @@ function setValues(header: BackupSetHeader, setId: bigint, mediaSetId: bigint): 
     type: historyTypes[header.kind],
     sort_order: 52n,
     code_page: 0n,
-    compatibility_level: BigInt(header.majorVersion * 10),
-    database_version: BigInt(databaseVersions[header.majorVersion] ?? 0),
+    compatibility_level: integers.of(header.majorVersion * 10),
+    database_version: integers.of(databaseVersions[header.majorVersion] ?? 0),
     backup_size: number(header.backupSize),
     database_name: header.databaseName,
     server_name: header.serverName,
     machine_name: header.machineName,
-    flags: BigInt(flagsOf(header)),
+    flags: integers.of(flagsOf(header)),
     unicode_locale: 1033n,
     unicode_compare_style: 196_609n,
     collation_name: 'SQL_Latin1_General_CP1_CI_AS',
@@ -235,10 +235,37 @@ function idOf(table: StoredTable, column: string, value: string, id: string): bi
   return ids.sort((left, right) => Number(left - right))[0];
 }
 
+/** What a history tells again and again is there once: it is all in memory. */
+class Shared<K, V> {
+  readonly #made = new Map<K, V>();
+  readonly #make: (from: K) => V;
+
+  constructor(make: (from: K) => V) {
+    this.#make = make;
+  }
+
+  of(from: K): V {
+    const known = this.#made.get(from);
+    if (known !== undefined) return known;
+    if (this.#made.size >= 1000) this.#made.clear();
+    const made = this.#make(from);
+    this.#made.set(from, made);
+    return made;
+  }
+}
+
+const numbers = new Shared((value: string | number): SqlValue => ({
+  kind: 'decimal',
+  unscaled: BigInt(value),
+  scale: 0,
+}));
+const moments = new Shared((ms: number): SqlValue => toDatetimePrecision(new Date(ms)));
+const integers = new Shared((value: number): SqlValue => BigInt(value));
+
 function number(value: string | number): SqlValue {
-  return { kind: 'decimal', unscaled: BigInt(value), scale: 0 };
+  return numbers.of(value);
 }
 
 function moment(ms: number): SqlValue {
-  return toDatetimePrecision(new Date(ms));
+  return moments.of(ms);
 }

@@ -228,8 +228,7 @@ export class MediaWriter {
     const newIn = device.nowhere ? undefined : { disk: device.disk, folder: dirname(device.host) };
     const writer = new MediaWriter(file, newIn, device, 0);
     try {
-      await writer.#put(magic);
-      await writer.#frame('M', Buffer.from(JSON.stringify(header)));
+      await writer.#put(Buffer.concat([magic, frameOf('M', Buffer.from(JSON.stringify(header)))]));
     } catch (failure) {
       await file.close();
       throw failure;
@@ -275,7 +274,8 @@ export class MediaWriter {
   async end(header: BackupSetHeader): Promise<void> {
     await this.#synced();
     await this.#frame('E', Buffer.from(JSON.stringify(header)));
-    await this.#file.truncate(this.#at);
+    // A new file ends here already.
+    if (this.#newIn === undefined) await this.#file.truncate(this.#at);
     await this.#synced();
     await this.#newIn?.disk.syncFolder(this.#newIn.folder);
   }
@@ -310,9 +310,10 @@ export class MediaWriter {
 }
 
 function frameOf(type: string, payload: Buffer): Buffer {
-  const lead = Buffer.alloc(frameHeaderBytes);
-  writeLead(lead, type, payload);
-  return Buffer.concat([lead, payload]);
+  const whole = Buffer.allocUnsafe(frameHeaderBytes + payload.length);
+  writeLead(whole, type, payload);
+  whole.set(payload, frameHeaderBytes);
+  return whole;
 }
 
 function writeLead(lead: Buffer, type: string, payload: Buffer): void {

@@ -1,4 +1,5 @@
 /** RESTORE LOG: rolls a restoring database forward, to the end of one log or to a stop point in it. */
+import { bytesOf } from '../engine/database-log.ts';
 import { grow } from '../engine/file-growth.ts';
 import { redo } from '../engine/redo.ts';
 import { fail } from '../messages.ts';
@@ -39,7 +40,7 @@ export async function restoreLog(run: RestoreRun, found: StoredDatabase | undefi
   );
   const end = until ?? lastLsn;
   const wanted = all.filter(({ lsn }) => lsn >= redoStart.lsn && lsn < end);
-  const total = wanted.reduce((sum, each) => sum + each.bytes.length, 0);
+  const total = wanted.reduce((sum, each) => sum + bytesOf(each), 0);
   makeRoom(instance, existing, wanted, total);
   await progress.reached(0, total);
   // The last moment to stop without a trace: from here on memory, log and position move together.

@@ -1,5 +1,5 @@
 /** The set a RESTORE reads, and what must be true of it before the database is looked at (sqlserver.md §9.1: device → header). */
-import { readFrames } from '../engine/frames.ts';
+import { frame, readFrames } from '../engine/frames.ts';
 import { decodeRecord, type LogRecord } from '../engine/log-records.ts';
 import { defaultPaths, type Instance } from '../engine/instance.ts';
 import { fail, unsupported } from '../messages.ts';
@@ -70,6 +70,6 @@ export function decodeLog(bytes: Buffer): readonly (EncodedRecord & { readonly r
   if (end !== bytes.length) throw new Error('log records of a backup set are damaged although its chunk is not');
   return payloads.map(payload => {
     const record = decodeRecord(payload);
-    return { lsn: record.lsn, bytes: Buffer.from(payload), record };
+    return { lsn: record.lsn, framed: frame(payload), record };
   });
 }

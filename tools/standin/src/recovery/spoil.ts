@@ -11,7 +11,7 @@ export async function spoil(instance: Instance, statement: BackupStatement): Pro
   const path = wholePath(device?.path ?? '', defaultPaths.backup);
   const kind = statement.kind === 'log' ? 'log' : statement.options.differential === true ? 'differential' : 'full';
   const damage = instance.faults.media.damage({ path, database, kind });
-  const host = instance.hostPath(path);
+  const host = damage === undefined ? undefined : instance.hostPath(path);
   if (damage === undefined || host === undefined) return;
   if (damage.kind === 'remove') {
     await rm(host);

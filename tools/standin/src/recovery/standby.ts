@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { compareText } from '../engine/compare.ts';
 import { frame, readFrames } from '../engine/frames.ts';
-import { decodeRecord, encodeRecord, type Change } from '../engine/log-records.ts';
+import { decodeRecord, frameRecord, type Change } from '../engine/log-records.ts';
 import { folderExists } from '../engine/new-database.ts';
 import { applyChange, undoChange } from '../engine/redo.ts';
 import { fail, SqlError } from '../messages.ts';
@@ -68,7 +68,7 @@ function* undoFileOf(database: StoredDatabase, lsn: bigint): Iterable<Buffer> {
   yield magic;
   yield frame(Buffer.from(headOf(database, lsn)));
   for (const [transaction, { changes }] of database.open) {
-    for (const change of changes) yield frame(encodeRecord({ lsn, entry: { kind: 'change', transaction, change } }));
+    for (const change of changes) yield frameRecord({ lsn, entry: { kind: 'change', transaction, change } });
   }
 }
 

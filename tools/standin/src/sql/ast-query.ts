@@ -1,4 +1,5 @@
 /** The typed syntax tree: names, expressions, conditions and queries. */
+import type { Comparison } from '../comparison.ts';
 import type { SqlType, TypedValue } from '../values.ts';
 
 /** `a.b.c.d` from the left; an omitted part (`tempdb..t`) is ''. */
@@ -48,7 +49,7 @@ export type CallExpression = {
   readonly line: number;
 };
 
-export type ComparisonOperator = '=' | '<>' | '<' | '<=' | '>' | '>=';
+export type ComparisonOperator = Comparison;
 
 export type Condition =
   | {

@@ -1,4 +1,5 @@
 /** Conditions → three-valued closures. */
+import { holds } from '../comparison.ts';
 import { fail } from '../messages.ts';
 import type { SqlValue } from '../values.ts';
 import type { ComparisonOperator, Condition, Expression } from './ast.ts';
@@ -72,23 +73,6 @@ function negate(operand: BoundCondition): BoundCondition {
       return value === null ? null : !value;
     },
   };
-}
-
-function holds(operator: ComparisonOperator, order: number): boolean {
-  switch (operator) {
-    case '=':
-      return order === 0;
-    case '<>':
-      return order !== 0;
-    case '<':
-      return order < 0;
-    case '<=':
-      return order <= 0;
-    case '>':
-      return order > 0;
-    case '>=':
-      return order >= 0;
-  }
 }
 
 /** Both sides in their common type; text types are never comparable with (n)text and image. */

@@ -2,6 +2,7 @@
 import { fail } from '../messages.ts';
 import type { Database, ReferenceDefinition, Table } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
+import type { Condition } from './ast.ts';
 import { bindCondition } from './bind-condition.ts';
 import { EMPTY_FRAME, type BoundCondition } from './bound.ts';
 import { compareSame } from './compare.ts';
@@ -34,6 +35,18 @@ export function referrers(
     );
 }
 
+/** Of tables that exist: each text is parsed once. */
+const conditions = new Map<string, Condition>();
+
+function parsed(text: string): Condition {
+  const known = conditions.get(text);
+  if (known !== undefined) return known;
+  if (conditions.size >= 1000) conditions.clear();
+  const condition = parseConditionText(text);
+  conditions.set(text, condition);
+  return condition;
+}
+
 export function bindConstraints(run: Run, place: Place): Constraints {
   const { table, database } = place;
   const { definition } = table;
@@ -45,9 +58,8 @@ export function bindConstraints(run: Run, place: Place): Constraints {
   };
   const checks = (definition.checks ?? []).map(({ name, text }): { name: string; condition: BoundCondition } => ({
     name,
-    condition: bindCondition({ run, scope, loader }, parseConditionText(text)),
+    condition: bindCondition({ run, scope, loader }, parsed(text)),
   }));
-  const incoming = referrers(database, table);
   return {
     async assertRow(row, statement) {
       for (const { name, condition } of checks)
@@ -58,7 +70,7 @@ export function bindConstraints(run: Run, place: Place): Constraints {
         await assertReferred(run, place, { reference, row, statement });
     },
     async assertUnreferenced(before, after) {
-      for (const { table: from, reference } of incoming) {
+      for (const { table: from, reference } of referrers(database, table)) {
         const same = reference.toColumns.every(
           column => after !== undefined && equal(table, column, before[column] ?? null, after[column] ?? null),
         );

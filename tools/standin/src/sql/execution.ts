@@ -8,7 +8,7 @@ import type { SqlValue } from '../values.ts';
 import type { Condition, Statement } from './ast.ts';
 import { bindCondition } from './bind-condition.ts';
 import { EMPTY_FRAME } from './bound.ts';
-import { commandName, commandOf } from './commands.ts';
+import { commandName, commandOf, EXECUTE_COMMAND } from './commands.ts';
 import { isFailure, levelOf, raisedAt } from './failures.ts';
 import { Loader } from './loader.ts';
 import { statementText } from './parser.ts';
@@ -41,6 +41,7 @@ export class Execution {
   readonly #log: StatementLog;
   /** Failures that stand in the log. */
   readonly #told = new WeakSet<Error>();
+  #last = { ms: NaN, text: '' };
 
   constructor(perform: Perform, log: StatementLog) {
     this.#perform = perform;
@@ -132,6 +133,20 @@ export class Execution {
     await this.logged(run, statementText(statement), () => this.#perform(run, statement));
   }
 
+  /** A call inside a TRY, as EXEC is one: with its lines, and a failure that says where it was. */
+  async called<T>(run: Run, text: string, work: () => Promise<T>): Promise<T> {
+    const { session } = run;
+    session.signal.throwIfAborted();
+    run.now = run.engine.clock();
+    if (session.request !== undefined) session.request.command = 'EXECUTE';
+    try {
+      return await this.logged(run, text, work);
+    } catch (error) {
+      if (isFailure(error) && !session.signal.aborted) await failed(run, located(error, run, 1), EXECUTE_COMMAND);
+      throw error;
+    }
+  }
+
   /** Leaves a line before `work` and one after it. */
   async logged<T>(run: Run, text: string, work: () => Promise<T>): Promise<T> {
     const startedAt = run.engine.clock();
@@ -141,7 +156,7 @@ export class Execution {
     ): void => {
       const at = run.engine.clock();
       this.#log.write({
-        at: at.toISOString(),
+        at: this.#written(at),
         spid: run.session.spid,
         program: run.session.programName,
         text,
@@ -166,6 +181,13 @@ export class Execution {
       else write('failed', []);
       throw error;
     }
+  }
+
+  /** Many lines have one time, above all while the clock stands. */
+  #written(at: Date): string {
+    const ms = at.getTime();
+    if (ms !== this.#last.ms) this.#last = { ms, text: at.toISOString() };
+    return this.#last.text;
   }
 
   /** A batch that never ran: its text is the witness. */

@@ -84,7 +84,7 @@ export class Levels {
       run.state.isolation = before.isolation;
       if (options.procedure === undefined) run.scopeIdentity = inner.scopeIdentity ?? run.scopeIdentity;
       if (!session.signal.aborted) {
-        await dropTemporary(inner);
+        if (inner.tableVariables.size > 0 || inner.temporary.length > 0) await dropTemporary(inner);
         if (session.database !== before.database) await goBack(run, before.database);
       }
     }

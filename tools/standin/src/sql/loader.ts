@@ -8,11 +8,21 @@ import type { SqlValue } from '../values.ts';
 export type Loaded = { rows: readonly (readonly SqlValue[])[] };
 
 export class Loader {
-  /** WITH tables of the statement, by lower-case name. */
-  readonly common = new Map<string, CommonTable>();
-  /** Names of WITH tables that are being bound: one that names itself is recursive. */
-  readonly binding = new Set<string>();
+  #common: Map<string, CommonTable> | undefined;
+  #binding: Set<string> | undefined;
   #pending: (() => Promise<void>)[] = [];
+
+  /** WITH tables of the statement, by lower-case name. Few have any, and each argument of a call has a loader. */
+  get common(): Map<string, CommonTable> {
+    this.#common ??= new Map();
+    return this.#common;
+  }
+
+  /** Names of WITH tables that are being bound: one that names itself is recursive. */
+  get binding(): Set<string> {
+    this.#binding ??= new Set();
+    return this.#binding;
+  }
 
   /** `fetch` runs at the next `load`. */
   add(fetch: () => Promise<Iterable<readonly SqlValue[]>>): Loaded {

@@ -1,5 +1,6 @@
 /** EXEC: procedures written in TypeScript, the built-in sp_executesql family, and dynamic text; each is a level of its own. */
 import { fail } from '../messages.ts';
+import type { CallArgument } from '../computed-objects.ts';
 import type { Database, NativeProcedure, ProcedureContext, ProcedureParameter } from '../contract.ts';
 import type { SqlType, SqlValue, TypedValue } from '../values.ts';
 import type { ArgumentSyntax, ExecuteProcedure, ExecuteText } from './ast.ts';
@@ -100,10 +101,8 @@ async function runNative(
 ): Promise<number> {
   const values = assignParameters(procedure, args);
   const status = await procedure.run(contextOf(run, procedure, database, values, levels));
-  for (const { parameter, argument } of values.values()) {
-    if (argument?.output !== undefined)
-      argument.output({ type: parameter.type, value: values.get(parameter.name.toLowerCase())?.value ?? null });
-  }
+  for (const { parameter, argument, value } of values.values())
+    if (argument?.output !== undefined) argument.output({ type: parameter.type, value });
   return status;
 }
 
@@ -112,20 +111,21 @@ type Given = { readonly parameter: ProcedureParameter; readonly argument: Argume
 /** By position until the first name, then by name; what is missing takes its default (201 when there is none). */
 function assignParameters(procedure: NativeProcedure, args: readonly Argument[]): Map<string, Given> {
   const { parameters } = procedure;
+  const keys = parameters.map(parameter => variableName(parameter.name));
   const given = new Map<string, Argument>();
   args.forEach((argument, i) => {
-    const parameter =
-      argument.name === undefined ? parameters[i] : parameters.find(each => sameName(each.name, argument.name ?? ''));
-    if (parameter === undefined)
+    const place = argument.name === undefined ? i : keys.indexOf(variableName(argument.name));
+    const [parameter, key] = [parameters[place], keys[place]];
+    if (parameter === undefined || key === undefined)
       throw argument.name === undefined ? fail(8144, procedure.name) : fail(8145, argument.name, procedure.name);
-    if (given.has(parameter.name.toLowerCase())) throw fail(8143, parameter.name);
+    if (given.has(key)) throw fail(8143, parameter.name);
     if (argument.output !== undefined && parameter.output !== true) throw fail(8162, parameter.name);
-    given.set(parameter.name.toLowerCase(), argument);
+    given.set(key, argument);
   });
   return new Map(
-    parameters.map((parameter): [string, Given] => {
-      const argument = given.get(parameter.name.toLowerCase());
-      const key = parameter.name.toLowerCase();
+    parameters.map((parameter, i): [string, Given] => {
+      const key = keys[i] ?? '';
+      const argument = given.get(key);
       if (argument !== undefined && argument.value !== 'default')
         return [key, { parameter, argument, value: argumentValue(argument.value, parameter.type) }];
       // An OUTPUT parameter need not be given.
@@ -139,9 +139,30 @@ function argumentValue(value: TypedValue, type: SqlType): SqlValue {
   return convert(value.value, value.type, type);
 }
 
-function sameName(left: string, right: string): boolean {
-  const plain = (name: string): string => name.replace(/^@/, '').toLowerCase();
-  return plain(left) === plain(right);
+/** As variables are kept: lower case, with the @ that parameters may do without. */
+function variableName(name: string): string {
+  return (name.startsWith('@') ? name : `@${name}`).toLowerCase();
+}
+
+/** A statement of a level of its own, without its text: a set of backups makes thousands of these calls. */
+async function call(
+  run: Run,
+  {
+    parts,
+    text,
+    given,
+  }: { readonly parts: readonly string[]; readonly text: string; readonly given: readonly CallArgument[] },
+  levels: Levels,
+): ReturnType<ProcedureContext['call']> {
+  const inner = { ...run, sink: capturingSink(run.sink, captured()), level: run.level + 1, tryDepth: run.tryDepth + 1 };
+  const outputs: SqlValue[] = [];
+  const args = given.map(({ name, value, output }): Argument => {
+    if (output !== true) return { name, value, output: undefined };
+    const place = outputs.push(value.value) - 1;
+    return { name, value, output: result => void (outputs[place] = convert(result.value, result.type, value.type)) };
+  });
+  const status = await levels.execution.called(inner, text, () => callProcedure(inner, parts, args, levels));
+  return { status, outputs };
 }
 
 function contextOf(
@@ -152,14 +173,14 @@ function contextOf(
   levels: Levels,
 ): ProcedureContext {
   const find = (name: string): Given => {
-    const found = [...values.values()].find(each => sameName(each.parameter.name, name));
+    const found = values.get(variableName(name));
     if (found === undefined) throw new Error(`${procedure.name} has no parameter ${name}`);
     return found;
   };
   const parametersOf = (
     given: Readonly<Record<string, TypedValue>> | undefined,
   ): readonly (readonly [string, TypedValue])[] =>
-    Object.entries(given ?? {}).map(([name, value]) => [name.startsWith('@') ? name : `@${name}`, value]);
+    Object.entries(given ?? {}).map(([name, value]) => [variableName(name), value]);
   return {
     session: run.session,
     engine: run.engine,
@@ -184,6 +205,7 @@ function contextOf(
         set.rows.map(row => Object.fromEntries(set.columns.map((column, i) => [column.name, row[i] ?? null]))),
       );
     },
+    call: (parts, text, given) => call({ ...run, home: database }, { parts, text, given }, levels),
     execute: (text, parameters) =>
       levels
         .text(run, text, { home: database, parameters: parametersOf(parameters), throws: true })

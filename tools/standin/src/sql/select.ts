@@ -21,7 +21,7 @@ import { computeWindows } from './windows.ts';
 type Item = {
   readonly name: string;
   readonly value: Bound;
-  readonly printed: string;
+  readonly syntax: Expression;
   readonly assign: string | undefined;
 };
 
@@ -133,13 +133,13 @@ function bindItem(context: BindContext, item: SelectItem): Item[] {
       {
         name: '',
         value: converted(bindAssignment(item.operator, current, value), variable.type),
-        printed: '',
+        syntax: item.value,
         assign: item.variable.toLowerCase(),
       },
     ];
   }
   const own = item.value.kind === 'column' ? (item.value.name.parts[item.value.name.parts.length - 1] ?? '') : '';
-  return [{ name: item.alias ?? own, value, printed: printExpression(item.value), assign: undefined }];
+  return [{ name: item.alias ?? own, value, syntax: item.value, assign: undefined }];
 }
 
 function expandStar(context: BindContext, item: Extract<SelectItem, { kind: 'star' }>): Item[] {
@@ -156,7 +156,7 @@ function expandStar(context: BindContext, item: Extract<SelectItem, { kind: 'sta
       return {
         name: column.name,
         value: columnAt(index, 0, column.type, column.nullable),
-        printed: printExpression({ kind: 'column', name: { parts: [column.name], line: 0 } }),
+        syntax: { kind: 'column', name: { parts: [column.name], line: 0 } },
         assign: undefined,
       };
     }),
@@ -178,7 +178,7 @@ function bindOrder(
   const alias = value.kind === 'column' && value.name.parts.length === 1 ? value.name.parts[0] : undefined;
   const named = alias === undefined ? undefined : items.find(item => item.name.toLowerCase() === alias.toLowerCase());
   if (named !== undefined) return { value: named.value, descending };
-  if (distinct && !items.some(item => item.printed === printExpression(value))) throw fail(145);
+  if (distinct && !items.some(item => printExpression(item.syntax) === printExpression(value))) throw fail(145);
   return { value: bindExpression(context, value), descending };
 }
 
