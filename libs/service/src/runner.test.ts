@@ -163,4 +163,26 @@ describe('the loop', () => {
     );
     expect(looks.toSorted()).toEqual(names.toSorted());
   });
+
+  it('lets a subject that never comes to an end give its place to those that wait', async () => {
+    const steps = new Map<string, number>();
+    const runner: RunnerDefinition<string, string, string, void> = {
+      name: 'endless',
+      subjects: async () => ['first', 'second', 'third'],
+      key: subject => subject,
+      observe: async subject => subject,
+      decide: subject => subject,
+      step: () => 'work',
+      act: async () => new Promise(resolve => setImmediate(resolve)),
+      record: async subject => {
+        steps.set(subject, (steps.get(subject) ?? 0) + 1);
+      },
+    };
+    await withLoop(
+      () => startRunner(runner, { ...options, parallel: 1 }),
+      () => until(() => (steps.get('third') ?? 0) >= 5),
+    );
+    // Turn by turn, whoever was there first.
+    expect(Math.max(...steps.values()) - Math.min(...steps.values())).toBeLessThanOrEqual(1);
+  });
 });

@@ -237,27 +237,38 @@ class Loop<Subject, Observation, Decision, Outcome> implements RunnerLoop {
     for (const [key, subject] of this.#waiting) {
       if (this.#stopping.signal.aborted || this.#busy.size >= this.#options.parallel) return;
       this.#waiting.delete(key);
-      const work = this.#workOn(subject, key).finally(() => {
+      const work = this.#workOn(subject, key).then(isLeft => {
         this.#busy.delete(key);
+        if (isLeft) this.#waiting.set(key, subject);
         this.#fillPlaces();
       });
       this.#busy.set(key, work);
     }
   }
 
-  async #workOn(subject: Subject, key: string): Promise<void> {
+  /**
+   * True when it gave up its place with something left to do: to those that wait, or a subject whose work never ends, such as copies of a
+   * database whose backups come faster than they are copied, would keep its place for ever.
+   */
+  async #workOn(subject: Subject, key: string): Promise<boolean> {
     const { signal } = this.#stopping;
     const { clock, hook, tracing, meter } = this.#options;
     try {
       do {
         this.#again.delete(key);
         // A step that never leaves the microtask queue must not starve the process.
-        while (await runOneStep(this.#runner, subject, { signal, clock, hook, tracing, meter })) await nextTurn();
+        while (await runOneStep(this.#runner, subject, { signal, clock, hook, tracing, meter })) {
+          await nextTurn();
+          if (this.#waiting.size === 0) continue;
+          this.#failures.delete(key);
+          return true;
+        }
       } while (this.#again.has(key));
       this.#failures.delete(key);
     } catch (error) {
       if (!signal.aborted) await this.#noteFailure(subject, key, error);
     }
+    return false;
   }
 
   async #noteFailure(subject: Subject, key: string, error: unknown): Promise<void> {
