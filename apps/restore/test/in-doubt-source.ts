@@ -4,12 +4,11 @@ import { once } from 'node:events';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { type SqlServer, statements } from '@holdfast/sqlserver';
+import { standinMain } from '@holdfast/sqlserver/testing';
 import { open, send } from './two-servers.ts';
 import { nobody } from './whole-service.ts';
 
-const standinMain = fileURLToPath(new URL('../../../tools/standin/src/main.ts', import.meta.url));
 const credentials = { user: 'holdfast', password: 'in doubt' };
 
 /** As `startInstance` made them: folder names in lower case. */
@@ -30,7 +29,7 @@ export async function leaveInDoubt(folder: string, coordinator: Party, participa
       process.execPath,
       [
         '--disable-warning=ExperimentalWarning',
-        standinMain,
+        standinMain(process.env),
         ...['--data', join(folder, name), '--name', serverName, '--peers', peersFile, '--login', credentials.user],
         ...['--map', `D:\\Data=${join(folder, `${name}-files`)}`],
       ],

@@ -28,11 +28,12 @@ export function onceSent(changes: () => Promise<readonly Logged[]>, hook: Checkp
 
 type Logged = { readonly program: string; readonly text: string; readonly outcome: string };
 
-/** What the execution sent to change something, from the stand-ins' statement logs. */
+/** What the execution sent to change something, from the stand-ins' statement logs. Asked often: most lines are not worth parsing. */
 export async function changesOf(names: readonly string[], folder: string): Promise<readonly Logged[]> {
   const logs = names.map(name => readFile(join(folder, name, 'log', 'statements.jsonl'), 'utf8'));
   const lines = (await Promise.all(logs)).flatMap(log => log.split('\n').slice(0, -1));
   return lines
+    .filter(line => line.includes('holdfast-restore '))
     .map(line => JSON.parse(line) as Logged)
     .filter(
       ({ program, text }) =>

@@ -5,6 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Address, Credentials } from './address.ts';
@@ -22,7 +23,11 @@ export type TestServer = {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const standinMain = fileURLToPath(new URL('../../../tools/standin/src/main.ts', import.meta.url));
+const standinSources = fileURLToPath(new URL('../../../tools/standin/src/main.ts', import.meta.url));
+
+/** What starts a stand-in: its sources or, within `npm test`, the one file that it made of them, which is started with half the work. */
+export const standinMain = ({ HOLDFAST_PROGRAMS: made }: Environment): string =>
+  made === undefined ? standinSources : join(made, 'tools', 'standin', 'main.js');
 
 /** Undefined when a suite that needs both roles can run here, otherwise the reason to print beside it. */
 export const whyNoTestServer = (env: Environment): string | undefined => {
@@ -30,7 +35,9 @@ export const whyNoTestServer = (env: Environment): string | undefined => {
   // A real primary with a stand-in for a standby could not read each other's backups.
   if ((primary === undefined) !== (standby === undefined))
     return 'only one of SQLSERVER_URL and SQLSERVER_STANDBY_URL is set';
-  return primary !== undefined || existsSync(standinMain) ? undefined : 'no SQLSERVER_URL and no stand-in to start';
+  return primary !== undefined || existsSync(standinMain(env))
+    ? undefined
+    : 'no SQLSERVER_URL and no stand-in to start';
 };
 
 /** `mssql://user:password@host:port?encrypt=true&trustServerCertificate=true`; user and password percent-encoded. */
@@ -91,7 +98,7 @@ const startStandin = async (options: StandinOptions, env: Environment): Promise<
   const child = spawn(
     process.execPath,
     [
-      standinMain,
+      standinMain(env),
       '--port',
       '0',
       '--data',

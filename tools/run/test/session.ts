@@ -26,7 +26,8 @@ export function startSession(
   env: Readonly<Record<string, string>> = {},
 ): Session {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, '--data', folder, ...args], {
-    env: { ...process.env, HOLDFAST_PARENT_PID: String(process.pid), ...env },
+    // What a newcomer starts is the sources.
+    env: { ...process.env, HOLDFAST_PROGRAMS: undefined, HOLDFAST_PARENT_PID: String(process.pid), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const closed = once(child, 'close');

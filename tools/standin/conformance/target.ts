@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import mssql from 'mssql';
+import { standinMain } from '../test/standin-main.ts';
 import type { DriverToken } from './token-text.ts';
 
 /** The server under test: a stand-in of its own, or a real one when SQLSERVER_URL says where. */
@@ -21,8 +21,6 @@ export type Target = {
   readonly linked: string | undefined;
   close(): Promise<void>;
 };
-
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
 export function startTarget(env: Readonly<Record<string, string | undefined>> = process.env): Promise<Target> {
   const url = env['SQLSERVER_URL'];
@@ -89,7 +87,7 @@ export async function startStandIn(
   const args = ['--data', dataFolder, '--name', name, '--map', `D:\\Backup=${share}`, '--login', 'sa'];
   const child = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', main, ...args, ...(start.args ?? [])],
+    ['--disable-warning=ExperimentalWarning', standinMain, ...args, ...(start.args ?? [])],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...env, STANDIN_PASSWORD: password, STANDIN_PARENT_PID: String(process.pid) },

@@ -2,11 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import mssql from 'mssql';
-
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+import { standinMain } from './standin-main.ts';
 
 /** Asks until it is so; the test's own time limit ends a wait in vain. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
@@ -29,7 +27,7 @@ afterEach(async () => {
 
 async function start(...args: readonly string[]): Promise<void> {
   const given = ['--data', join(folder, 'data'), '--name', 'P\\ONE', ...args];
-  child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...given], {
+  child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', standinMain, ...given], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, STANDIN_PASSWORD: 'secret', STANDIN_PARENT_PID: String(process.pid) },
   });

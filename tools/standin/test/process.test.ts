@@ -3,12 +3,11 @@ import { createServer, type AddressInfo } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import mssql from 'mssql';
+import { standinMain } from './standin-main.ts';
 import { until } from './tiny-server.ts';
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const children: ChildProcess[] = [];
 let folder = '';
 
@@ -29,7 +28,7 @@ type Ready = { readonly name: string; readonly port: number; readonly controlPor
 function run(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): ChildProcess {
   const data = args.includes('--data') ? [] : ['--data', join(folder, 'data')];
   const given = [...data, '--name', 'P\\ONE', '--map', `D:\\Backup=${folder}`, ...args];
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...given], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', standinMain, ...given], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, STANDIN_PASSWORD: 'secret', STANDIN_PARENT_PID: String(process.pid), ...env },
   });

@@ -1,7 +1,7 @@
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { builtinModules, createRequire } from 'node:module';
 import { join } from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { build, type BuildOptions, type Metafile } from 'esbuild';
 import { type Place, referencePlugin } from './bundle-assets.ts';
 import { type BundledApp, bundledApps } from './bundled-apps.ts';
 import { licenceOf, renderThirdParty, type ThirdParty } from './licences.ts';
@@ -22,6 +22,20 @@ const leftOut: readonly string[] = ['bufferutil', 'utf-8-validate'];
 const banner =
   "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);";
 
+/** How every program is made into one file. */
+export const bundling = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node24',
+  banner: { js: banner },
+  // A class keeps its name where two modules have one of the same name: names are in logs.
+  keepNames: true,
+  legalComments: 'none',
+  charset: 'utf8',
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
+
 type Manifest = {
   readonly name: string;
   readonly version: string;
@@ -36,21 +50,12 @@ export async function bundleApps(root: string, outFolder: string): Promise<Bundl
   for (const app of bundledApps) await prepare(join(outFolder, app), app, ours);
   const assetsOf = new Map<Place, readonly Place[]>();
   const { metafile } = await build({
+    ...bundling,
     absWorkingDir: root,
     entryPoints: bundledApps.map(app => ({ in: `apps/${app}/src/main.ts`, out: `${app}/main` })),
     outdir: outFolder,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
     external: [...copied, ...leftOut],
     plugins: [referencePlugin(root, assetsOf)],
-    banner: { js: banner },
-    // A class keeps its name where two modules have one of the same name: names are in logs.
-    keepNames: true,
-    legalComments: 'none',
-    charset: 'utf8',
-    logLevel: 'warning',
     metafile: true,
   });
   const outputs = Object.values(metafile.outputs);

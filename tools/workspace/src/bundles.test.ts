@@ -26,6 +26,9 @@ type Running = {
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-bundles-'));
+/** Those that `npm test` made of the sources, where it did. */
+const made = process.env['HOLDFAST_PROGRAMS'];
+const dist = made === undefined ? join(folder, 'dist') : join(made, 'apps');
 const broker = await startBroker(join(folder, 'kafka'));
 const withBroker = broker.ok || process.env['CI'] === 'true' ? describe : describe.skip;
 const why = broker.ok ? '' : ` (${broker.reason})`;
@@ -36,9 +39,11 @@ withBroker(`the bundles, started with their variables of docker-compose.yml${why
   let identityProvider: Server | undefined;
 
   beforeAll(async () => {
-    const built = run('tools/workspace/src/build.ts', ['--out', join(folder, 'dist')], root, {});
-    const [code] = (await once(built.child, 'exit')) as [number | null];
-    if (code !== 0) throw new Error(built.output());
+    if (made === undefined) {
+      const built = run('tools/workspace/src/build.ts', ['--out', dist], root, {});
+      const [code] = (await once(built.child, 'exit')) as [number | null];
+      if (code !== 0) throw new Error(built.output());
+    }
     identityProvider = await publish(identity.publicKey);
     writeFileSync(join(folder, 'signing-key'), 's'.repeat(48));
     const compose = readCompose(join(root, 'docker-compose.yml'), {
@@ -63,13 +68,13 @@ withBroker(`the bundles, started with their variables of docker-compose.yml${why
 
   it('lie where no package of this repository is found', () => {
     const above: string[] = [];
-    for (let place = join(folder, 'dist'); place !== dirname(place); place = dirname(place)) above.push(place);
+    for (let place = dist; place !== dirname(place); place = dirname(place)) above.push(place);
     expect(above.filter(place => existsSync(join(place, 'node_modules')))).toEqual([]);
-    expect(readdirSync(join(folder, 'dist')).sort()).toEqual([...bundledApps].sort());
+    expect(readdirSync(dist).sort()).toEqual([...bundledApps].sort());
   });
 
   it.each(bundledApps)('%s names no path of this machine and says whose code it holds', app => {
-    const bundle = join(folder, 'dist', app);
+    const bundle = join(dist, app);
     expect(readFileSync(join(bundle, 'main.js'), 'utf8').includes(root)).toBe(false);
     expect(readFileSync(join(bundle, 'THIRD-PARTY.txt'), 'utf8')).toContain('\ngraphql 16.');
     expect(existsSync(join(bundle, 'LICENSE'))).toBe(true);
@@ -99,7 +104,7 @@ withBroker(`the bundles, started with their variables of docker-compose.yml${why
 
   it('a variable that its configuration does not know is refused by name', async () => {
     const name = 'HOLDFAST_INVENTORY__NO_SUCH_SETTING';
-    const refused = run('main.js', [], join(folder, 'dist/inventory'), { ...known('inventory').env, [name]: 'x' });
+    const refused = run('main.js', [], join(dist, 'inventory'), { ...known('inventory').env, [name]: 'x' });
     expect(await ended(refused)).toBe(1);
     expect(refused.output()).toContain(name);
   });
@@ -142,14 +147,14 @@ withBroker(`the bundles, started with their variables of docker-compose.yml${why
     const settings = Object.entries(service.environment ?? {}).map(([key, value]) => [key, here(key, String(value))]);
     const env = Object.fromEntries(settings) as Record<string, string>;
     const args = (service.command ?? []).map(each => here('', each));
-    const started = run('main.js', args, join(folder, 'dist', app), env);
+    const started = run('main.js', args, join(dist, app), env);
     return { ...started, env, url: `http://127.0.0.1:${ports.get(app) ?? 0}` };
   }
 });
 
 function run(script: string, args: readonly string[], cwd: string, env: Record<string, string>): Omit<Running, 'url'> {
   // Not the settings of whoever runs the tests.
-  const kept = ['PATH', 'SystemRoot'].flatMap(name =>
+  const kept = ['PATH', 'SystemRoot', 'NODE_COMPILE_CACHE'].flatMap(name =>
     process.env[name] === undefined ? [] : [[name, process.env[name]]],
   );
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...args], {

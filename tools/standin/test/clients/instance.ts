@@ -4,11 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-/** Half of a start is reading the sources; filled by every instance that ends in order. */
-const compileCache = fileURLToPath(new URL('../../../../node_modules/.cache/standin', import.meta.url));
+import { compileCache, standinMain } from '../standin-main.ts';
 
 export const password = 'Pa55-wörd';
 export const serverName = 'CLIENTS\\ONE';
@@ -61,7 +57,7 @@ export async function startInstance(
   const configFile = join(folder, 'config.json');
   writeFileSync(configFile, JSON.stringify(config));
   const flags = ['--disable-warning=ExperimentalWarning', ...(inspected ? ['--inspect=127.0.0.1:0'] : [])];
-  const child = spawn(process.execPath, [...flags, main, '--config', configFile], {
+  const child = spawn(process.execPath, [...flags, standinMain, '--config', configFile], {
     stdio: ['ignore', 'pipe', inspected ? 'pipe' : 'inherit'],
     env: { ...process.env, NODE_COMPILE_CACHE: compileCache, STANDIN_PARENT_PID: String(process.pid) },
   });

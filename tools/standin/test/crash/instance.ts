@@ -2,12 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import mssql from 'mssql';
+import { compileCache, standinMain } from '../standin-main.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-/** Half of a start is reading the sources; filled by every instance that ends in order. */
-const compileCache = fileURLToPath(new URL('../../../../node_modules/.cache/standin', import.meta.url));
 const password = 'crash';
 
 export type Row = Readonly<Record<string, string | null>>;
@@ -68,7 +65,7 @@ export async function startInstance(world: string, options: StartOptions = {}): 
     `S:\\Backup=${share}`,
     ...faults.flatMap(fault => ['--fault', fault]),
   ];
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', standinMain, ...args], {
     stdio: ['ignore', 'pipe', errors === undefined ? 'inherit' : 'pipe'],
     env: {
       ...process.env,

@@ -5,11 +5,9 @@ import { cp, mkdir, mkdtemp, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import mssql from 'mssql';
+import { compileCache, standinMain } from '../standin-main.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const compileCache = fileURLToPath(new URL('../../../../node_modules/.cache/standin', import.meta.url));
 const password = 'linked';
 
 /** In the order in which they prepare. */
@@ -63,7 +61,7 @@ export class Pair {
   ): Promise<Instance> {
     const { dieAt, serverName = name, more = [] } = options;
     const files = ['--data', join(this.folder, name), '--peers', join(this.folder, 'peers.json')];
-    const args = ['--disable-warning=ExperimentalWarning', main, '--name', serverName, ...files, ...more];
+    const args = ['--disable-warning=ExperimentalWarning', standinMain, '--name', serverName, ...files, ...more];
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {

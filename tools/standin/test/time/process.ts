@@ -7,11 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import mssql from 'mssql';
+import { compileCache, standinMain } from '../standin-main.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const compileCache = fileURLToPath(new URL('../../../../node_modules/.cache/standin', import.meta.url));
 const password = 'secret';
 
 export type Line = Readonly<Record<string, unknown>>;
@@ -25,7 +23,7 @@ export class StandInProcess {
   readonly complaints: Promise<string>;
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', standinMain, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
