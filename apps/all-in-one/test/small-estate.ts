@@ -179,7 +179,7 @@ async function publish(
   sets: readonly SetPayload[],
   { source, target }: { readonly source: TestServer; readonly target: TestServer },
 ) {
-  const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+  const temporary = await temporaryStore<MessagingTables>([messagingMigrations]);
   const { store } = temporary;
   const contracts = [groupObserved, instanceAddressed, sqlInstanceRegistered, setQualified, recoveryPointJudged];
   const outbox = createOutbox({ service: 'others', codec: eventCodec, clock: Date.now, newId });

@@ -154,7 +154,7 @@ const markOf = (number: number) => `BTS_2026_11_21_04_00_00_${String(number).pad
 
 async function openWorldStore({ folder }: World): Promise<Store<BackupTables>> {
   const store = openStore<BackupTables>({ file: join(folder, 'backup.db') });
-  await migrate(store, await backupMigrations());
+  await migrate(store, backupMigrations);
   return store;
 }
 

@@ -29,7 +29,7 @@ export async function startOthers(
   bus: Bus,
   { group, addresses }: { readonly group: KnownGroup; readonly addresses: readonly KnownAddress[] },
 ) {
-  const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+  const temporary = await temporaryStore<MessagingTables>([messagingMigrations]);
   const { store } = temporary;
   const publishes = [groupObserved, instanceAddressed, executionChanged, standbyClaimed, standbyReleased];
   const topics = [...new Set(publishes.map(({ topic }) => topic))];

@@ -2,7 +2,7 @@ import { eventCodec } from '@holdfast/events';
 import { createOutbox } from '@holdfast/messaging';
 import { newId } from '@holdfast/service';
 import { shellMigrations } from '@holdfast/service/host';
-import { loadMigrations, type MigrationSource, type Store } from '@holdfast/store';
+import type { MigrationSource, Store } from '@holdfast/store';
 import { temporaryStore } from '@holdfast/store/testing';
 import type { BackupDependencies } from '../src/backup-set/backup-set-commands.ts';
 import { saveAddress, saveGroup } from '../src/estate/estate-store.ts';
@@ -10,10 +10,10 @@ import type { BackupTables } from '../src/tables.ts';
 import { address, group } from './ledger.ts';
 
 /** Everything that the service's store has, in the order in which the host applies it. */
-export async function backupMigrations(): Promise<MigrationSource[]> {
-  const migrations = await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite');
-  return [...(await shellMigrations()), { source: 'backup', migrations }];
-}
+export const backupMigrations: readonly MigrationSource[] = [
+  ...shellMigrations,
+  { source: 'backup', folder: new URL('../migrations/', import.meta.url) },
+];
 
 export type Published = { readonly type: string; readonly data: Record<string, unknown> };
 
@@ -29,7 +29,7 @@ export type LedgerStore = {
 
 /** A store of its own that knows one group and the way to its instance. */
 export async function openLedgerStore(): Promise<LedgerStore> {
-  const temporary = await temporaryStore<BackupTables>(await backupMigrations());
+  const temporary = await temporaryStore<BackupTables>(backupMigrations);
   const { store } = temporary;
   await store.transaction(async tx => {
     await saveGroup(tx, group);

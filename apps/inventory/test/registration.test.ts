@@ -307,7 +307,7 @@ describeWithServer('registerGroup', () => {
 });
 
 async function listen(): Promise<void> {
-  const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+  const temporary = await temporaryStore<MessagingTables>([messagingMigrations]);
   const { store } = temporary;
   const note = (list: unknown[]) => async (_tx: unknown, payload: unknown) => void list.push(payload);
   const consumer = createConsumer<MessagingTables>({

@@ -73,7 +73,7 @@ async function register(): Promise<void> {
 
 /** Notes what the service says, each event once. */
 async function startReader(): Promise<Consumer<MessagingTables>> {
-  const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+  const temporary = await temporaryStore<MessagingTables>([messagingMigrations]);
   removals.push(() => temporary.remove());
   const note = (type: string) => async (_tx: unknown, data: Record<string, unknown>) => void heard.push({ type, data });
   const reader = createConsumer<MessagingTables>({

@@ -2,15 +2,17 @@ import { eventCodec } from '@holdfast/events';
 import { createOutbox } from '@holdfast/messaging';
 import { createLogger, newId } from '@holdfast/service';
 import { shellMigrations } from '@holdfast/service/host';
-import { loadMigrations, migrate, openStore, type Store } from '@holdfast/store';
+import { migrate, openStore, type Store } from '@holdfast/store';
 import type { InventoryDependencies } from '../src/group/group-commands.ts';
 import type { InventoryTables } from '../src/tables.ts';
 
 /** The service's store as the host opens it. */
 export async function openInventoryStore(file: string): Promise<Store<InventoryTables>> {
-  const migrations = await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite');
   const store = openStore<InventoryTables>({ file });
-  await migrate(store, [...(await shellMigrations()), { source: 'inventory', migrations }]);
+  await migrate(store, [
+    ...shellMigrations,
+    { source: 'inventory', folder: new URL('../migrations/', import.meta.url) },
+  ]);
   return store;
 }
 

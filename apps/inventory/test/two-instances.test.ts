@@ -330,7 +330,7 @@ suite(`a group on two instances${reason === undefined ? '' : ` (skipped: ${reaso
 
 /** What restore would say. */
 async function startRestore(bus: ReturnType<typeof createEmbeddedBus>) {
-  const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+  const temporary = await temporaryStore<MessagingTables>([messagingMigrations]);
   const { store } = temporary;
   const publishes = [standbyClaimed, standbyReleased, executionChanged];
   const topics = [...new Set(publishes.map(({ topic }) => topic))];

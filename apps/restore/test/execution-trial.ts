@@ -271,7 +271,7 @@ async function makeTemplate(shape: Shape, { living, thereAndBack, inDoubt, rotte
 
 async function openWorldStore(folder: string): Promise<Store<RestoreTables>> {
   const store = openStore<RestoreTables>({ file: join(folder, 'restore.db') });
-  await migrate(store, await restoreMigrations());
+  await migrate(store, restoreMigrations);
   return store;
 }
 

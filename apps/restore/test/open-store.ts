@@ -3,7 +3,7 @@ import { eventCodec } from '@holdfast/events';
 import { createOutbox } from '@holdfast/messaging';
 import { newId } from '@holdfast/service';
 import { shellMigrations } from '@holdfast/service/host';
-import { loadMigrations, type MigrationSource, type Store } from '@holdfast/store';
+import type { MigrationSource, Store } from '@holdfast/store';
 import { temporaryStore } from '@holdfast/store/testing';
 import {
   saveAddress,
@@ -20,10 +20,10 @@ import type { RestoreTables } from '../src/tables.ts';
 import { address, estate, silent } from './estate-of-two.ts';
 
 /** In the order in which a service's start applies them. */
-export async function restoreMigrations(): Promise<readonly MigrationSource[]> {
-  const own = await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite');
-  return [...(await shellMigrations()), { source: 'restore', migrations: own }];
-}
+export const restoreMigrations: readonly MigrationSource[] = [
+  ...shellMigrations,
+  { source: 'restore', folder: new URL('../migrations/', import.meta.url) },
+];
 
 /** What commands need beside the store. */
 export function commandDependencies(store: Store<RestoreTables>): CommandDependencies {
@@ -34,8 +34,8 @@ export function commandDependencies(store: Store<RestoreTables>): CommandDepende
 
 /** The service's store with what the others published, and what its commands need. */
 export async function openRestoreStore(known: Estate = estate()) {
-  const temporary = await temporaryStore<RestoreTables>(await restoreMigrations());
-  const { store, file } = temporary;
+  const temporary = await temporaryStore<RestoreTables>(restoreMigrations);
+  const { store, location } = temporary;
   await saveEstate(store, known);
   const probed: InstanceId[] = [];
   const probe = async (instanceId: InstanceId) => {
@@ -44,7 +44,7 @@ export async function openRestoreStore(known: Estate = estate()) {
   };
   return {
     store,
-    file,
+    location,
     remove: () => temporary.remove(),
     dependencies: { ...commandDependencies(store), probe },
     probed,

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ExecutionId, InstanceId } from '@holdfast/domain';
 import { executionChanged, standbyClaimed, standbyReleased } from '@holdfast/events';
@@ -114,18 +114,21 @@ export async function removeTemplate(): Promise<void> {
 }
 
 async function makeTemplate(): Promise<World> {
-  const { run, id, store, file, remove } = await openHalfGone();
+  const { run, id, store, location, remove } = await openHalfGone();
   await run();
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-watch-template-'));
   // Closed, so that its file is whole.
   await store.close();
-  await cp(dirname(file), folder, { recursive: true });
+  if (!('file' in location)) throw new Error('The template is a file.');
+  await cp(location.file, storeFile(folder));
   await remove();
   return { folder, executionId: id };
 }
 
 const backFile = ({ folder }: World, instanceId: InstanceId) => join(folder, `back-${instanceId}`);
 
+const storeFile = (folder: string) => join(folder, 'restore.db');
+
 function openWorldStore({ folder }: World): Store<RestoreTables> {
-  return openStore<RestoreTables>({ file: join(folder, 'test.db') });
+  return openStore<RestoreTables>({ file: storeFile(folder) });
 }

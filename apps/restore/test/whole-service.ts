@@ -50,7 +50,7 @@ export const nobody: TestServer = {
 
 /** The other three services, as far as restore sees them: they publish `known`, and shipping answers a claim. */
 export async function othersOn(bus: Bus, known: Estate, servers: Servers | readonly Known[]) {
-  const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+  const temporary = await temporaryStore<MessagingTables>([messagingMigrations]);
   const { store } = temporary;
   const clock = Date.now;
   const outbox = createOutbox({ service: 'others', codec: eventCodec, clock, newId });

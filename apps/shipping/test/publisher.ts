@@ -16,7 +16,7 @@ type Contract = Pick<EventContract, 'type' | 'topic'>;
 
 /** The other services on the bus: publishes what they would, and hears what shipping says. */
 export async function startOthers(bus: Bus, contracts: readonly Contract[], heard: readonly Contract[]) {
-  const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+  const temporary = await temporaryStore<MessagingTables>([messagingMigrations]);
   const { store } = temporary;
   const outbox = createOutbox({ service: 'others', codec: eventCodec, clock: Date.now, newId });
   await bus.register({

@@ -8,7 +8,7 @@ import { type Caller, createLogger, discoveredId, newId } from '@holdfast/servic
 import { shellMigrations } from '@holdfast/service/host';
 import type { RunnerLoopOptions } from '@holdfast/service/runner';
 import type { TestServer } from '@holdfast/sqlserver/testing';
-import { loadMigrations, migrate, openStore, type Store } from '@holdfast/store';
+import { migrate, openStore, type Store } from '@holdfast/store';
 import type { KnownGroup } from '../src/estate/estate.ts';
 import { saveAddress, saveGroup, saveInstance, saveSet } from '../src/estate/estate-store.ts';
 import type { TargetObservation } from '../src/standby/finding.ts';
@@ -48,8 +48,10 @@ export async function removeTemplate(made: Promise<Template> | undefined): Promi
 
 export async function openWorldStore(folder: string): Promise<Store<ShippingTables>> {
   const store = openStore<ShippingTables>({ file: join(folder, 'shipping.db') });
-  const own = await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite');
-  await migrate(store, [...(await shellMigrations()), { source: 'shipping', migrations: own }]);
+  await migrate(store, [
+    ...shellMigrations,
+    { source: 'shipping', folder: new URL('../migrations/', import.meta.url) },
+  ]);
   return store;
 }
 

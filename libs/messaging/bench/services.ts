@@ -23,7 +23,7 @@ const sqlite = (name: string, table: string): Migration => ({
 async function open<Tables>(folder: string, name: string, table: string): Promise<Store<Tables>> {
   const store = openStore<Tables>({ file: join(folder, `${name}.db`) });
   const made = `create table ${table} (key text primary key, n integer not null) strict`;
-  await migrate(store, [await messagingMigrations(), { source: name, migrations: [sqlite(table, made)] }]);
+  await migrate(store, [messagingMigrations, { source: name, migrations: [sqlite(table, made)] }]);
   return store;
 }
 

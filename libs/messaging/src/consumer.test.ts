@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Migration, StoreError, type Transactor } from '@holdfast/store';
-import { temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
+import { type Kind, kinds, openPlace, type Place, temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
 import type { Batch, Bus, SubscribeOptions } from './bus.ts';
 import { type Consumer, createConsumer } from './consumer.ts';
 import { createEmbeddedBus } from './embedded.ts';
@@ -11,30 +11,24 @@ import { messagingMigrations, type MessagingTables } from './tables.ts';
 import { type Counted, countedOn, plainCodec, testPublisher, type TestPublisher, until } from './testing/counted.ts';
 
 type Tables = MessagingTables & { effect: { nr: number; name: string; n: number } };
-const effects: Migration = {
+const table = {
+  sqlite: 'create table effect (nr integer primary key, name text not null, n integer not null) strict',
+  mssql:
+    'create table effect (nr bigint identity(1,1) not null primary key, name nvarchar(100) not null, n bigint not null)',
+};
+const effects = (kind: Kind): Migration => ({
   number: 1,
   name: 'effect',
   phase: 'expand',
-  text: '-- expand\ncreate table effect (nr integer primary key, name text not null, n integer not null) strict;\n',
+  text: `-- expand\n${table[kind]};\n`,
   sha256: 'a',
-};
+});
 
+let place: Place;
 let bus: Bus;
 let publisher: TestPublisher;
 let temporary: TemporaryStore<Tables>;
 const consumers: Consumer<Tables>[] = [];
-beforeEach(async () => {
-  bus = createEmbeddedBus({ backOff: { firstMs: 1, capMs: 5 } });
-  publisher = await testPublisher(bus, 't');
-  temporary = await temporaryStore<Tables>([await messagingMigrations(), { source: 'test', migrations: [effects] }]);
-});
-afterEach(async () => {
-  for (const consumer of consumers.splice(0)) await consumer.stop();
-  await bus.close();
-  await publisher.remove();
-  await temporary.remove();
-});
-
 async function record(tx: Transactor<Tables>, { key, n }: Counted): Promise<void> {
   await tx
     .insertInto('effect')
@@ -64,7 +58,24 @@ const seen = () =>
 const inOrder = (count: number): Counted[] => Array.from({ length: count }, (_, n) => ({ key: 'a', n }));
 const caughtUp = (consumer: Consumer<Tables>) => until(async () => (await consumer.stats()).lag === 0, seen);
 
-describe('a consumer', () => {
+describe.each(kinds)('a consumer, on %s', kind => {
+  beforeAll(async () => {
+    place = await openPlace(kind);
+  });
+  afterAll(() => place.close());
+  beforeEach(async () => {
+    bus = createEmbeddedBus({ backOff: { firstMs: 1, capMs: 5 } });
+    publisher = await testPublisher(bus, 't', { place });
+    const own = { source: 'test', migrations: [effects(kind)] };
+    temporary = await temporaryStore<Tables>([messagingMigrations, own], place);
+  });
+  afterEach(async () => {
+    for (const consumer of consumers.splice(0)) await consumer.stop();
+    await bus.close();
+    await publisher.remove();
+    await temporary.remove();
+  });
+
   it('applies every event once, in order, and goes on there after a restart', async () => {
     const first = await start([on(countedOn('t'), record)]);
     await publisher.publish(...inOrder(20));
@@ -245,7 +256,7 @@ describe('a consumer', () => {
 
   it('does not slow others down, and stops in the middle of what it has', async () => {
     const { promise: gate, resolve: open } = Promise.withResolvers<undefined>();
-    const other = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+    const other = await temporaryStore<MessagingTables>([messagingMigrations], place);
     let quick = 0;
     const fast = createConsumer({
       store: other.store,

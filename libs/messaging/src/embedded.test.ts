@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { kinds } from '@holdfast/store/testing';
 import type { Batch } from './bus.ts';
 import { createEmbeddedBus } from './embedded.ts';
 import { busContract } from './testing.ts';
 import { testPublisher, until } from './testing/counted.ts';
 
 const fast = { backOff: { firstMs: 1, capMs: 10 } };
-busContract('embedded', async () => createEmbeddedBus(fast));
+for (const kind of kinds) busContract('embedded', async () => createEmbeddedBus(fast), kind);
 busContract('embedded, one record at a time', async () => createEmbeddedBus({ ...fast, batchSize: 1 }));
 
 describe('the embedded bus', () => {

@@ -132,7 +132,9 @@ function newerVersionsOf<DB extends MessagingTables>(store: Store<DB>, consumer:
     noteNewerVersion: async (transactor: Transactor<DB>, type: string, eventId: string): Promise<void> => {
       const tx = inOwnTables(transactor);
       const row = { consumer, type, events: 0, first_event_id: eventId, first_at: now() };
-      await tx.dialect.insertIgnore(tx.insertInto('newer_version').values(row)).execute();
+      await tx.dialect
+        .insertIgnore(tx.insertInto('newer_version').values(row), { key: ['consumer', 'type'] })
+        .execute();
       await tx
         .updateTable('newer_version')
         .set(eb => ({ events: eb('events', '+', 1) }))
@@ -156,6 +158,7 @@ type NoteValues = { list: string; eventId: string; receivedAt: string };
 const noteIn = prepared((tx: Transactor<MessagingTables>, { list, eventId, receivedAt }: NoteValues) =>
   tx.dialect.insertIgnore(
     tx.insertInto('inbox').values({ consumer: list, event_id: eventId, received_at: receivedAt }),
+    { key: ['consumer', 'event_id'] },
   ),
 );
 

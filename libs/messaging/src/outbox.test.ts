@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { kinds, openPlace, type Place, temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
 import { createOutbox, EventTooLargeError, eventLogOf } from './outbox.ts';
 import { messagingMigrations, type MessagingTables } from './tables.ts';
 import { countedOn, plainCodec } from './testing/counted.ts';
 
+let place: Place;
 let temporary: TemporaryStore<MessagingTables>;
 let ids = 0;
 const outbox = createOutbox({
@@ -12,11 +13,6 @@ const outbox = createOutbox({
   clock: () => Date.parse('2026-11-20T01:02:03.004Z'),
   newId: () => `id-${(ids += 1)}`,
 });
-beforeEach(async () => {
-  ids = 0;
-  temporary = await temporaryStore([await messagingMigrations()]);
-});
-afterEach(() => temporary.remove());
 
 const append = (key: string, n: number, topic = 't') =>
   temporary.store.transaction(tx => outbox.append(tx, countedOn(topic), { key, n }, { traceparent: '00-a-b-01' }));
@@ -25,7 +21,17 @@ const bodies = async (topic: string) =>
     ({ offset, key, eventId, value }) => ({ offset, key, eventId, body: JSON.parse(value) as unknown }) as const,
   );
 
-describe('append', () => {
+describe.each(kinds)('append, on %s', kind => {
+  beforeAll(async () => {
+    place = await openPlace(kind);
+  });
+  afterAll(() => place.close());
+  beforeEach(async () => {
+    ids = 0;
+    temporary = await temporaryStore([messagingMigrations], place);
+  });
+  afterEach(() => temporary.remove());
+
   it('stamps the event and keeps it whole, key and id beside it', async () => {
     await append('a', 7);
     expect(await bodies('t')).toEqual([

@@ -1,4 +1,4 @@
-import { loadMigrations, type MigrationSource, type Store, type Transactor } from '@holdfast/store';
+import type { MigrationSource, Store, Transactor } from '@holdfast/store';
 
 /** What every service's own tables are joined with: `Store<MessagingTables & InventoryTables>`. */
 export type MessagingTables = {
@@ -46,10 +46,10 @@ export type MessagingTables = {
 };
 
 /** To be applied before the service's own. */
-export async function messagingMigrations(): Promise<MigrationSource> {
-  const folder = new URL('../migrations/', import.meta.url);
-  return { source: 'messaging', migrations: await loadMigrations(folder, 'sqlite') };
-}
+export const messagingMigrations: MigrationSource = {
+  source: 'messaging',
+  folder: new URL('../migrations/', import.meta.url),
+};
 
 // Kysely's builders are invariant in their tables: the compiler cannot see that who has more tables has these.
 export function ownTables<DB extends MessagingTables>(store: Store<DB>): Store<MessagingTables> {

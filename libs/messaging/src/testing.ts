@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { temporaryStore } from '@holdfast/store/testing';
+import { type Kind, openPlace, type Place, temporaryStore } from '@holdfast/store/testing';
 import type { Batch, Bus, StoredPosition, Subscription } from './bus.ts';
 import { createConsumer } from './consumer.ts';
 import { eventLogOf } from './outbox.ts';
@@ -8,12 +8,17 @@ import { on } from './reaction.ts';
 import { messagingMigrations, type MessagingTables } from './tables.ts';
 import { type Counted, countedOn, plainCodec, testPublisher, type TestPublisher, until } from './testing/counted.ts';
 
-/** The rules of the port (bus.ts), for every bus that stands behind it. */
-export function busContract(name: string, makeBus: () => Promise<Bus>): void {
-  describe(`the bus contract: ${name}`, () => {
+/** The rules of the port (bus.ts), for every bus that stands behind it, and for stores of either kind. */
+export function busContract(name: string, makeBus: () => Promise<Bus>, kind: Kind = 'sqlite'): void {
+  describe(`the bus contract: ${name}, stores on ${kind}`, () => {
+    let place: Place;
     let bus: Bus;
     let topic: string;
     const removals: (() => Promise<void>)[] = [];
+    beforeAll(async () => {
+      place = await openPlace(kind);
+    });
+    afterAll(() => place.close());
     beforeEach(async () => {
       bus = await makeBus();
       topic = `test.${randomUUID()}`;
@@ -23,8 +28,8 @@ export function busContract(name: string, makeBus: () => Promise<Bus>): void {
       for (const remove of removals.splice(0)) await remove();
     });
 
-    const publisher = async (service?: string): Promise<TestPublisher> => {
-      const made = await testPublisher(bus, topic, service);
+    const publisher = async (service = 'publisher'): Promise<TestPublisher> => {
+      const made = await testPublisher(bus, topic, { service, place });
       removals.push(() => made.remove());
       return made;
     };
@@ -122,7 +127,7 @@ export function busContract(name: string, makeBus: () => Promise<Bus>): void {
 
     it('carries an event into the effect of a consumer once, and everything again at a rebuild', async () => {
       const { publish, relay, temporary: source } = await publisher();
-      const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+      const temporary = await temporaryStore<MessagingTables>([messagingMigrations], place);
       removals.push(() => temporary.remove());
       const applied: string[] = [];
       const consumer = createConsumer<MessagingTables>({

@@ -14,8 +14,8 @@ let temporary: TemporaryStore<MessagingTables>;
 
 beforeEach(async () => {
   publisher = await testPublisher(bus, 'causes');
-  temporary = await temporaryStore([await messagingMigrations()]);
-  reactor = await testPublisher(bus, 'effects', 'reactor', temporary);
+  temporary = await temporaryStore([messagingMigrations]);
+  reactor = await testPublisher(bus, 'effects', { service: 'reactor', given: temporary });
 });
 afterEach(async () => {
   await reactor.remove();

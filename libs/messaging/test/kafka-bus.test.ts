@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, it } from '@jest/globals';
 import type { Transactor } from '@holdfast/store';
-import { temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
+import { kinds, temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Batch, Bus, StoredPosition } from '../src/bus.ts';
 import { createConsumer } from '../src/consumer.ts';
@@ -21,7 +21,8 @@ afterAll(() => opened.broker?.end());
 const quick = { clientId: 'test', backOff: { firstMs: 20, capMs: 200 } };
 
 describeWith(opened, 'kafka', ({ brokers }) => {
-  busContract('kafka', async () => createKafkaBus({ brokers, ...quick }));
+  const kindsOfStores = process.env['HOLDFAST_TESTS'] === 'long' ? kinds : (['sqlite'] as const);
+  for (const kind of kindsOfStores) busContract('kafka', async () => createKafkaBus({ brokers, ...quick }), kind);
 
   const endings: (() => Promise<unknown>)[] = [];
   let topic: string;
@@ -162,9 +163,9 @@ describeWith(opened, 'kafka', ({ brokers }) => {
   it('parks what others wrote wrongly with its reason, tells it on the dead-letter topic, and delivers what follows', async () => {
     const bus = openBus();
     const deadLetter = { ...countedOn(`${topic}.dead`, 'test.event.parked.v1'), schema: anything } as never;
-    const temporary: TemporaryStore<MessagingTables> = await temporaryStore([await messagingMigrations()]);
+    const temporary: TemporaryStore<MessagingTables> = await temporaryStore([messagingMigrations]);
     endings.push(() => temporary.remove());
-    const dead = await testPublisher(bus, `${topic}.dead`, 'parking', temporary);
+    const dead = await testPublisher(bus, `${topic}.dead`, { service: 'parking', given: temporary });
     endings.push(dead.remove);
     const publisher = await testPublisher(bus, topic);
     endings.push(publisher.remove);

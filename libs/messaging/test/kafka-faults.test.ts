@@ -53,10 +53,7 @@ describeWith(opened, 'kafka that fails', broker => {
     return publisher;
   };
   const openConsumer = async (bus: Bus) => {
-    const temporary = await temporaryStore<Tables>([
-      await messagingMigrations(),
-      { source: 'test', migrations: [effects] },
-    ]);
+    const temporary = await temporaryStore<Tables>([messagingMigrations, { source: 'test', migrations: [effects] }]);
     endings.push(() => temporary.remove());
     const start = async () => {
       const consumer = createConsumer({
@@ -205,7 +202,7 @@ describeWith(opened, 'kafka that fails', broker => {
       await until(async () => !(await admin.listTopics()).includes(topic));
     });
     await until(async () => (await lengthOf().catch(() => 0)) === 0, undefined);
-    const other = await testPublisher(openBus(), topic, 'another');
+    const other = await testPublisher(openBus(), topic, { service: 'another' });
     endings.push(other.remove);
     await other.publish(...Array.from({ length: 9 }, (_, n) => ({ key: 'other', n })));
     await until(async () => (await other.relay.stats()).depth === 0, other.relay.check);

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { migrate, type Migration, openStore, type Transactor } from '@holdfast/store';
+import { migrate, type Migration, openStore, type StoreLocation, type Transactor } from '@holdfast/store';
 import { createConsumer } from '../src/consumer.ts';
 import { createEmbeddedBus } from '../src/embedded.ts';
 import { createOutbox } from '../src/outbox.ts';
@@ -10,7 +9,7 @@ import { createRelay } from '../src/relay.ts';
 import { messagingMigrations, type MessagingTables } from '../src/tables.ts';
 import { type Counted, countedOn, plainCodec } from '../src/testing/counted.ts';
 
-// The process that kill.test.ts kills: a publishing service, the bus and a consuming service, each with its store in the folder given.
+// The process that kill.test.ts kills: a publishing service, the bus and a consuming service, each with its store where it is told.
 // Every commit that its caller was told of is printed. A line "drain" ends the traffic; "drained" is printed when all has been applied.
 
 export type PublisherTables = MessagingTables & { counter: { key: string; n: number } };
@@ -27,20 +26,26 @@ const migration = (name: string, table: string): Migration => ({
   sha256: name,
 });
 
-export async function openPublisher(folder: string) {
-  const store = openStore<PublisherTables>({ file: join(folder, 'publisher.db') });
-  const counter = migration('counter', 'create table counter (key text primary key, n integer not null) strict');
-  await migrate(store, [await messagingMigrations(), { source: 'publisher', migrations: [counter] }]);
+const keyOf = (location: StoreLocation): string =>
+  'file' in location ? 'text not null primary key' : 'nvarchar(100) not null primary key';
+
+/** Where the two services keep their stores. */
+export type Places = { readonly publisher: StoreLocation; readonly consumer: StoreLocation };
+
+export async function openPublisher(location: StoreLocation) {
+  const store = openStore<PublisherTables>(location);
+  const counter = migration('counter', `create table counter ("key" ${keyOf(location)}, n bigint not null)`);
+  await migrate(store, [messagingMigrations, { source: 'publisher', migrations: [counter] }]);
   return store;
 }
 
-export async function openConsumer(folder: string) {
-  const store = openStore<ConsumerTables>({ file: join(folder, 'consumer.db') });
+export async function openConsumer(location: StoreLocation) {
+  const store = openStore<ConsumerTables>(location);
   const projection = migration(
     'projection',
-    'create table projection (key text primary key, n integer not null, applied integer not null, out_of_order integer not null) strict',
+    `create table projection ("key" ${keyOf(location)}, n bigint not null, applied bigint not null, out_of_order bigint not null)`,
   );
-  await migrate(store, [await messagingMigrations(), { source: 'consumer', migrations: [projection] }]);
+  await migrate(store, [messagingMigrations, { source: 'consumer', migrations: [projection] }]);
   return store;
 }
 
@@ -54,8 +59,8 @@ async function count(tx: Transactor<ConsumerTables>, { key, n }: Counted): Promi
     .execute();
 }
 
-async function run(folder: string): Promise<void> {
-  const [publisher, consumerStore] = [await openPublisher(folder), await openConsumer(folder)];
+async function run(places: Places): Promise<void> {
+  const [publisher, consumerStore] = [await openPublisher(places.publisher), await openConsumer(places.consumer)];
   const counted = countedOn('traffic');
   const outbox = createOutbox({ service: 'publisher', codec: plainCodec, clock: Date.now, newId: randomUUID });
   const bus = createEmbeddedBus({ batchSize: 7 });
@@ -97,8 +102,9 @@ async function run(folder: string): Promise<void> {
   process.stdout.write(ok ? 'drained\n' : `${detail}\n`);
   await relay.stop();
   await consumer.stop();
+  await Promise.all([publisher.close(), consumerStore.close()]);
   process.stdin.destroy();
 }
 
-const [, script, folder] = process.argv;
-if (script === import.meta.filename && folder !== undefined) await run(folder);
+const [, script, places] = process.argv;
+if (script === import.meta.filename && places !== undefined) await run(JSON.parse(places) as Places);

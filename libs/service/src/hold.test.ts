@@ -31,6 +31,25 @@ describe('holdAt', () => {
     expect(told).toEqual(['copy/copy/acted:2', 'set-runner/look/decided']);
   });
 
+  it('holds at one place only once a step stands at another', async () => {
+    const told: string[] = [];
+    const hook = holdAt('copy/copy/started@stream/restore_full/sent,stream/restore_full/sent', place =>
+      told.push(place),
+    );
+    expect(hook('copy/copy/started')).toBeUndefined();
+    expect(hook('copy/copy/started')).toBeUndefined();
+    expect(await isHeld(hook('stream/restore_full/sent'))).toBe(true);
+    expect(await isHeld(hook('copy/copy/started'))).toBe(true);
+    expect(hook('copy/copy/started')).toBeUndefined();
+    expect(told).toEqual(['stream/restore_full/sent', 'copy/copy/started@stream/restore_full/sent']);
+  });
+
+  it('refuses a place that waits for one where nothing is held', () => {
+    expect(() => holdAt('copy/copy/started@stream/note/acted,stream/note/decided', () => undefined)).toThrow(
+      'HOLDFAST_TEST_HOLD_AT names "copy/copy/started@stream/note/acted", but no place "stream/note/acted" beside it.',
+    );
+  });
+
   it('lets them go on when told to', async () => {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const held = holdAt('copy/copy/acted', () => undefined, promise)('copy/copy/acted');
@@ -39,10 +58,16 @@ describe('holdAt', () => {
     expect(await held).toBeUndefined();
   });
 
-  it.each(['', 'execution', 'execution/restore', 'execution/restore/sent:0', 'a/b/c/d', 'a/b/c,'])(
-    'refuses "%s"',
-    setting => {
-      expect(() => holdAt(setting, () => undefined)).toThrow('HOLDFAST_TEST_HOLD_AT names places as runner/step/place');
-    },
-  );
+  it.each([
+    '',
+    'execution',
+    'execution/restore',
+    'execution/restore/sent:0',
+    'a/b/c/d',
+    'a/b/c,',
+    'a/b/c@',
+    'a/b/c:2@d/e/f',
+  ])('refuses "%s"', setting => {
+    expect(() => holdAt(setting, () => undefined)).toThrow('HOLDFAST_TEST_HOLD_AT names places as runner/step/place');
+  });
 });

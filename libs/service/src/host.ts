@@ -1,16 +1,5 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type Bus, createOutbox, messagingMigrations, type MessagingTables } from '@holdfast/messaging';
-import {
-  acquireLease,
-  type Holder,
-  type Lease,
-  loadMigrations,
-  migrate,
-  type MigrationSource,
-  openLedStore,
-  readFence,
-} from '@holdfast/store';
+import { type Bus, createOutbox, type MessagingTables } from '@holdfast/messaging';
+import type { Lease } from '@holdfast/store';
 import { parse } from 'graphql';
 import { Registry } from 'prom-client';
 import type { Clock } from './clock.ts';
@@ -28,8 +17,8 @@ import { createRebuild } from './rebuild.ts';
 import { safeMessage } from './safe-message.ts';
 import type { RunnerLoop, StepMeter } from './runner.ts';
 import { resolveSecret } from './secrets.ts';
+import { renderHolder, type ServiceState, stateOf } from './service-state.ts';
 import { openSubgraphPort, type SubgraphPort } from './subgraph-server.ts';
-import type { SubgraphSettings } from './subgraph-settings.ts';
 import { eventTracing, openTracing, type Tracing, untraced } from './tracing.ts';
 
 export {
@@ -41,6 +30,7 @@ export {
 } from './host-definition.ts';
 export { findEarlierRequest, rememberRequest, type IdempotencyTables, type IdempotentRequest } from './idempotency.ts';
 export { printRebuilt, type Projections, type RebuildOrder, runOrRebuild } from './rebuild.ts';
+export { shellMigrations } from './service-state.ts';
 export { subgraphSettings, type SubgraphSettings } from './subgraph-settings.ts';
 
 /**
@@ -52,7 +42,7 @@ export function createSubgraphHost<DB extends MessagingTables, Context extends o
   definition: HostDefinition<DB, Context>,
 ): Service {
   const { name, overrides } = definition;
-  if (overrides.rebuild !== undefined) return createRebuild(definition, overrides.rebuild, shellMigrations);
+  if (overrides.rebuild !== undefined) return createRebuild(definition, overrides.rebuild);
   const logger = overrides.logger ?? createLogger({ service: name, level: 'info' });
   const waiting = new AbortController();
   const ended = new AbortController();
@@ -108,6 +98,7 @@ class Host<DB extends MessagingTables, Context extends object> {
   readonly #started = { runners: [] as { name: string; loop: RunnerLoop }[] };
   /** What it is doing until it answers. */
   #beforeLeading: string | undefined = 'starting';
+  #state: ServiceState<DB> | undefined;
   #lease: Lease | undefined;
   #dependencies: HostDependencies<DB> | undefined;
   #port: SubgraphPort | undefined;
@@ -191,15 +182,16 @@ class Host<DB extends MessagingTables, Context extends object> {
   }
 
   async #lead(): Promise<void> {
-    const { config, name, overrides } = this.#definition;
-    await mkdir(config.stateFolder, { recursive: true });
-    this.#lease = await acquireLease({
-      ...leaseTimes(config),
-      ...overrides.lease,
-      file: join(config.stateFolder, `${name}.lease`),
-      floor: readFence(this.#storeFile()),
+    const { name } = this.#definition;
+    this.#state = await stateOf<DB>(this.#definition);
+    this.#lease = await this.#state.lead({
       signal: this.#signals.stopWaiting,
-      waiting: holder => this.#waitFor(`waiting for the lease of ${name} (${renderHolder(holder)})`),
+      waiting: holder => {
+        const by = renderHolder(holder);
+        this.#waitFor(
+          `waiting for the lease of ${name} (${by === undefined ? 'its holder is not known' : `held by ${by}`})`,
+        );
+      },
     });
     this.#lease.lost.addEventListener('abort', () => this.#endLeading(), { once: true });
   }
@@ -216,19 +208,14 @@ class Host<DB extends MessagingTables, Context extends object> {
     this.#signals.replaced(cause);
   }
 
-  #storeFile(): string {
-    const { config, name } = this.#definition;
-    return join(config.stateFolder, `${name}.db`);
-  }
-
   async #openStore(): Promise<void> {
-    const { name, migrations, codec, overrides } = this.#definition;
+    const { name, codec, overrides } = this.#definition;
     const clock = this.#clock;
     const lease = known(this.#lease);
     const { stopWaiting: signal } = this.#signals;
     this.#waitFor(`taking over the store of ${name}`);
     const blocked = (why: string): void => this.#waitFor(`taking over the store of ${name}: ${why}`);
-    const store = await openLedStore<DB>({ ...overrides.lease, file: this.#storeFile(), lease, signal, blocked });
+    const store = await known(this.#state).open(lease, { signal, blocked });
     this.#dependencies = {
       store,
       outbox: createOutbox({
@@ -243,8 +230,6 @@ class Host<DB extends MessagingTables, Context extends object> {
       env: overrides.env ?? {},
       fencingToken: lease.fencingToken,
     };
-    const own = { source: name, migrations: await loadMigrations(migrations, 'sqlite') };
-    await migrate(store, [...(await shellMigrations()), own], clock);
   }
 
   async #startMessaging(): Promise<void> {
@@ -314,23 +299,9 @@ class Host<DB extends MessagingTables, Context extends object> {
   }
 }
 
-function renderHolder(holder: Holder | undefined): string {
-  return holder === undefined ? 'its holder is not known' : `held by pid ${String(holder.pid)} since ${holder.since}`;
-}
-
-function leaseTimes({ lease }: SubgraphSettings) {
-  return lease === undefined ? {} : { replaceAfterMs: lease.replaceAfterSeconds * 1_000 };
-}
-
 function renderFailing(failing: ReadonlyMap<string, string>): string {
   if (failing.size === 0) return 'ok';
   return [...failing].map(([key, message]) => `${key}: ${message}`).join('; ');
-}
-
-/** The tables that every service has; to be applied before its own. */
-export async function shellMigrations(): Promise<MigrationSource[]> {
-  const folder = new URL('../migrations/', import.meta.url);
-  return [await messagingMigrations(), { source: 'service', migrations: await loadMigrations(folder, 'sqlite') }];
 }
 
 /** The lifecycle starts parts in order: what a later one uses is there. */

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { loadMigrations } from '@holdfast/store';
 import { temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
 import { findEarlierRequest, type IdempotencyTables, rememberRequest } from './idempotency.ts';
 
@@ -8,8 +7,8 @@ const request = { caller, key: 'k1', mutation: 'registerGroup', input: { name: '
 
 let temporary: TemporaryStore<IdempotencyTables>;
 beforeEach(async () => {
-  const migrations = await loadMigrations(new URL('../migrations/', import.meta.url), 'sqlite');
-  temporary = await temporaryStore<IdempotencyTables>([{ source: 'service', migrations }]);
+  const folder = new URL('../migrations/', import.meta.url);
+  temporary = await temporaryStore<IdempotencyTables>([{ source: 'service', folder }]);
   await temporary.store.transaction(tx => rememberRequest(tx, request, 'g1'));
 });
 afterEach(() => temporary.remove());

@@ -1,7 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
 import { writeSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import {
@@ -12,25 +10,14 @@ import {
   eventLogOf,
   type MessagingTables,
 } from '@holdfast/messaging';
-import {
-  acquireLease,
-  type Holder,
-  type Lease,
-  loadMigrations,
-  migrate,
-  type MigrationSource,
-  openLedStore,
-  type Reader,
-  readFence,
-  type Store,
-  type Transactor,
-} from '@holdfast/store';
+import type { Holder, Lease, Reader, Store, Transactor } from '@holdfast/store';
 import { openEventBus } from './event-bus.ts';
 import type { HostDefinition, HostDependencies, HostOverrides } from './host-definition.ts';
 import { projectionOf } from './host-messaging.ts';
 import { newId } from './ids.ts';
 import { createLifecycle, type Part, runMain, type Service } from './lifecycle.ts';
 import { createLogger, type Logger } from './logger.ts';
+import { renderHolder, type ServiceState, stateOf } from './service-state.ts';
 
 /** The tables that hold nothing but what events said, each with its key, in whose order the rows are compared. */
 export type Projections<DB> = { readonly [Table in keyof DB & string]?: readonly (keyof DB[Table] & string)[] };
@@ -90,7 +77,6 @@ type Definition<DB extends MessagingTables, Context extends object> = Pick<
 export function createRebuild<DB extends MessagingTables, Context extends object>(
   definition: Definition<DB, Context>,
   order: RebuildOrder,
-  shellMigrations: () => Promise<readonly MigrationSource[]>,
 ): Service {
   const { name, overrides } = definition;
   // Standard output is for what was done.
@@ -98,7 +84,7 @@ export function createRebuild<DB extends MessagingTables, Context extends object
   const logger = overrides.logger ?? createLogger({ service: name, level: 'info', destination });
   const stopping = new AbortController();
   const done = Promise.withResolvers<undefined>();
-  const rebuild = new Rebuild(definition, order, logger, shellMigrations, stopping.signal);
+  const rebuild = new Rebuild(definition, order, logger, stopping.signal);
   const lifecycle = createLifecycle(rebuild.parts(), { logger });
   let isThrough = false;
   return {
@@ -130,23 +116,16 @@ class Rebuild<DB extends MessagingTables, Context extends object> {
   readonly #definition: Definition<DB, Context>;
   readonly #order: RebuildOrder;
   readonly #logger: Logger;
-  readonly #shellMigrations: () => Promise<readonly MigrationSource[]>;
   readonly #signal: AbortSignal;
+  #state: ServiceState<DB> | undefined;
   #lease: Lease | undefined;
   #store: Store<DB> | undefined;
   #ownBus: Bus | undefined;
 
-  constructor(
-    definition: Definition<DB, Context>,
-    order: RebuildOrder,
-    logger: Logger,
-    shellMigrations: () => Promise<readonly MigrationSource[]>,
-    signal: AbortSignal,
-  ) {
+  constructor(definition: Definition<DB, Context>, order: RebuildOrder, logger: Logger, signal: AbortSignal) {
     this.#definition = definition;
     this.#order = order;
     this.#logger = logger;
-    this.#shellMigrations = shellMigrations;
     this.#signal = signal;
   }
 
@@ -160,14 +139,11 @@ class Rebuild<DB extends MessagingTables, Context extends object> {
 
   /** Waits for nobody: who rebuilds wants to know that the service still runs. */
   async #lead(): Promise<void> {
-    const { name, config, overrides } = this.#definition;
+    const { name } = this.#definition;
     this.#requireLog();
-    await mkdir(config.stateFolder, { recursive: true });
     const refused = new AbortController();
-    this.#lease = await acquireLease({
-      ...overrides.lease,
-      file: join(config.stateFolder, `${name}.lease`),
-      floor: readFence(this.#storeFile()),
+    this.#state = await stateOf<DB>(this.#definition);
+    this.#lease = await this.#state.lead({
       signal: AbortSignal.any([this.#signal, refused.signal]),
       waiting: holder => refused.abort(stillLed(name, holder)),
     });
@@ -182,19 +158,9 @@ class Rebuild<DB extends MessagingTables, Context extends object> {
     );
   }
 
-  #storeFile(): string {
-    const { config, name } = this.#definition;
-    return join(config.stateFolder, `${name}.db`);
-  }
-
   async #openStore(): Promise<void> {
-    const { name, overrides, migrations } = this.#definition;
-    const lease = known(this.#lease);
     const blocked = (why: string): void => this.#logger.warn(why);
-    const { lease: times } = overrides;
-    this.#store = await openLedStore<DB>({ ...times, file: this.#storeFile(), lease, signal: this.#signal, blocked });
-    const own = { source: name, migrations: await loadMigrations(migrations, 'sqlite') };
-    await migrate(this.#store, [...(await this.#shellMigrations()), own], overrides.clock ?? Date.now);
+    this.#store = await known(this.#state).open(known(this.#lease), { signal: this.#signal, blocked });
   }
 
   async #work(): Promise<void> {
@@ -288,7 +254,7 @@ class Rebuild<DB extends MessagingTables, Context extends object> {
 }
 
 function stillLed(name: string, holder: Holder | undefined): RebuildRefusal {
-  const by = holder === undefined ? 'another process' : `pid ${String(holder.pid)} since ${holder.since}`;
+  const by = renderHolder(holder) ?? 'another process';
   return new RebuildRefusal('STILL_LED', `STILL_LED: ${name} is led by ${by}. Stop it and its replicas, then rebuild.`);
 }
 

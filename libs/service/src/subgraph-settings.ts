@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { storeSettings, type StoreSettings } from './store-settings.ts';
 import { tracingSettings } from './tracing-settings.ts';
 
 const address = /^(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}(?:,\s*(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5})*$/;
@@ -13,11 +14,12 @@ export const subgraphSettings = {
       port: z.coerce.number().int().min(0).max(65_535).default(0),
     })
     .prefault({}),
-  /** Folder of the service's database. */
+  /** Folder of the service's database, when that is a file. */
   stateFolder: z
     .string()
     .min(1)
     .default(() => fileURLToPath(new URL('../../../.holdfast/state/', import.meta.url))),
+  store: storeSettings,
   /** Reference (`env:NAME`, `file:path`) to the key that gateway and subgraphs share. */
   signingKey: z.string().min(1),
   lease: z
@@ -66,6 +68,7 @@ export type KafkaSettings = NonNullable<z.output<typeof subgraphSettings.kafka>>
 export type SubgraphSettings = {
   readonly http: { readonly host: string; readonly port: number };
   readonly stateFolder: string;
+  readonly store?: StoreSettings | undefined;
   readonly signingKey: string;
   readonly lease?: { readonly replaceAfterSeconds: number };
   readonly kafka?: KafkaSettings | undefined;

@@ -4,6 +4,7 @@
  */
 import { appendFileSync, writeSync } from 'node:fs';
 import type { MessagingTables } from '@holdfast/messaging';
+import type { SqlServerLocation, StoreLocation } from '@holdfast/store';
 import { createLogger, runMain } from '../src/index.ts';
 import { createSubgraphHost, type HostDependencies, runs } from '../src/host.ts';
 import type { RunnerDefinition } from '../src/runner.ts';
@@ -11,21 +12,30 @@ import type { RunnerDefinition } from '../src/runner.ts';
 export type ReplicaOptions = {
   readonly folder: string;
   readonly key: string;
+  /** A file of the folder when it names one. */
+  readonly location: StoreLocation;
   readonly replaceAfterMs: number;
   /** The process stops itself (SIGSTOP) between the third decision and its statement. */
   readonly freezes?: boolean;
 };
 type Tables = MessagingTables & { look: { seq: number; fencing_token: number } };
 
-const { folder, key, replaceAfterMs, freezes = false } = JSON.parse(process.argv[2] ?? '') as ReplicaOptions;
+const { folder, key, location, replaceAfterMs, freezes = false } = JSON.parse(process.argv[2] ?? '') as ReplicaOptions;
+const server = 'sqlServer' in location ? location.sqlServer : undefined;
 let decisions = 0;
 
 await runMain(() =>
   createSubgraphHost<Tables, { token: number }>({
     name: 'inventory',
-    config: { http: { host: '127.0.0.1', port: 0 }, stateFolder: folder, signingKey: 'env:NONE' },
+    config: {
+      http: { host: '127.0.0.1', port: 0 },
+      stateFolder: folder,
+      signingKey: 'env:NONE',
+      ...(server && { store: { sqlServer: settingsOf(server) } }),
+    },
     overrides: {
       signingKey: Buffer.from(key),
+      env: { STORE_USER: server?.credentials.user, STORE_PASSWORD: server?.credentials.password },
       logger: createLogger({
         service: 'inventory',
         level: 'info',
@@ -52,6 +62,12 @@ await runMain(() =>
     runners: dependencies => [runs(looksRunner(dependencies), { intervalMs: 20 })],
   }),
 );
+
+function settingsOf({ address, database }: SqlServerLocation) {
+  const { port, instanceName, ...rest } = address;
+  const place = { ...(port !== null && { port }), ...(instanceName !== null && { instanceName }) };
+  return { ...rest, ...place, database, username: 'env:STORE_USER', password: 'env:STORE_PASSWORD' };
+}
 
 function looksRunner({
   store,

@@ -1,4 +1,4 @@
-import { type InsertQueryBuilder, type InsertResult, type SelectQueryBuilder, sql } from 'kysely';
+import { type InsertQueryBuilder, type InsertResult, type SelectQueryBuilder, SelectQueryNode, sql } from 'kysely';
 
 /**
  * The few statements that SQLite and SQL Server write differently. Kysely compiles `limit`, `onConflict` and `returning` for SQL Server
@@ -6,18 +6,15 @@ import { type InsertQueryBuilder, type InsertResult, type SelectQueryBuilder, sq
  */
 export type StoreDialect = {
   readonly name: 'sqlite' | 'mssql';
-  /** The first `rows` rows of an ordered select. */
+  /** The first `rows` rows of an ordered select. @throws Error when it has no order */
   page<DB, Tables extends keyof DB, Row>(
     query: SelectQueryBuilder<DB, Tables, Row>,
     rows: number,
   ): SelectQueryBuilder<DB, Tables, Row>;
-  /**
-   * Inserts unless the key is there. `numInsertedOrUpdatedRows` tells which. Without `on` any key of the table counts, which SQL Server has no
-   * statement for: there it is refused when it is compiled.
-   */
+  /** Inserts unless a row with the same `key` is there. `numInsertedOrUpdatedRows` tells which. */
   insertIgnore<DB, Table extends keyof DB>(
     insert: InsertQueryBuilder<DB, Table, InsertResult>,
-    on?: { readonly key: readonly (keyof DB[Table] & string)[] },
+    on: { readonly key: readonly (keyof DB[Table] & string)[] },
   ): InsertQueryBuilder<DB, Table, InsertResult>;
   /** Inserts, or replaces `columns` where a row with the same `key` is there. */
   upsert<DB, Table extends keyof DB>(
@@ -30,9 +27,14 @@ export type StoreDialect = {
 };
 
 const statements: Omit<StoreDialect, 'name'> = {
-  page: (query, rows) => query.limit(rows),
-  insertIgnore: (insert, on) =>
-    insert.onConflict(conflict => (on === undefined ? conflict : conflict.columns(on.key)).doNothing()),
+  page: (query, rows) => {
+    // SQL Server has no page of what has no order: refused everywhere, so that every suite finds it.
+    const node = query.toOperationNode();
+    if (!SelectQueryNode.is(node) || node.orderBy === undefined)
+      throw new Error('A page needs an order: .orderBy(…) first.');
+    return query.limit(rows);
+  },
+  insertIgnore: (insert, { key }) => insert.onConflict(conflict => conflict.columns(key).doNothing()),
   upsert: (insert, { key, columns }) =>
     insert.onConflict(conflict =>
       conflict

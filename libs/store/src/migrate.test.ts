@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { kinds, openPlace, type Place } from '../test/places.ts';
+import { kinds, openPlace, type Place } from './testing/places.ts';
 import { loadMigrations, migrate } from './migrate.ts';
 import { openStore, type Store, type StoreLocation } from './store.ts';
 

@@ -11,7 +11,10 @@ export type Migration = {
   readonly text: string;
   readonly sha256: string;
 };
-export type MigrationSource = { readonly source: string; readonly migrations: readonly Migration[] };
+/** Whose steps: the files of `folder` for the store's dialect, or those given. */
+export type MigrationSource = { readonly source: string } & (
+  { readonly folder: URL } | { readonly migrations: readonly Migration[] }
+);
 
 export class MigrationError extends Error {
   override readonly name = 'MigrationError';
@@ -53,7 +56,9 @@ export async function migrate<DB>(
   const db = database as unknown as Kysely<MigrationTables>;
   // In a transaction like every write, so that a leader that was replaced does not even do this.
   await db.transaction().execute(tx => sql.raw(recordTable[dialect]).execute(tx));
-  for (const { source, migrations } of sources) {
+  for (const each of sources) {
+    const { source } = each;
+    const migrations = 'folder' in each ? await loadMigrations(each.folder, dialect) : each.migrations;
     const applied = await db
       .selectFrom('schema_migration')
       .selectAll()

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { prepared } from './prepared.ts';
 import { openStore, type Reader, type Transactor } from './store.ts';
-import { kinds, openPlace } from '../test/places.ts';
+import { kinds, openPlace } from './testing/places.ts';
 import { migrate } from './migrate.ts';
 
 type Tables = { account: { id: string; balance: number; note: string | null } };

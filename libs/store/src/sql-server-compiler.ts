@@ -52,7 +52,7 @@ export class StoreMssqlCompiler extends MssqlQueryCompiler {
     )
       throw new Error('On SQL Server only rows of values are inserted where their key is new.');
     if (onConflict.columns === undefined || onConflict.columns.length === 0)
-      throw new Error('On SQL Server the key has to be named: dialect.insertIgnore(insert, { key }).');
+      throw new Error('On SQL Server the key has to be named: dialect.insertIgnore.');
     const rows = { into, columns, values, key: onConflict.columns };
     if (onConflict.doNothing === true) this.#insertNew(rows);
     else this.#merge(rows, onConflict.updates ?? []);

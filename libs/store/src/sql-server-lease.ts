@@ -20,24 +20,27 @@ import { StallWatch } from './stall-watch.ts';
  */
 export type SqlServerLeaseOptions = {
   readonly sqlServer: SqlServerLocation;
+  /** The service that the database belongs to; another one is refused. */
+  readonly owner: string;
   /** 1,000 when left out. */
   readonly beatEveryMs?: number;
 };
 
 export async function acquireSqlServerLease(options: SqlServerLeaseOptions & WaitOptions): Promise<Lease> {
-  const { sqlServer, signal, retryMs = 200, replaceAfterMs = 6_000, beatEveryMs = 1_000 } = options;
+  const { sqlServer, owner, signal, retryMs = 200, replaceAfterMs = 6_000, beatEveryMs = 1_000 } = options;
   const watch = new StallWatch(2 * retryMs);
-  let session = await openClaims(sqlServer);
+  let session = await openClaims(sqlServer, owner);
   try {
     for (;;) {
       signal?.throwIfAborted();
       // The server was away: who waits goes on waiting, and counts nothing as seen meanwhile.
-      if (session.broken) session = await openClaims(sqlServer);
+      if (session.broken) session = await openClaims(sqlServer, owner);
       const newest = await newestServerClaim(session);
       const stalledMs = watch.look(`${String(newest?.token)} ${String(newest?.beat)}`, performance.now());
-      const isFree = newest === undefined || stalledMs >= replaceAfterMs || !(await isConnected(session, newest.token));
+      const isStalled = stalledMs >= Math.max(replaceAfterMs, newest?.replaceAfterMs ?? 0);
+      const isFree = newest === undefined || isStalled || !(await isConnected(session, newest.token));
       const token = isFree ? Math.max(newest?.token ?? 0, await readServerFence(session)) + 1 : 0;
-      if (isFree && (await claimServerToken(session, token))) {
+      if (isFree && (await claimServerToken(session, token, replaceAfterMs))) {
         await clearDeadClaims(session, token);
         return new ServerLease(session, token, { beatEveryMs, replaceAfterMs });
       }

@@ -1,7 +1,8 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from '@jest/globals';
-import { openPlace, type Place } from '../test/places.ts';
+import { openPlace, type Place } from './testing/places.ts';
+import { acquireLease } from './lease.ts';
 import { migrate } from './migrate.ts';
 import type { SqlServerLocation } from './sql-server.ts';
 import { openStore, type Store } from './store.ts';
@@ -82,6 +83,16 @@ afterEach(async () => {
 const insert = (id: string) => store.transaction(tx => tx.insertInto('account').values({ id }).execute());
 const ids = async () =>
   (await store.read(db => db.selectFrom('account').select('id').orderBy('id').execute())).map(({ id }) => id);
+
+it('is one service alone that leads a database', async () => {
+  const { sqlServer } = (await place.fresh()) as { readonly sqlServer: SqlServerLocation };
+  const lease = await acquireLease({ sqlServer, owner: 'inventory' });
+  await expect(acquireLease({ sqlServer, owner: 'backup' })).rejects.toMatchObject({
+    kind: 'cannot-open',
+    message: `The database ${sqlServer.database} is the store of inventory: give backup a database of its own.`,
+  });
+  lease.release();
+});
 
 describe('a connection that is lost inside a commit', () => {
   it('is told as lost when the server never heard of it, and the store goes on', async () => {

@@ -16,7 +16,7 @@ export type SqlServerLocation = {
     readonly trustServerCertificate: boolean;
   };
   readonly database: string;
-  /** By value, kept in memory only. */
+  /** By value, kept in memory only. `user`: a SQL login, or a Windows account as `DOMAIN\account`, which logs in by NTLMv2. */
   readonly credentials: { readonly user: string; readonly password: string };
   /** Longest wait for an answer; 30,000 when left out. */
   readonly requestMs?: number;
@@ -199,11 +199,12 @@ export class SqlSession {
 
 function configOf(location: SqlServerLocation, programName: string, made: (connection: Tedious) => void): mssql.config {
   const { address, database, credentials, requestMs = 30_000 } = location;
+  const [, domain, account] = /^([^\\]+)\\(.+)$/.exec(credentials.user) ?? [];
   return {
     server: address.server,
     ...(address.port === null ? {} : { port: address.port }),
     database,
-    user: credentials.user,
+    ...(domain === undefined || account === undefined ? { user: credentials.user } : { domain, user: account }),
     password: credentials.password,
     connectionTimeout: 15_000,
     requestTimeout: requestMs,

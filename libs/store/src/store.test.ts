@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
-import { kinds, openPlace, type Place } from '../test/places.ts';
+import { kinds, openPlace, type Place } from './testing/places.ts';
 import { StoreError } from './errors.ts';
 import { migrate, type Migration } from './migrate.ts';
 import { type MigratableStore, openStore, type Store, type StoreLocation, type Transactor } from './store.ts';
@@ -139,6 +139,34 @@ describe.each(kinds)('on %s', kind => {
       );
       expect(page).toEqual([{ id: 'a' }]);
     });
+
+    it('finds nothing in an empty list, and everything outside of it', async () => {
+      await insert('a', 1);
+      const ids = (operator: 'in' | 'not in') =>
+        store.read(db => db.selectFrom('account').select('id').where('id', operator, []).execute());
+      expect(await ids('in')).toEqual([]);
+      expect(await ids('not in')).toEqual([{ id: 'a' }]);
+    });
+  });
+
+  it('lets another process write while many read without a pause, and each read sees what was there before it', async () => {
+    const other = openStore<Tables>(location);
+    await insert('a', 0);
+    let written = 0;
+    const read = async (): Promise<void> => {
+      while (written < 20) {
+        const before = written;
+        const [first] = await balances();
+        expect(first?.balance).toBeGreaterThanOrEqual(before);
+      }
+    };
+    const readers = Promise.all(Array.from({ length: 8 }, read));
+    for (let balance = 1; balance <= 20; balance += 1) {
+      await other.transaction(tx => tx.updateTable('account').set({ balance }).where('id', '=', 'a').execute());
+      written = balance;
+    }
+    await readers;
+    await other.close();
   });
 
   it('shares what it has with another process, one writer at a time', async () => {
@@ -223,10 +251,18 @@ describe.each(kinds)('on %s', kind => {
           expect(store.transaction(work)).rejects.toThrow(text);
         const row = { id: 'a', balance: 1, note: null };
         await refused(
-          tx => tx.dialect.insertIgnore(tx.insertInto('account').values(row)).execute(),
+          tx =>
+            tx
+              .insertInto('account')
+              .values(row)
+              .onConflict(conflict => conflict.doNothing())
+              .execute(),
           'the key has to be named',
         );
-        await refused(tx => tx.dialect.page(tx.selectFrom('account').select('id'), 1).execute(), 'ordered select');
+        await refused(
+          tx => tx.dialect.page(tx.selectFrom('account').select('id'), 1).execute(),
+          'A page needs an order',
+        );
         await refused(tx => tx.insertInto('account').values(row).returning('id').execute(), 'RETURNING');
       });
 

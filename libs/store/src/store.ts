@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Kysely } from 'kysely';
+import { HandleEmptyInListsPlugin, Kysely, replaceWithNoncontingentExpression } from 'kysely';
 import { mssqlDialect, sqliteDialect, type StoreDialect } from './dialect.ts';
 import { type FenceOptions, raiseFence } from './fence.ts';
 import type { Lease } from './lease.ts';
@@ -67,6 +67,8 @@ class KyselyStore<DB> implements MigratableStore<DB> {
     this.dialect = isServer ? 'mssql' : 'sqlite';
     this.#statements = isServer ? mssqlDialect : sqliteDialect;
     this.database = new Kysely<DB>({
+      // `in ()` is no T-SQL.
+      plugins: isServer ? [new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })] : [],
       dialect: isServer ? sqlServerKysely(location.sqlServer, lease) : nodeSqliteDialect(location.file, lease),
     });
   }

@@ -27,7 +27,10 @@ type Tables = { written: { seq: number; fencing_token: number } };
 
 const say = (line: ContenderSays): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
 const { location, freezes, idle = false, ...options } = JSON.parse(process.argv[2] ?? '') as ContenderOptions;
-const claims = 'file' in location ? { file: `${location.file}.lease`, floor: readFence(location.file) } : location;
+const claims =
+  'file' in location
+    ? { file: `${location.file}.lease`, floor: readFence(location.file) }
+    : { ...location, owner: 'contender' };
 
 let said = false;
 const lease = await acquireLease({

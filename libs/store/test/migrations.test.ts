@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Kysely, sql } from 'kysely';
 import { loadMigrations, migrate } from '../src/migrate.ts';
 import { type MigratableStore, openStore } from '../src/store.ts';
-import { openPlace, type Place } from './places.ts';
+import { openPlace, type Place } from '../src/testing/places.ts';
 
 // Whoever else keeps a store: each with its migrations for both databases.
 const sources = ['libs/messaging', 'libs/service', 'apps/inventory', 'apps/backup', 'apps/shipping', 'apps/restore'];

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Contender, Contest } from './contenders.ts';
-import { kinds, openPlace, type Place } from './places.ts';
+import { kinds, openPlace, type Place } from '../src/testing/places.ts';
 
 // A heartbeat of a second and six without one are what a service takes; the protocol is the same with a fortieth of it.
 const times = { beatEveryMs: 50, replaceAfterMs: 400 };

@@ -101,7 +101,8 @@ export async function isOfLedger(db: Db, { databaseId, device }: FoundBackup): P
     .selectFrom('backup_file')
     .select('id')
     .where('database_id', '=', databaseId)
-    .where('path', '=', device);
+    .where('path', '=', device)
+    .orderBy('id');
   return (await db.dialect.page(files, 1).executeTakeFirst()) !== undefined;
 }
 

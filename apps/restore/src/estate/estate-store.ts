@@ -131,7 +131,9 @@ export async function saveYield(
 ): Promise<void> {
   const { executionId: execution_id, standbyId: standby_id, yieldedAt: yielded_at } = answer;
   await tx.dialect
-    .insertIgnore(tx.insertInto('standby_yield').values({ execution_id, standby_id, yielded_at }))
+    .insertIgnore(tx.insertInto('standby_yield').values({ execution_id, standby_id, yielded_at }), {
+      key: ['execution_id'],
+    })
     .execute();
 }
 

@@ -49,8 +49,8 @@ describe('startFailover', () => {
   });
 
   it('lets one of a hundred racing callers through, whichever connection to the store they come by', async () => {
-    const { dependencies, file, store } = await opened();
-    const second = openStore<RestoreTables>({ file });
+    const { dependencies, location, store } = await opened();
+    const second = openStore<RestoreTables>(location);
     const results = await Promise.all(
       Array.from({ length: 100 }, (_, index) =>
         startFailover(failoverInput({ idempotencyKey: `key-${String(index)}` }), manager, {
@@ -85,7 +85,7 @@ describe('startFailover', () => {
     const first = await startFailover(failoverInput(), manager, dependencies);
     if ('refused' in first) throw new Error(first.message);
     const other = { ...first, executionId: sourceId as string as ExecutionId };
-    await expect(store.transaction(tx => insertExecution(tx, other, []))).rejects.toThrow('UNIQUE');
+    await expect(store.transaction(tx => insertExecution(tx, other, []))).rejects.toMatchObject({ kind: 'constraint' });
   });
 
   it('keeps a key for its execution after that has ended, and lets another key start the next one', async () => {

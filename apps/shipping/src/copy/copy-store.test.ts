@@ -1,5 +1,5 @@
 import { type DatabaseId, requireLsn, type StandbyId } from '@holdfast/domain';
-import { loadMigrations, type Store } from '@holdfast/store';
+import type { Store } from '@holdfast/store';
 import { type TemporaryStore, temporaryStore } from '@holdfast/store/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { copiesOf, databases, full, log, set, type SetPayload, standby } from '../../test/estate.ts';
@@ -21,8 +21,8 @@ const problem = (retryAtMs: number) => ({
 let store: Store<ShippingTables>;
 let temporary: TemporaryStore<ShippingTables>;
 beforeEach(async () => {
-  const own = await loadMigrations(new URL('../../migrations/', import.meta.url), 'sqlite');
-  temporary = await temporaryStore<ShippingTables>([{ source: 'shipping', migrations: own }]);
+  const folder = new URL('../../migrations/', import.meta.url);
+  temporary = await temporaryStore<ShippingTables>([{ source: 'shipping', folder }]);
   ({ store } = temporary);
 });
 afterEach(() => temporary.remove());

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
+import { type Place, temporaryStore, type TemporaryStore } from '@holdfast/store/testing';
 import type { Bus } from '../bus.ts';
 import type { Envelope, EventCodec, EventShape } from '../event.ts';
 import { createOutbox, type Outbox } from '../outbox.ts';
@@ -68,14 +68,21 @@ export type TestPublisher = {
   readonly remove: () => Promise<void>;
 };
 
-/** A publishing service: its store (its own, or one given), outbox and running relay. */
+/** A publishing service: its store (the one given, or its own, in a file or `place`), outbox and running relay. */
 export async function testPublisher(
   bus: Bus,
   topic: string,
-  service = 'publisher',
-  given?: TemporaryStore<MessagingTables>,
+  {
+    service = 'publisher',
+    given,
+    place,
+  }: {
+    readonly service?: string;
+    readonly given?: TemporaryStore<MessagingTables>;
+    readonly place?: Place | undefined;
+  } = {},
 ): Promise<TestPublisher> {
-  const temporary = given ?? (await temporaryStore<MessagingTables>([await messagingMigrations()]));
+  const temporary = given ?? (await temporaryStore<MessagingTables>([messagingMigrations], place));
   const { store } = temporary;
   const outbox = createOutbox({ service, codec: plainCodec, clock: Date.now, newId: randomUUID });
   const relay = createRelay({ store, bus, service, publishes: [{ topic }], clock: Date.now });

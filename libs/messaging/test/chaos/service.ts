@@ -74,7 +74,7 @@ create table projection (
 `,
     sha256: 'chaos',
   };
-  await migrate(store, [await messagingMigrations(), { source: 'chaos', migrations: [own] }]);
+  await migrate(store, [messagingMigrations, { source: 'chaos', migrations: [own] }]);
   return store;
 }
 

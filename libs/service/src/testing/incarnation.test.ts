@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 async function ownStore(): Promise<TemporaryStore<MessagingTables>> {
-  const temporary = await temporaryStore<MessagingTables>([await messagingMigrations()]);
+  const temporary = await temporaryStore<MessagingTables>([messagingMigrations]);
   removals.push(() => temporary.remove());
   return temporary;
 }
@@ -26,7 +26,7 @@ describe('an incarnation that is killed in this process', () => {
   it('commits nothing that was under way, and reads no more', async () => {
     const temporary = await ownStore();
     const killed = new InProcess();
-    const store = killed.holds(openStore<MessagingTables>({ file: temporary.file }));
+    const store = killed.holds(openStore<MessagingTables>(temporary.location));
     const begun = Promise.withResolvers<undefined>();
     const decided = Promise.withResolvers<undefined>();
     const writing = store.transaction(async tx => {

@@ -1,2 +1,2 @@
 -- expand
-create table look (seq integer not null primary key, fencing_token integer not null);
+create table look (seq bigint identity(1,1) not null primary key, fencing_token bigint not null);

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type SqlServerLocation, SqlSession } from '../src/sql-server.ts';
-import type { StoreLocation } from '../src/store.ts';
+import { type SqlServerLocation, SqlSession } from '../sql-server.ts';
+import type { StoreLocation } from '../store.ts';
 
 export type Place = {
   /** A store that nobody has used. */
@@ -17,6 +17,9 @@ export type Place = {
 
 export const kinds = ['sqlite', 'mssql'] as const;
 export type Kind = (typeof kinds)[number];
+
+/** Where suites keep their stores that do not say it: HOLDFAST_TEST_STORE=mssql runs those of every service on SQL Server. */
+export const kindOfTests: Kind = process.env['HOLDFAST_TEST_STORE'] === 'mssql' ? 'mssql' : 'sqlite';
 
 export function openPlace(kind: Kind): Promise<Place> {
   return kind === 'sqlite' ? Promise.resolve(files()) : server();
@@ -62,7 +65,12 @@ async function server(): Promise<Place> {
   };
 }
 
-const main = fileURLToPath(new URL('../../../tools/standin/src/main.ts', import.meta.url));
+/** The stand-in's sources or, within `npm test`, the one file that it made of them. */
+const made = process.env['HOLDFAST_PROGRAMS'];
+const main =
+  made === undefined
+    ? fileURLToPath(new URL('../../../../tools/standin/src/main.ts', import.meta.url))
+    : join(made, 'tools', 'standin', 'main.js');
 
 export async function startServer(): Promise<TestServer> {
   const given = process.env['STORE_SQLSERVER_URL'];
