@@ -29,10 +29,22 @@ export async function readHistorySince({ ask, registered }: Stage, ms: number): 
   return answer?.group.backupSets.nodes.some(set => isLater(set, ms)) === true;
 }
 
-export async function isInSync({ ask, registered }: Stage): Promise<boolean> {
+type Standby = { readonly state: string; readonly newestCommonMarkName: string | null };
+
+async function standbyOf({ ask, registered }: Stage): Promise<Standby | undefined> {
   const query = 'query ($id: ID!) { standby(id: $id) { state newestCommonMarkName } }';
-  type Answer = { standby: { state: string; newestCommonMarkName: string | null } };
-  const standby = (await ask<Answer>(query, { id: registered.standbyId }))?.standby;
+  return (await ask<{ standby: Standby }>(query, { id: registered.standbyId }))?.standby;
+}
+
+/** All of its databases can stop at one. */
+export async function hasMark(stage: Stage): Promise<boolean> {
+  return ((await standbyOf(stage))?.newestCommonMarkName ?? null) !== null;
+}
+
+/** In sync with a source at which nothing happens any more: on a busy machine a standby may follow the running job for ever without being so. */
+export async function caughtUp(stage: Stage): Promise<boolean> {
+  await stage.endWork();
+  const standby = await standbyOf(stage);
   return standby?.state === 'IN_SYNC' && standby.newestCommonMarkName !== null;
 }
 

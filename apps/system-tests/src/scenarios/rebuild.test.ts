@@ -5,8 +5,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { missingForKafka } from '@holdfast/run';
-import { confirmWhatWaits, executionOf, isInSync } from '../harness/looks.ts';
-import { type ServiceName, until } from '../harness/replicas.ts';
+import { caughtUp, confirmWhatWaits, executionOf, hasMark } from '../harness/looks.ts';
+import { type ServiceName, until, wholeWorkMs } from '../harness/replicas.ts';
 import { seed } from '../harness/sample-group.ts';
 import { subgraphs } from '../harness/services.ts';
 import { setStage, type Stage } from '../harness/takeover.ts';
@@ -96,12 +96,9 @@ async function failOver(): Promise<void> {
 describeWithBroker(`projections read again from the first event, after real traffic (seed ${seed})${why}`, () => {
   beforeAll(async () => {
     stage = await setStage(seed, []);
-    await until(
-      'the standby is in sync',
-      () => isInSync(stage),
-      () => stage.services.lastLines(),
-    );
-    await stage.endWork();
+    const why = (): string => stage.services.lastLines();
+    await until('the standby has a mark', () => hasMark(stage), why, wholeWorkMs);
+    await until('the standby is in sync', () => caughtUp(stage), why, wholeWorkMs);
     await stage.estate.killPrimaries();
     // With it the standby is claimed, yielded and released: what a rebuild of shipping must not do again.
     await failOver();
