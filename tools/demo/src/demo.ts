@@ -3,7 +3,7 @@ import { type BrokenSet, breakNewestSet } from './broken-set/broken-set.ts';
 import { brokenSetComplaints } from './broken-set/complaints.ts';
 import { damageOf } from './broken-set/damage.ts';
 import { reseededBy, type Stop, stopOf } from './broken-set/offer.ts';
-import type { Scenario } from './config.ts';
+import type { Scenario, StoreKind } from './config.ts';
 import { type Crash, failOverThroughCrash } from './crash/crash.ts';
 import { type Ending, endingOf } from './ending.ts';
 import { type Moment, momentOf } from './crash/moment.ts';
@@ -34,6 +34,7 @@ export type DemoOptions = {
   readonly restAtMark: boolean;
   /** A process per service, over Kafka. */
   readonly cluster: boolean;
+  readonly store: StoreKind;
   readonly dataFolder: string;
   readonly say: (line: string) => void;
   /** Lines of the processes that it starts. */
@@ -46,7 +47,7 @@ const failoverLimitMs = 90_000;
 
 /** Protects the sample group under load, kills its primaries, fails over and has the oracle judge what came back. */
 export async function runDemo(options: DemoOptions): Promise<Report> {
-  const { dataFolder, say, log, scenario, seed, cluster } = options;
+  const { dataFolder, say, log, scenario, seed, cluster, store } = options;
   // Of its own, so that the same seed gives the same load with and without it.
   const moment = scenario === 'control-plane-crash' ? momentOf(seed, seededRandom(seed)) : undefined;
   say('Starting the sample estate …');
@@ -54,7 +55,7 @@ export async function runDemo(options: DemoOptions): Promise<Report> {
   let holdfast: Holdfast | undefined;
   try {
     say('Starting Holdfast …');
-    holdfast = await startHoldfast(dataFolder, log, { cluster, ...(moment && { holdAt: [moment.holdAt] }) });
+    holdfast = await startHoldfast(dataFolder, log, { cluster, store, ...(moment && { holdAt: [moment.holdAt] }) });
     return await protectAndFailOver(options, estate, holdfast, moment);
   } finally {
     await holdfast?.stop();
@@ -139,7 +140,7 @@ async function workAndEnd(
     say(`${broken.file}, of ${broken.database} in the newest set, is ${broken.damage}.`);
   };
   await workUntilTheEnd({
-    ...{ seed, random: seededRandom(seed), estate, ending, journal, say },
+    ...{ seed, random: seededRandom(seed), dataFolder, estate, ending, journal, say },
     untilReady: () => untilInSync(client, registered.standbyId, inSyncLimitMs),
     beforeTheEnd: scenario === 'broken-set' ? breakSet : undefined,
   });

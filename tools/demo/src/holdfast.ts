@@ -7,7 +7,9 @@ import {
   startCluster,
   startProcess,
 } from '@holdfast/run';
+import type { StoreKind } from './config.ts';
 import { createGatewayClient, type GatewayClient } from './gateway-client.ts';
+import { startStateServer } from './state-server.ts';
 
 /** Holdfast itself, on the data folder: one process with all services in it, or with `cluster` one for each over Kafka. */
 export type Holdfast = {
@@ -31,6 +33,8 @@ export type HoldOptions = {
 export type HoldfastOptions = HoldOptions & {
   /** A process per service, over a Kafka that is started for it, or the one that KAFKA_BROKERS names. */
   readonly cluster?: boolean;
+  /** Where the services keep their state: in files, or on a SQL Server that is started for it. Files when left out. */
+  readonly store?: StoreKind;
   /** How often source and standby are looked at; 1 when left out. */
   readonly observeEverySeconds?: number;
 };
@@ -50,20 +54,33 @@ type Start = (env: Readonly<Record<string, string>>, log: (line: string) => void
 export async function startHoldfast(
   dataFolder: string,
   log: (line: string) => void,
-  { holdAt, cluster = false, observeEverySeconds = 1 }: HoldfastOptions = {},
+  { holdAt, cluster = false, store = 'sqlite', observeEverySeconds = 1 }: HoldfastOptions = {},
 ): Promise<Holdfast> {
-  const broker =
-    cluster && existingBrokers(process.env) === undefined ? await startBroker({ dataFolder, log }) : undefined;
-  const shape = cluster ? inProcesses(dataFolder, broker) : inOneProcess(dataFolder);
-  const start: Start = (env, tell) => shape({ ...fastObservation(observeEverySeconds), ...env }, tell);
-  let life = await live(start, log, { ...(holdAt && { holdAt }) }).catch(async (error: unknown) => {
-    await broker?.stop();
+  // What Holdfast stands on outlives it.
+  const below: RunningProcess[] = [];
+  const endBelow = async (how: 'stop' | 'kill'): Promise<void> => {
+    for (const each of below.toReversed()) await each[how]();
+  };
+  const begin = async (): Promise<{ readonly start: Start; readonly first: Life }> => {
+    const state = store === 'sqlserver' ? await startStateServer(dataFolder, log) : undefined;
+    if (state !== undefined) below.push(state.process);
+    const broker =
+      cluster && existingBrokers(process.env) === undefined ? await startBroker({ dataFolder, log }) : undefined;
+    if (broker !== undefined) below.push(broker);
+    const shape = cluster ? inProcesses(dataFolder, broker) : inOneProcess(dataFolder);
+    const settings = { ...fastObservation(observeEverySeconds), ...state?.env };
+    const start: Start = (env, tell) => shape({ ...settings, ...env }, tell);
+    return { start, first: await live(start, log, { ...(holdAt && { holdAt }) }) };
+  };
+  const { start, first } = await begin().catch(async (error: unknown) => {
+    await endBelow('stop');
     throw error;
   });
+  let life = first;
   const end = async (how: 'stop' | 'kill'): Promise<void> => {
     // The gateway first, and what it asks only then.
     for (const each of life.running.toReversed()) await each[how]();
-    await broker?.[how]();
+    await endBelow(how);
   };
   return {
     client: () => life.client,
@@ -79,11 +96,9 @@ export async function startHoldfast(
   };
 }
 
-async function live(
-  start: Start,
-  log: (line: string) => void,
-  { holdAt = [] }: HoldOptions,
-): Promise<Processes & { readonly held: Promise<undefined> }> {
+type Life = Processes & { readonly held: Promise<undefined> };
+
+async function live(start: Start, log: (line: string) => void, { holdAt = [] }: HoldOptions): Promise<Life> {
   const held = Promise.withResolvers<undefined>();
   const waited = new Set(holdAt);
   const env = holdAt.length === 0 ? {} : { HOLDFAST_TEST_HOLD_AT: holdAt.join(',') };

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { missingForKafka } from '@holdfast/run';
 import { expect, it } from '@jest/globals';
 import { damageOf } from '../src/broken-set/damage.ts';
-import type { Scenario } from '../src/config.ts';
+import type { Scenario, StoreKind } from '../src/config.ts';
 import type { Report } from '../src/report.ts';
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
@@ -48,16 +48,22 @@ const withoutKafka = missingForKafka(process.env);
 /** Runs a process per service where a broker can be had; says so in the title where it cannot. */
 const overKafka = { cluster: withoutKafka === undefined, title: withoutKafka ?? 'a process per service, over Kafka' };
 
-type Wishes = { readonly scenario?: Scenario; readonly restAtMark?: boolean; readonly cluster?: boolean };
+type Wishes = {
+  readonly scenario?: Scenario;
+  readonly restAtMark?: boolean;
+  readonly cluster?: boolean;
+  readonly store?: StoreKind;
+};
 
 async function verifiedRun(
   seed: number,
-  { scenario, restAtMark = false, cluster = false }: Wishes = {},
+  { scenario, restAtMark = false, cluster = false, store }: Wishes = {},
 ): Promise<{ report: Report; progress: string }> {
   const wishes = [
     ...(scenario === undefined ? [] : ['--scenario', scenario]),
     ...(restAtMark ? ['--rest-at-mark'] : []),
     ...(cluster ? ['--cluster'] : []),
+    ...(store === undefined ? [] : ['--store', store]),
   ];
   const { exitCode, output, progress } = await demo(...wishes, '--seed', String(seed));
   expect({ exitCode, progress }).toEqual({ exitCode: 0, progress });
@@ -73,6 +79,21 @@ for (const seed of plainSeeds)
     const { report, progress } = await verifiedRun(seed, { cluster: overKafka.cluster });
     expect(report.previewMatched).toBe(true);
     expect(progress.includes('The backup share is gone as well.')).toBe(seed % 2 === 1);
+  }, 240_000);
+
+it(`verifies a failover while Holdfast keeps its state on SQL Server (seed ${first})`, async () => {
+  const { report } = await verifiedRun(first, { store: 'sqlserver' });
+  expect(report.previewMatched).toBe(true);
+}, 240_000);
+
+if (everywhere)
+  it(`verifies one within which it was killed as well, with its state there (seed ${first}; ${overKafka.title})`, async () => {
+    const { report } = await verifiedRun(first, {
+      scenario: 'control-plane-crash',
+      cluster: overKafka.cluster,
+      store: 'sqlserver',
+    });
+    expect(report.previewMatched).toBe(true);
   }, 240_000);
 
 for (const seed of restSeeds)

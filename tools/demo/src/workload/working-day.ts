@@ -4,6 +4,7 @@ import type { Estate } from '../estate/estate.ts';
 import { until } from '../protect/answers.ts';
 import type { Random } from '../random.ts';
 import { connected } from '../sql-connection.ts';
+import { untilCopied } from './copies-pace.ts';
 import { untilCovered } from './coverage-pace.ts';
 import type { Journal } from './journal.ts';
 import { startLoad } from './load.ts';
@@ -14,12 +15,15 @@ const connections = 8;
 const pauseMs = 15;
 const backupEveryMs = 2_500;
 const watchEveryMs = 100;
+/** Not copied yet, and the job waits. */
+const mostSets = 1;
 /** Log sets that have gone all the way before the primary may end. */
 const marksBeforeTheEnd = 3;
 const inSyncLimitMs = 90_000;
 
 export type WorkingDay = {
   readonly seed: number;
+  readonly dataFolder: string;
   readonly random: Random;
   readonly estate: Estate;
   readonly ending: Ending;
@@ -36,13 +40,16 @@ export type WorkingDay = {
  * or with its applications stopped first.
  */
 export async function workUntilTheEnd(day: WorkingDay): Promise<void> {
-  const { seed, random, estate, journal } = day;
-  const { primaries } = estate;
+  const { seed, random, dataFolder, estate, journal } = day;
+  const { primaries, group } = estate;
   const places = placesOf(primaries);
   await connected(primaries, 'watcher', async watched => {
     const load = startLoad({ servers: primaries, connections, pauseMs, random, journal, run: String(seed) });
     const watcher = startWatcher(watched, journal, watchEveryMs);
-    const mayRun = (signal: AbortSignal): Promise<void> => untilCovered(journal, places, signal);
+    const mayRun = async (signal: AbortSignal): Promise<void> => {
+      await untilCovered(journal, places, signal);
+      await untilCopied({ dataFolder, group, mostSets }, signal);
+    };
     const job = startBackupJob({ address: primaries[0].address, everyMs: backupEveryMs, mayRun });
     const over = new AbortController();
     // What one dead instance does to the work on the others is no failure of the run.
