@@ -140,8 +140,8 @@ async function workAndEnd(
     say(`${broken.file}, of ${broken.database} in the newest set, is ${broken.damage}.`);
   };
   await workUntilTheEnd({
-    ...{ seed, random: seededRandom(seed), dataFolder, estate, ending, journal, say },
-    untilReady: () => untilInSync(client, registered.standbyId, inSyncLimitMs),
+    ...{ seed, random: seededRandom(seed), estate, ending, journal, say },
+    untilFollowing: signal => untilInSync(client, registered.standbyId, inSyncLimitMs, { signal }),
     beforeTheEnd: scenario === 'broken-set' ? breakSet : undefined,
   });
   return broken;

@@ -16,6 +16,6 @@ export { type Holdfast, startHoldfast } from './holdfast.ts';
 export { type Protected, protectEstate, registerGroup } from './protect/protect.ts';
 export { oneOf, seededRandom, wholeBelow } from './random.ts';
 export { connect, connected } from './sql-connection.ts';
-export { untilCopied } from './workload/copies-pace.ts';
 export { noRecorder } from './workload/journal.ts';
 export { startLoad } from './workload/load.ts';
+export { pause } from './workload/repeating.ts';

@@ -11,11 +11,11 @@ import {
   seededRandom,
   smallGroup,
   startBackupJob,
-  untilCopied,
   startEstate,
   startLoad,
 } from '@holdfast/demo';
 import { brokersOf, startBroker } from '@holdfast/run';
+import { untilCopied } from './copies-pace.ts';
 import {
   freezeBetweenWrites,
   prepareReplicas,

@@ -57,7 +57,7 @@ export async function breakNewestSet(options: BrokenSetOptions): Promise<BrokenS
     const [, connection] = open ?? [];
     if (connection === undefined) throw new Error('There is no source instance.');
     const before = await newestSet(connection);
-    await untilInSync(client, standbyId, limitMs, before.mark);
+    await untilInSync(client, standbyId, limitMs, { mark: before.mark });
     await change(client, 'pauseStandby', 'PauseStandbyInput', { standbyId, reason: 'The demo damages a backup.' });
     await mayRun();
     await runBackupJob(connection);

@@ -4,7 +4,6 @@ import type { Estate } from '../estate/estate.ts';
 import { until } from '../protect/answers.ts';
 import type { Random } from '../random.ts';
 import { connected } from '../sql-connection.ts';
-import { untilCopied } from './copies-pace.ts';
 import { untilCovered } from './coverage-pace.ts';
 import type { Journal } from './journal.ts';
 import { startLoad } from './load.ts';
@@ -15,21 +14,21 @@ const connections = 8;
 const pauseMs = 15;
 const backupEveryMs = 2_500;
 const watchEveryMs = 100;
-/** Not copied yet, and the job waits. */
-const mostSets = 1;
 /** Log sets that have gone all the way before the primary may end. */
 const marksBeforeTheEnd = 3;
 const inSyncLimitMs = 90_000;
 
 export type WorkingDay = {
   readonly seed: number;
-  readonly dataFolder: string;
   readonly random: Random;
   readonly estate: Estate;
   readonly ending: Ending;
   readonly journal: Journal;
-  /** Resolves when the standby follows. */
-  readonly untilReady: () => Promise<void>;
+  /**
+   * Resolves when the standby follows, or the signal is raised. The job waits for it: one every 15 minutes leaves time enough; one every few
+   * seconds would, on a busy machine, outrun copies and restores for ever.
+   */
+  readonly untilFollowing: (signal?: AbortSignal) => Promise<void>;
   /** What is done before the end, while the load goes on and the job rests; `mayRun` as for every run of the job. */
   readonly beforeTheEnd: ((mayRun: () => Promise<void>) => Promise<void>) | undefined;
   readonly say: (line: string) => void;
@@ -40,17 +39,18 @@ export type WorkingDay = {
  * or with its applications stopped first.
  */
 export async function workUntilTheEnd(day: WorkingDay): Promise<void> {
-  const { seed, random, dataFolder, estate, journal } = day;
-  const { primaries, group } = estate;
+  const { seed, random, estate, journal, untilFollowing } = day;
+  const { primaries } = estate;
   const places = placesOf(primaries);
   await connected(primaries, 'watcher', async watched => {
     const load = startLoad({ servers: primaries, connections, pauseMs, random, journal, run: String(seed) });
     const watcher = startWatcher(watched, journal, watchEveryMs);
+    const covered = (signal: AbortSignal): Promise<void> => untilCovered(journal, places, signal);
     const mayRun = async (signal: AbortSignal): Promise<void> => {
-      await untilCovered(journal, places, signal);
-      await untilCopied({ dataFolder, group, mostSets }, signal);
+      await covered(signal);
+      if (job.runs() >= marksBeforeTheEnd) await untilFollowing(signal);
     };
-    const job = startBackupJob({ address: primaries[0].address, everyMs: backupEveryMs, mayRun });
+    const job: BackupJob = startBackupJob({ address: primaries[0].address, everyMs: backupEveryMs, mayRun });
     const over = new AbortController();
     // What one dead instance does to the work on the others is no failure of the run.
     const untilOver = (failed: Promise<never>): Promise<never> =>
@@ -59,7 +59,7 @@ export async function workUntilTheEnd(day: WorkingDay): Promise<void> {
         throw error;
       });
     try {
-      const end = endWhenReady(day, job, () => mayRun(over.signal), over);
+      const end = endWhenReady(day, job, () => covered(over.signal), over);
       await Promise.race([end, untilOver(load.failed), untilOver(job.failed)]);
     } finally {
       over.abort();
@@ -71,13 +71,13 @@ export async function workUntilTheEnd(day: WorkingDay): Promise<void> {
 }
 
 async function endWhenReady(
-  { random, estate, ending, untilReady, beforeTheEnd, say }: WorkingDay,
+  { random, estate, ending, untilFollowing, beforeTheEnd, say }: WorkingDay,
   job: BackupJob,
   mayRun: () => Promise<void>,
   over: AbortController,
 ): Promise<void> {
   await until(inSyncLimitMs, async () => (job.runs() >= marksBeforeTheEnd ? true : undefined));
-  await untilReady();
+  await untilFollowing();
   await until(inSyncLimitMs, async () => (random() < 0.2 ? true : undefined));
   if (beforeTheEnd !== undefined) {
     await job.stop();

@@ -1,13 +1,11 @@
 import { readdir } from 'node:fs/promises';
-import { copiesFolder, estateFolders } from '../estate/folders.ts';
-import { databasesOf, type SampleGroup } from '../estate/sample-group.ts';
-import { pause } from './repeating.ts';
+import { copiesFolder, databasesOf, estateFolders, pause } from '@holdfast/demo';
 
 const lookEveryMs = 100;
 
 export type CopiesPace = {
   readonly dataFolder: string;
-  readonly group: SampleGroup;
+  readonly group: Parameters<typeof databasesOf>[0];
   /** So many sets of files at the share without a copy, and the job waits. */
   readonly mostSets: number;
 };
