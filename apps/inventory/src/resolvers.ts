@@ -10,7 +10,7 @@ import {
   rowLoader,
   scalarResolvers,
 } from '@holdfast/service/graphql';
-import { findHolds, holdMessage } from '@holdfast/service/source-hold';
+import { findHolds, holdMessage, type SourceHold } from '@holdfast/service/source-hold';
 import type { Store } from '@holdfast/store';
 import DataLoader from 'dataloader';
 import type { Resolvers } from '../generated/resolver-types.ts';
@@ -41,7 +41,7 @@ export type InventoryContext = OperationContext & {
   readonly databases: DataLoader<DatabaseId, GroupDatabase | undefined>;
   readonly computers: DataLoader<string, GroupComputer | undefined>;
   /** Why nothing is sent to a group's source now, or to an instance. */
-  readonly groupsLeftAlone: DataLoader<GroupId, string | undefined>;
+  readonly holds: DataLoader<GroupId, SourceHold | undefined>;
   readonly instancesLeftAlone: DataLoader<InstanceId, string | undefined>;
 };
 
@@ -56,13 +56,10 @@ export function inventoryContext(operation: OperationContext, dependencies: Inve
     instances: rowLoader<InstanceId, Instance>(ids => store.read(db => findInstances(db, ids)), byId),
     databases: rowLoader<DatabaseId, GroupDatabase>(ids => store.read(db => findDatabases(db, ids)), byId),
     computers: rowLoader<string, GroupComputer>(ids => store.read(db => findComputers(db, ids)), byId),
-    groupsLeftAlone: new DataLoader(async ids => {
-      const found = await store.read(db => findHolds(db, ids));
-      return ids.map(id => {
-        const hold = found.find(({ groupId }) => groupId === id);
-        return hold === undefined ? undefined : holdMessage(hold);
-      });
-    }),
+    holds: rowLoader<GroupId, SourceHold<GroupId>>(
+      ids => store.read(db => findHolds(db, ids)),
+      ({ groupId }) => groupId,
+    ),
     instancesLeftAlone: new DataLoader(ids =>
       store.read(async db => {
         const reasons: (string | undefined)[] = [];
@@ -190,7 +187,8 @@ function observed(
 }
 
 async function groupObserved({ id, observedAt, observationError }: Group, _args: object, context: InventoryContext) {
-  return observed(observedAt, observationError, await context.groupsLeftAlone.load(id), context);
+  const hold = await context.holds.load(id);
+  return observed(observedAt, observationError, hold && holdMessage(hold), context);
 }
 
 /** What is known of an instance and of its databases is as old as the last look at it. */

@@ -21,3 +21,17 @@ it('asks once for all keys, in whatever order the rows come, and has nothing for
   ]);
   expect(asked).toEqual([['a', 'gone', 'b']]);
 });
+
+it('asks for no more at once than a statement takes', async () => {
+  const asked: number[] = [];
+  const loader = rowLoader(
+    keys => {
+      asked.push(keys.length);
+      return Promise.resolve(keys.map(id => ({ id })));
+    },
+    ({ id }) => id,
+  );
+  const keys = Array.from({ length: 2_500 }, (_, n) => `key ${n}`);
+  expect(await loader.loadMany(keys)).toEqual(keys.map(id => ({ id })));
+  expect(asked).toEqual([1_000, 1_000, 500]);
+});

@@ -26,6 +26,9 @@ export type StoreDialect = {
   ): InsertQueryBuilder<DB, Table, InsertResult>;
 };
 
+/** Values that one list of a statement may have: a call to SQL Server takes 2,100 parameters (learn.microsoft.com: maximum capacity specifications). */
+export const mostInList = 1_000;
+
 const statements: Omit<StoreDialect, 'name'> = {
   page: (query, rows) => {
     // SQL Server has no page of what has no order: refused everywhere, so that every suite finds it.

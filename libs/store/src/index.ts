@@ -1,4 +1,4 @@
-export type { StoreDialect } from './dialect.ts';
+export { mostInList, type StoreDialect } from './dialect.ts';
 export { StoreError, type StoreErrorClass } from './errors.ts';
 export type { Holder } from './claim.ts';
 export { readFence } from './fence.ts';

@@ -21,6 +21,8 @@ export type Case = {
   readonly refuses?: string;
   /** batch: a SQL batch. query: an sp_executesql call, as the driver's query(). */
   readonly via?: 'batch' | 'query';
+  /** So many int parameters of value 1, `@p1` and on, go with the query. */
+  readonly parameters?: number;
   readonly expect: Expectation;
   /** Queries after the statement, and the rows that they give. */
   readonly after?: readonly { readonly query: string; readonly rows: readonly (readonly unknown[])[] }[];
@@ -71,6 +73,7 @@ const keys = [
   'statement',
   'refuses',
   'via',
+  'parameters',
   'expect',
   'after',
   'standInOnly',

@@ -31,7 +31,7 @@ export async function runCase(target: Target, each: Case, number: number): Promi
       others.push(other);
       for (const statement of each.other) await mustRun(other, fill(statement));
     }
-    const tokens = await main.run(fill(each.statement), each.via ?? 'batch');
+    const tokens = await main.run(fill(each.statement), each.via ?? 'batch', each.parameters);
     const after = [];
     for (const { query } of each.after ?? []) after.push(rowsOf(await main.run(fill(query), 'batch')));
     const expected = {

@@ -120,7 +120,7 @@ export async function startStandIn(
 export type Recorder = {
   readonly pool: mssql.ConnectionPool;
   /** Runs one statement; a failing one is not thrown, its ERROR tokens tell. */
-  run(statement: string, via: 'batch' | 'query'): Promise<readonly DriverToken[]>;
+  run(statement: string, via: 'batch' | 'query', parameters?: number): Promise<readonly DriverToken[]>;
   close(): Promise<void>;
 };
 
@@ -138,8 +138,9 @@ export async function connectRecorder(target: Target, database = 'master'): Prom
   inner.release(connection);
   return {
     pool,
-    run: async (statement, via) => {
+    run: async (statement, via, parameters = 0) => {
       const request = pool.request();
+      for (let at = 1; at <= parameters; at += 1) request.input(`p${at}`, mssql.Int, 1);
       const seen: DriverToken[] = [];
       tokens = seen;
       try {

@@ -21,6 +21,9 @@ export function createExecutor(engine: Engine, registry: ObjectRegistry, log: St
   return new StatementExecutor(engine, registry, log);
 }
 
+/** Of one call, those included that sp_executesql takes for its statement (learn.microsoft.com: maximum capacity specifications). */
+const mostParameters = 2100;
+
 type Request = Parameters<Executor['transactionManager']>[1];
 
 class StatementExecutor implements Executor {
@@ -66,6 +69,7 @@ class StatementExecutor implements Executor {
     const parts = splitName(procedure);
     const called = (): Promise<number> => callProcedure(run, parts, args, this.#levels);
     await this.#guarded(run, procedure, async () => {
+      if (parameters.length > mostParameters) throw fail(8003, String(mostParameters));
       // The statements in the text of sp_executesql and its kin leave their own lines.
       status = await (isBuiltIn(parts.at(-1) ?? '') ? called() : this.#levels.execution.logged(run, procedure, called));
       await endBatch(run);

@@ -23,7 +23,10 @@ import {
   parseValueRows,
 } from './parse-query.ts';
 import type { Cursor } from './parser-core.ts';
-import { unsupported } from '../messages.ts';
+import { fail, unsupported } from '../messages.ts';
+
+/** Of INSERT … VALUES. */
+const mostRows = 1000;
 
 /** A table name or a table variable. */
 function parseTarget(cursor: Cursor): Name {
@@ -55,7 +58,12 @@ export function parseInsert(cursor: Cursor, common: Query['with'] = []): InsertS
 
 function parseInsertSource(cursor: Cursor, common: Query['with']): InsertStatement['source'] {
   if (cursor.accept('DEFAULT', 'VALUES')) return { kind: 'default values' };
-  if (cursor.accept('VALUES')) return { kind: 'values', rows: parseValueRows(cursor) };
+  if (cursor.accept('VALUES')) {
+    const rows = parseValueRows(cursor);
+    // As a derived table it has no such limit (learn.microsoft.com: table value constructor).
+    if (rows.length > mostRows) throw fail(10738);
+    return { kind: 'values', rows };
+  }
   if (cursor.atAny('EXEC', 'EXECUTE')) return { kind: 'execute', execute: parseExecute(cursor) };
   if (!cursor.atAny('SELECT', 'WITH', '(')) throw cursor.error();
   const query = parseQuery(cursor);
