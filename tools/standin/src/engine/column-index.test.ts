@@ -42,4 +42,20 @@ it('gives what a look at every row gives, while rows come, change and go', () =>
     indexes.remove(id, row);
   }
   check();
+  // As a history goes: its start is dropped while it grows at its end, until nothing of it is left.
+  const remove = (id: number): void => {
+    indexes.remove(id, rows.get(id)?.row ?? []);
+    rows.delete(id);
+  };
+  const oldestFirst = (): number[] =>
+    [...rows].sort(([, left], [, right]) => Number(left.row[0]) - Number(right.row[0])).map(([id]) => id);
+  for (let id = 20; id < 40; id += 1) {
+    add(id, BigInt(id));
+    for (const old of oldestFirst().slice(0, id % 3)) remove(old);
+    check();
+  }
+  for (const id of oldestFirst()) remove(id);
+  check();
+  add(50, 2n);
+  check();
 });

@@ -75,6 +75,8 @@ type Place = { readonly id: RowId; readonly value: Row[number] };
 /** NULL passes no test and has no place. */
 class ColumnOrder {
   readonly #places: Place[];
+  /** Those before it are gone. A history is dropped from its start, where to move all others down for each row would take most of the time. */
+  #first = 0;
 
   constructor(places: readonly Place[]) {
     this.#places = places.filter(({ value }) => value !== null).sort(comparePlaces);
@@ -84,8 +86,8 @@ class ColumnOrder {
     const below = operator === '<' || operator === '<=';
     // Ids are above 0: this place lies before, or behind, all that have the value.
     const id = operator === '<' || operator === '>=' ? -1 : Infinity;
-    const cut = value === null ? 0 : this.#find({ id, value });
-    const [from, to] = below || value === null ? [0, cut] : [cut, this.#places.length];
+    const cut = value === null ? this.#first : this.#find({ id, value });
+    const [from, to] = below || value === null ? [this.#first, cut] : [cut, this.#places.length];
     return { size: to - from, ids: () => this.#places.slice(from, to).map(place => place.id) };
   }
 
@@ -102,12 +104,16 @@ class ColumnOrder {
     if (value === null) return;
     const at = this.#find({ id, value });
     if (this.#places[at]?.id !== id) throw new Error(`row ${id} is out of its column's order`);
-    this.#places.splice(at, 1);
+    if (at > this.#first) this.#places.splice(at, 1);
+    else if ((this.#first += 1) > this.#places.length / 2) {
+      this.#places.splice(0, this.#first);
+      this.#first = 0;
+    }
   }
 
   /** Where the first place stands that is not before this one. */
   #find(wanted: Place): number {
-    let [low, high] = [0, this.#places.length];
+    let [low, high] = [this.#first, this.#places.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
       const place = this.#places[middle];
