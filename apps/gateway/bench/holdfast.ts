@@ -12,7 +12,7 @@ export async function startHoldfast(folder: string): Promise<Announced> {
   const config = gatewaySchema.parse({
     subgraphs,
     supergraphFile: join(folder, 'supergraph.graphql'),
-    auth: { issuer, audience, publicKeyFile: writePublicKey() },
+    auth: { issuer, audience, publicKeyFile: writePublicKey(folder) },
     signingKey: 'env:UNUSED',
   });
   const gateway = createGateway(config, { signingKey, logger: createLogger({ service: 'gateway', level: 'fatal' }) });

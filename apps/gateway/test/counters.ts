@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '@holdfast/service';
 import { composeSupergraph } from '../src/composition.ts';
@@ -7,6 +6,7 @@ import { type GatewayConfig, gatewaySchema } from '../src/config.ts';
 import { createGateway, type GatewayOverrides } from '../src/service.ts';
 import { audience, bearer, issuer, ManualClock, signingKey, writePublicKey } from './identity.ts';
 import { startTestSubgraph, type TestSubgraph } from './test-subgraph.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 const link = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])';
 export const countersSdl = `${link}
@@ -135,13 +135,14 @@ export async function startCounterEstate(wishes: CounterWishes = {}): Promise<Co
     { name: 'notes', sdl: notesSdl },
   ]);
   if (!composed.ok) throw new Error(composed.errors.join('\n'));
-  const supergraphFile = join(mkdtempSync(join(tmpdir(), 'holdfast-gateway-')), 'supergraph.graphql');
+  const folder = temporaryFolder();
+  const supergraphFile = join(folder, 'supergraph.graphql');
   writeFileSync(supergraphFile, composed.supergraphSdl);
   const config = gatewaySchema.parse({
     // As an environment variable gives them, and as a list.
     subgraphs: { counters: replicas.map(({ url }) => url).join(', '), notes: [notes.url] },
     supergraphFile,
-    auth: { issuer, audience, publicKeyFile: writePublicKey() },
+    auth: { issuer, audience, publicKeyFile: writePublicKey(folder) },
     signingKey: 'env:UNUSED',
     limits: { upstreamTimeoutMs: 2_000, ...wishes.limits },
   });

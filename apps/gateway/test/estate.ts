@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '@holdfast/service';
 import { GraphQLError } from 'graphql';
@@ -8,6 +7,7 @@ import { type GatewayConfig, gatewaySchema } from '../src/config.ts';
 import { createGateway, type GatewayOverrides } from '../src/service.ts';
 import { audience, bearer, issuer, ManualClock, signingKey, type TokenWishes, writePublicKey } from './identity.ts';
 import { startTestSubgraph, type SubgraphContext, type TestSubgraph } from './test-subgraph.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 const link = (imports: string): string =>
   `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: [${imports}])`;
@@ -86,9 +86,10 @@ export function gatewayConfig(subgraphs: Record<string, string>): GatewayConfig 
     { name: 'backup', sdl: backupSdl },
   ]);
   if (!composed.ok) throw new Error(composed.errors.join('\n'));
-  const supergraphFile = join(mkdtempSync(join(tmpdir(), 'holdfast-gateway-')), 'supergraph.graphql');
+  const folder = temporaryFolder();
+  const supergraphFile = join(folder, 'supergraph.graphql');
   writeFileSync(supergraphFile, composed.supergraphSdl);
-  const auth = { issuer, audience, publicKeyFile: writePublicKey() };
+  const auth = { issuer, audience, publicKeyFile: writePublicKey(folder) };
   return gatewaySchema.parse({
     subgraphs,
     supergraphFile,

@@ -1,6 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import type { AlarmClock } from '../src/alarm-clock.ts';
@@ -40,8 +39,8 @@ export async function bearer(wishes: TokenWishes): Promise<string> {
   return `Bearer ${await token.sign(key)}`;
 }
 
-export function writePublicKey(): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'holdfast-gateway-')), 'issuer.pem');
+export function writePublicKey(folder: string): string {
+  const file = join(folder, 'issuer.pem');
   writeFileSync(file, publicPem);
   return file;
 }
