@@ -37,7 +37,7 @@ export const saysAlreadyRecovered = (error: unknown): error is SqlServerError =>
 /** The session to be ended had ended by itself. */
 export const saysSessionGone = (error: unknown): boolean => isOneOf(error, 6106);
 
-/** The unit of work to be rolled back was resolved already (unverified). */
+/** The unit of work to be rolled back is not there any more (learn.microsoft.com, database engine errors). */
 export const saysUnitGone = (error: unknown): boolean => isOneOf(error, 6110);
 
 /** No such database; 208 is what an unknown one in a three-part name gives (unverified). */

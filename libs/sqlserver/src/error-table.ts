@@ -23,7 +23,7 @@ const means = (
 ): (readonly [number, ErrorMeaning])[] =>
   numbers.map(number => [number, finding === undefined ? { errorClass, hint } : { errorClass, hint, finding }]);
 
-// 102, 105, 137, 156, 207, 208, 229, 1105, 1222, 1802, 2812, 5149, 6101, 6110, 6112 and 9002 are general knowledge of SQL Server: unverified.
+// 102, 105, 137, 156, 207, 208, 229, 297, 300, 1105, 1222, 1802, 2812, 5149, 6101, 6110, 6112, 9002: learn.microsoft.com, database engine errors.
 const byNumber: ReadonlyMap<number, ErrorMeaning> = new Map([
   ...means(
     'transient',
@@ -56,7 +56,7 @@ const byNumber: ReadonlyMap<number, ErrorMeaning> = new Map([
   ...means(
     'permission',
     'The login lacks a right that this statement needs.',
-    [229, 262, 916, 3110, 6102, 14393, 15281],
+    [229, 262, 297, 300, 916, 3110, 6102, 14393, 15281],
   ),
   ...means('state', 'The database does not exist here under this name.', [911, 3118, 5011]),
   ...means('state', 'The database is RESTORING; it cannot be opened before its recovery.', [927, 5052]),
@@ -155,7 +155,7 @@ const deniedOsErrors = new Set([5, 1326]);
 // "There is not enough space on the disk." (sqlserver.md §1.4)
 const fullOsError = 112;
 const deviceNumbers = new Set([3201, 3202, 3203]);
-/** Numbers whose text carries what the operating system said of a file; that of 5123 and 5149: unverified. */
+/** Numbers whose text carries what the operating system said of a file. */
 const osErrorNumbers = new Set([...deviceNumbers, 5123, 5149]);
 
 const osErrorOf = (text: string): number | undefined => {

@@ -28,7 +28,7 @@ if object_id(N'leader_claim') is null
   );
 if object_id(N'store_owner') is null
   create table store_owner (id int not null primary key check (id = 1), owner nvarchar(150) ${b} not null);`;
-// "There is already an object with this name": another process makes it too (2714: unverified).
+// "There is already an object with this name": another process makes it too (2714).
 const isThere = 2714;
 
 /** @throws StoreError `cannot-open` when the database is another service's. */

@@ -1,6 +1,6 @@
 import { StoreError, type StoreErrorClass } from './errors.ts';
 
-// sqlserver.md §1.4 (911 … 945), §2.5 (1205), §9.2 (3906, 4060, 18456); the other numbers are unverified.
+// sqlserver.md §1.4 (911 … 945), §2.5 (1205), §9.2 (3906, 4060, 18456); the others: learn.microsoft.com, database engine errors.
 const kinds: Readonly<Record<number, StoreErrorClass>> = {
   515: 'constraint',
   547: 'constraint',

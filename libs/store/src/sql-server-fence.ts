@@ -25,7 +25,7 @@ if not exists (select 1 from leader_fence with (nolock) where id = 1)
   insert into leader_fence (id, fencing_token, session_id) values (1, 0, 0);`;
 
 const lockTimeoutMs = 5_000;
-// "There is already an object with this name", a duplicate key, a deadlock: another process makes the same tables (2714, 2627: unverified).
+// "There is already an object with this name", a duplicate key, a deadlock: another process makes the same tables (2714, 2627).
 const racing = [2714, 2627, 1205];
 
 export async function prepareFence(session: SqlSession): Promise<void> {

@@ -183,7 +183,7 @@ async function exclusive(
     return release;
   }
   if (database.lock.tryAcquire(owner, 'X')) return release;
-  if (termination.kind === 'no wait') throw fail(5070);
+  if (termination.kind === 'no wait') throw fail(5070, database.name);
   const graceMs = termination.kind === 'rollback after' ? termination.seconds * 1000 : 0;
   if (graceMs > 0) {
     try {

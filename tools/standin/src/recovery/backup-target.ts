@@ -70,7 +70,7 @@ async function openWriter(
   // A medium is compressed or it is not: sets appended to it follow (sqlserver.md §1.1).
   if (options.compression !== undefined && options.compression !== header.compressed) {
     const option = options.compression ? 'COMPRESSION' : 'NO_COMPRESSION';
-    throw fail(3098, option, option);
+    throw fail(3098, option, option, options.compression ? 'NO_COMPRESSION' : 'COMPRESSION');
   }
   if (options.init === true) {
     if (options.skip !== true) assertExpired(found, instance.clock().getTime());

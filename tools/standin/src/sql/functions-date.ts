@@ -258,7 +258,7 @@ export const dateFunctions: readonly (readonly [string, ScalarFunction])[] = [
       type: INT,
       evaluate: ([a, b], site) => {
         const result = dateDifference(site, dateOf(a, site.types[0]), dateOf(b, site.types[1]));
-        if (result > 2147483647n || result < -2147483648n) throw fail(535, 'datediff');
+        if (result > 2147483647n || result < -2147483648n) throw fail(535, 'datediff', 'datediff');
         return result;
       },
     },

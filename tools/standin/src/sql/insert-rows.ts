@@ -52,7 +52,7 @@ export function targetColumns(
   names: readonly string[] | undefined,
 ): readonly ColumnDefinition[] {
   const all = table.definition.columns;
-  const identityAllowed = run.state.identityInsert === table;
+  const identityAllowed = run.state.identityInsert?.table === table;
   if (names === undefined) return all.filter(column => column.identity === undefined);
   const seen = new Set<string>();
   return names.map(name => {

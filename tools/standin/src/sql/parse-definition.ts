@@ -102,11 +102,12 @@ export function parseDeclare(cursor: Cursor): Statement {
     cursor.expect('TABLE');
     return { kind: 'declare table', line, name: first.text, ...parseTableBody(cursor) };
   }
+  let ordinal = 0;
   const variables = cursor.list(() => {
     const token = cursor.next();
     if (token.kind !== 'variable') throw cursor.error(token);
     cursor.accept('AS');
-    const type = parseType(cursor, 1);
+    const type = parseType(cursor, { ordinal: (ordinal += 1) });
     return { name: token.text, type, value: cursor.accept('=') ? parseExpression(cursor) : undefined };
   });
   return { kind: 'declare', line, variables };

@@ -270,7 +270,7 @@ function parseCast(cursor: Cursor, token: Token): Expression {
   cursor.expect('(');
   const operand = parseExpression(cursor);
   cursor.expect('AS');
-  const type = parseType(cursor, 30);
+  const type = parseType(cursor);
   cursor.expect(')');
   return {
     kind: 'cast',
@@ -285,7 +285,7 @@ function parseCast(cursor: Cursor, token: Token): Expression {
 function parseConvert(cursor: Cursor, token: Token): Expression {
   cursor.next();
   cursor.expect('(');
-  const type = parseType(cursor, 30);
+  const type = parseType(cursor);
   cursor.expect(',');
   const operand = parseExpression(cursor);
   const style = cursor.accept(',') ? parseExpression(cursor) : undefined;

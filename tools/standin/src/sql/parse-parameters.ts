@@ -21,11 +21,12 @@ export function parseParameters(text: string): readonly DeclaredParameter[] {
     },
   });
   if (cursor.peek().kind === 'end') return [];
+  let ordinal = 0;
   const parameters = cursor.list(() => {
     const token = cursor.next();
     if (token.kind !== 'variable') throw cursor.error(token);
     cursor.accept('AS');
-    const type = parseType(cursor, 1);
+    const type = parseType(cursor, { ordinal: (ordinal += 1) });
     const fallback = cursor.accept('=') ? parseExpression(cursor) : undefined;
     const output = cursor.accept('OUTPUT') || cursor.accept('OUT');
     return { name: token.text, type, output, default: fallback };

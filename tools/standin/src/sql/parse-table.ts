@@ -25,7 +25,7 @@ export function parseTableBody(cursor: Cursor): Body {
 
 function parseElement(cursor: Cursor, { columns, constraints }: Body): void {
   if (cursor.atAny(...constraintWords)) constraints.push(parseConstraint(cursor, undefined));
-  else columns.push(parseColumn(cursor, constraints));
+  else columns.push(parseColumn(cursor, constraints, columns.length + 1));
 }
 
 /** Behind ALTER TABLE. */
@@ -77,9 +77,9 @@ function parseKeyColumns(cursor: Cursor): string[] {
   return columns;
 }
 
-function parseColumn(cursor: Cursor, constraints: ConstraintSyntax[]): ColumnSyntax {
+function parseColumn(cursor: Cursor, constraints: ConstraintSyntax[], ordinal: number): ColumnSyntax {
   const name = cursor.identifier();
-  let type = parseType(cursor, 1);
+  let type = parseType(cursor, { ordinal, column: name });
   let nullable: boolean | undefined;
   let identity: ColumnSyntax['identity'];
   let defaultText: string | undefined;

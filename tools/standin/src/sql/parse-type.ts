@@ -47,18 +47,22 @@ const refused = new Set([
   'CURSOR',
 ]);
 
-/** `defaultLength`: 1 in declarations and columns, 30 in CAST and CONVERT, when no length is written. */
-export function parseType(cursor: Cursor, defaultLength: 1 | 30): SqlType {
+/** Where a type stands: of the columns, parameters or variables of one statement, counted from 1; in CAST and CONVERT it is none of them. */
+type Declared = { readonly ordinal: number; readonly column?: string };
+
+/** `declared`: of a column, parameter or variable; left out in CAST and CONVERT, where a length that is not written is 30 and not 1. */
+export function parseType(cursor: Cursor, declared?: Declared): SqlType {
   const line = cursor.line();
-  let word = cursor.identifier().toUpperCase();
-  if (word === 'SYS' && cursor.accept('.')) word = cursor.identifier().toUpperCase();
+  let written = cursor.identifier();
+  if (written.toUpperCase() === 'SYS' && cursor.accept('.')) written = cursor.identifier();
+  let word = written.toUpperCase();
   if (word === 'NATIONAL') word = `N${cursor.identifier().toUpperCase()}`;
   if ((word === 'CHAR' || word === 'CHARACTER') && cursor.accept('VARYING')) word = 'VARCHAR';
   if (word === 'SYSNAME') return { name: 'nvarchar', length: 128 };
   const simple = plain[word];
   if (simple !== undefined) return { name: simple };
   const withLength = sized[word];
-  if (withLength !== undefined) return { name: withLength, length: parseLength(cursor, withLength, defaultLength) };
+  if (withLength !== undefined) return { name: withLength, length: parseLength(cursor, withLength, declared) };
   const withScale = timed[word];
   if (withScale !== undefined) return { name: withScale, scale: parseNumbers(cursor)[0] ?? 7 };
   if (word === 'DECIMAL' || word === 'NUMERIC' || word === 'DEC') {
@@ -69,20 +73,25 @@ export function parseType(cursor: Cursor, defaultLength: 1 | 30): SqlType {
   if (word === 'FLOAT') return (parseNumbers(cursor)[0] ?? 53) <= 24 ? { name: 'real' } : { name: 'float' };
   if (word === 'DOUBLE' && cursor.accept('PRECISION')) return { name: 'float' };
   if (refused.has(word)) throw unsupported(`data type ${word}`);
-  throw syntaxError(2715, line, word);
+  throw declared === undefined
+    ? syntaxError(243, line, written)
+    : syntaxError(2715, line, String(declared.ordinal), written);
 }
 
-function parseLength(cursor: Cursor, name: SqlTypeName, defaultLength: number): number | 'max' {
-  if (!cursor.accept('(')) return defaultLength;
+function parseLength(cursor: Cursor, name: SqlTypeName, declared: Declared | undefined): number | 'max' {
+  if (!cursor.accept('(')) return declared === undefined ? 30 : 1;
   if (cursor.accept('MAX')) {
     cursor.expect(')');
     return 'max';
   }
   const length = integer(cursor);
   cursor.expect(')');
+  const line = cursor.line();
+  if (length < 1) throw syntaxError(1001, line, String(line), String(length));
   const limit = name === 'nchar' || name === 'nvarchar' ? 4000 : 8000;
-  if (length < 1 || length > limit) throw syntaxError(131, cursor.line(), String(length), name, String(limit));
-  return length;
+  if (length <= limit) return length;
+  const whose = declared?.column === undefined ? ['type', name] : ['column', declared.column];
+  throw syntaxError(limit === 8000 ? 131 : 2717, line, String(length), ...whose, String(limit));
 }
 
 function parseNumbers(cursor: Cursor): number[] {

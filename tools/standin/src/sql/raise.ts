@@ -95,7 +95,7 @@ export function formatMessage(format: string, args: readonly SqlValue[]): string
     (_, flags: string, width: string, precision: string | undefined, kind: string) => {
       if (kind === '%') return '%';
       const value = args[next++];
-      const text = value === null || value === undefined ? '(null)' : formatOne(value, kind, precision);
+      const text = value === null || value === undefined ? '(null)' : formatOne(value, kind, precision, next);
       const size = Number(width === '' ? '0' : width);
       if (flags.includes('-')) return text.padEnd(size);
       return flags.includes('0') && kind !== 's' ? text.padStart(size, '0') : text.padStart(size);
@@ -103,12 +103,13 @@ export function formatMessage(format: string, args: readonly SqlValue[]): string
   );
 }
 
-function formatOne(value: SqlValue, kind: string, precision: string | undefined): string {
+/** `place`: of the parameter, from 1. */
+function formatOne(value: SqlValue, kind: string, precision: string | undefined, place: number): string {
   if (kind === 's') {
-    if (typeof value !== 'string') throw fail(2786);
+    if (typeof value !== 'string') throw fail(2786, place);
     return precision === undefined ? value : value.slice(0, Number(precision));
   }
-  if (typeof value !== 'bigint') throw fail(2786);
+  if (typeof value !== 'bigint') throw fail(2786, place);
   if (kind === 'd' || kind === 'i') return value.toString();
   const unsigned = BigInt.asUintN(32, value);
   const text = unsigned.toString(kind === 'o' ? 8 : kind === 'u' ? 10 : 16);

@@ -30,8 +30,8 @@ export type SessionState = {
   readonly temporary: Map<string, Table>;
   readonly prepared: Map<number, Prepared>;
   nextHandle: number;
-  /** schema.table whose IDENTITY_INSERT is ON. */
-  identityInsert: Table | undefined;
+  /** Whose IDENTITY_INSERT is ON. */
+  identityInsert: { readonly table: Table; readonly database: Database } | undefined;
   isolation: string;
   quotedIdentifier: boolean;
 };

@@ -61,10 +61,16 @@ function setIdentityInsert(run: Run, value: 'on' | 'off', statement: SetStatemen
   if (resolved.kind === 'virtual' || !resolved.table.definition.columns.some(column => column.identity !== undefined))
     throw fail(8106, name.join('.'));
   const { state } = run;
-  if (value === 'on' && state.identityInsert !== undefined && state.identityInsert !== resolved.table)
-    throw fail(8107, state.identityInsert.definition.name, name.join('.'));
-  if (value === 'on') state.identityInsert = resolved.table;
-  else if (state.identityInsert === resolved.table) state.identityInsert = undefined;
+  const before = state.identityInsert;
+  if (value === 'off') {
+    if (before?.table === resolved.table) state.identityInsert = undefined;
+    return;
+  }
+  if (before !== undefined && before.table !== resolved.table) {
+    const { schema, name: other } = before.table.definition;
+    throw fail(8107, before.database.name, schema, other, name.join('.'));
+  }
+  state.identityInsert = resolved;
 }
 
 function applyWords(run: Run, option: string, words: string): void {
@@ -85,7 +91,7 @@ async function applyNumber(run: Run, option: string, expression: Parameters<type
       run.session.options.lockTimeoutMs = number < 0 ? -1 : number;
       return;
     case 'DATEFIRST':
-      if (number < 1 || number > 7) throw fail(2744, number);
+      if (number < 1 || number > 7) throw fail(2742, number);
       run.session.options.dateFirst = number;
       return;
     case 'ROWCOUNT':
