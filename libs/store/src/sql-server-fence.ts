@@ -162,7 +162,7 @@ select fencing_token from leader_fence where id = 1;`);
 type Blocker = { readonly id: number; readonly program: string; readonly host: string; readonly since: string };
 type Blockers = { readonly sessions: readonly Blocker[]; readonly last: number };
 
-/** Sessions of older leaders, if this login may see others' (VIEW SERVER STATE; unverified), and the one that wrote its id last. */
+/** Sessions of older leaders, if this login may see others' (VIEW SERVER STATE), and the one that wrote its id last. */
 async function blockersOf(session: SqlSession, token: number): Promise<Blockers> {
   const last = await session.batch('select session_id from leader_fence with (nolock) where id = 1;');
   const { rows } =

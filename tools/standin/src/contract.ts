@@ -207,8 +207,8 @@ export interface Engine {
     readonly mode: string;
     readonly status: 'GRANT' | 'WAIT';
   }[];
-  /** KILL of a unit of work (GUID in upper case) that `locks` lists. Resolves when its end is on disk. 6110 when none of that name waits here. */
-  resolveUnit(unit: string, outcome: 'committed' | 'aborted'): Promise<void>;
+  /** KILL of a unit of work (GUID in upper case) that `locks` lists. Resolves when its end is on disk. 6110 when none of that name waits here, 6113 without an outcome. */
+  resolveUnit(unit: string, outcome: 'committed' | 'aborted' | undefined): Promise<void>;
   readonly serverOptions: ServerOptions;
   logins(): readonly Login[];
   /** CREATE LOGIN … FROM WINDOWS, durable. 15247, 15407, 15025. */
@@ -232,16 +232,17 @@ export type ServerOption = {
   readonly minimum: number;
   readonly maximum: number;
   readonly advanced: boolean;
+  /** A change is in use after the next start, not after RECONFIGURE. */
+  readonly restart: boolean;
 };
 
 /** sys.configurations. Values are those of `known`; asking for another name throws. */
 export interface ServerOptions {
   readonly known: readonly ServerOption[];
-  find(name: string): ServerOption | undefined;
   inUse(name: string): number;
   configured(name: string): number;
   configure(name: string, value: number): Promise<void>;
-  /** What is configured is in use from now on. */
+  /** What is configured is in use from now on, but for what waits for a start. */
   reconfigure(): void;
 }
 

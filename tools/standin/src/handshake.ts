@@ -117,7 +117,7 @@ export class Handshake {
   async #agree(asked: number, transport: Transport): Promise<void> {
     const { forceEncryption, version } = this.#options;
     const notSupported = { answer: encryption.notSupported, part: 'unknown' } as const;
-    // Where TLS came first there is nothing to agree on, and never a second TLS inside (unverified).
+    // Where TLS came first there is nothing to agree on, and never a second TLS inside (MS-TDS, TDS 8.0; that the answer is NOT_SUP: unverified).
     const { answer, part } = transport.tlsFirst
       ? ({ answer: encryption.notSupported, part: 'nothing' } as const)
       : (agreeOnEncryption(asked, forceEncryption) ?? notSupported);

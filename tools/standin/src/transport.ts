@@ -22,8 +22,8 @@ type Strict = (() => Promise<SecureContext>) | undefined;
 type Mode = 'first' | 'opening' | 'packets' | 'handshake' | 'records' | 'login';
 
 const packetHeaderBytes = 8;
-/** Of a message: who has not shown who it is must not fill the memory (LOGIN7 ends at 128 KiB: MS-TDS, unverified). */
-const beforeLoginBytes = 128 * 1024;
+/** Of a message: who has not shown who it is must not fill the memory (LOGIN7 has at most 128K-1 bytes: MS-TDS 2.2.6.4). */
+const beforeLoginBytes = 128 * 1024 - 1;
 const afterLoginBytes = 256 * 1024 * 1024;
 
 /** One TCP connection as messages: in clear, with an encrypted login, or encrypted as a whole (sqlserver.md §8.6). */

@@ -6,12 +6,16 @@ import type { AbortReason, Engine, Executor, Login, Transaction } from '../contr
 /** Connections take the lowest free numbers: the two never meet. */
 const firstSpid = 20_001;
 
-/** The account of the service. The name is the usual one; its sid is made up (unverified). */
-const serviceLogin: Login = {
-  name: 'NT SERVICE\\SQLSERVERAGENT',
-  sid: Uint8Array.from(Buffer.from('SQLSERVERAGENT', 'ascii')),
-  serverRoles: new Set(['sysadmin']),
-};
+/** The account of the service, by default a virtual one (learn.microsoft.com: service accounts and permissions); its sid is made up. */
+function serviceLogin(serverName: string): Login {
+  const [, instance] = serverName.split('\\');
+  const service = instance === undefined ? 'SQLSERVERAGENT' : `SQLAGENT$${instance}`;
+  return {
+    name: `NT SERVICE\\${service}`,
+    sid: Uint8Array.from(Buffer.from(service, 'ascii')),
+    serverRoles: new Set(['sysadmin']),
+  };
+}
 
 export class AgentSessions {
   readonly #engine: Engine;
@@ -73,7 +77,7 @@ export class AgentSessions {
   }
 
   async #once<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    const session = this.open(serviceLogin, 'SQLAgent - Job Manager', 'msdb', '');
+    const session = this.open(serviceLogin(this.#engine.serverName), 'SQLAgent - Job Manager', 'msdb', '');
     const transaction = this.#engine.begin(session, undefined);
     try {
       const result = await work(transaction);

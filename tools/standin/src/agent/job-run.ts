@@ -292,7 +292,7 @@ export class JobRun {
       });
       await change(transaction, jobTable(engine, 'sysjobservers'), ofJob(this.request.jobId), {
         last_run_outcome: runStatus[outcome],
-        last_outcome_message: text,
+        last_outcome_message: text.slice(0, 1024),
         last_run_date: times.run_date,
         last_run_time: times.run_time,
         last_run_duration: times.run_duration,

@@ -140,7 +140,7 @@ async function addLinkedServer(context: ProcedureContext): Promise<number> {
   return 0;
 }
 
-/** Without a product and a provider it is another SQL Server under its network name (the default: unverified). */
+/** Without a product and a provider it is another SQL Server under its network name (learn.microsoft.com: sp_addlinkedserver). */
 const SQL_SERVER = 'SQL Server';
 
 function requireProvider(product: string | undefined, provider: string | undefined): asserts product is string {

@@ -5,7 +5,7 @@ import type { SqlType } from '../values.ts';
 import type { CatalogueRegistry } from './catalogue-registry.ts';
 import { moment, view, type Values } from './view.ts';
 
-/** system_type_id of each type (documentation page of sys.types; unverified). */
+/** system_type_id of each type (unverified: the page of sys.types lists none). */
 const typeIds: Readonly<Record<SqlType['name'], number>> = {
   bit: 104,
   tinyint: 48,

@@ -1,4 +1,5 @@
 /** sys.configurations and sp_configure (learn.microsoft.com: sys.configurations, sp_configure, RECONFIGURE). */
+import { foldText } from '../engine/compare.ts';
 import { parseResultColumns } from '../engine/table-text.ts';
 import { fail, message } from '../messages.ts';
 import { int, nvarchar, parameter } from '../procedure-parameters.ts';
@@ -12,7 +13,7 @@ export function serverOptionViews({ serverOptions }: Engine): readonly VirtualTa
       `configuration_id int not null, name nvarchar(35) not null, value int, minimum int, maximum int, value_in_use int,
        description nvarchar(255) not null, is_dynamic bit not null, is_advanced bit not null`,
       () =>
-        serverOptions.known.map(({ name, minimum, maximum, advanced }, index) => ({
+        serverOptions.known.map(({ name, minimum, maximum, advanced, restart }, index) => ({
           configuration_id: BigInt(100 + index),
           name,
           value: BigInt(serverOptions.configured(name)),
@@ -20,7 +21,7 @@ export function serverOptionViews({ serverOptions }: Engine): readonly VirtualTa
           maximum: BigInt(maximum),
           value_in_use: BigInt(serverOptions.inUse(name)),
           description: name,
-          is_dynamic: true,
+          is_dynamic: !restart,
           is_advanced: advanced,
         })),
     ),
@@ -48,8 +49,7 @@ async function configure(context: ProcedureContext): Promise<number> {
     show(context, shown);
     return 0;
   }
-  const option = serverOptions.find(name);
-  if (option === undefined || !shown.includes(option)) throw fail(15123, name);
+  const option = optionCalled(name, shown);
   if (typeof value !== 'bigint') {
     show(context, [option]);
     return 0;
@@ -59,6 +59,17 @@ async function configure(context: ProcedureContext): Promise<number> {
   await serverOptions.configure(option.name, Number(value));
   context.sink.info(message(15457, option.name, before, Number(value)));
   return 0;
+}
+
+/** By its name, or by a part of it that no other one shown has. */
+function optionCalled(name: string, shown: readonly ServerOption[]): ServerOption {
+  const wanted = foldText(name);
+  const [option, another] = shown.filter(each => foldText(each.name).includes(wanted));
+  const exact = shown.find(each => foldText(each.name) === wanted);
+  if (exact === undefined && another !== undefined) throw fail(15124, name);
+  const found = exact ?? option;
+  if (found === undefined) throw fail(15123, name);
+  return found;
 }
 
 /** Advanced options are there once 'show advanced options' is in use. */

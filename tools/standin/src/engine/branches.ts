@@ -88,13 +88,14 @@ export class Branches {
 
   /**
    * Ends a part that belongs to no session any more, whatever its coordinator decides or has decided. Resolves when that is on disk. Throws 6110 when
-   * no part of that unit waits here.
+   * no part of that unit waits here, 6113 without an outcome: what is prepared is not rolled back for want of a word.
    */
-  async resolve(unit: string, outcome: Ending): Promise<void> {
+  async resolve(unit: string, outcome: Ending | undefined): Promise<void> {
     const part = [...this.#prepared.values()].find(each => each.unit === unit);
     // Its outcome has come already: it is all but gone.
     await part?.settling;
     if (part === undefined || part.settling !== undefined) throw fail(6110, unit);
+    if (outcome === undefined) throw fail(6113, unit);
     if (!this.#orphaned(part)) throw unsupported('KILL of a unit of work whose coordinator is connected');
     part.settling = this.#resolve(part, outcome);
     await part.settling;

@@ -40,7 +40,7 @@ export type CommitHost = {
   writeMarkHistory(marks: readonly CommittedMark[]): StoredDatabase;
 };
 
-/** What a session waits for at the gate, and while a prepare hangs (names of sys.dm_os_wait_stats; when a real server shows them: unverified). */
+/** What a session waits for at the gate, and while a prepare hangs (learn.microsoft.com: sys.dm_os_wait_stats; when a hanging prepare shows the last one: unverified). */
 const waits = {
   forMark: 'TRAN_MARKLATCH_SH',
   markForPrepared: 'TRAN_MARKLATCH_EX',

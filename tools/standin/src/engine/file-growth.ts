@@ -4,7 +4,7 @@ import type { Instance } from './instance.ts';
 import type { StoredDatabase } from './stored-database.ts';
 import type { DatabaseFile } from '../contract.ts';
 
-/** Files grow by 64 MB at a time (the growth of a new database since 2016: unverified). */
+/** Files grow by 64 MB at a time: the growth of a new database since 2016 (learn.microsoft.com: CREATE DATABASE); of master and msdb it is 10 percent there. */
 const growthBytes = 67_108_864n;
 
 /** Makes the size that a file shows hold `usedBytes`. False: it cannot grow, the disk is full. */

@@ -1,17 +1,16 @@
 /** Server-wide options that products read or the recovery layer obeys: what is configured, on disk, and what is in use. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { foldText } from './compare.ts';
 import type { Disk } from './durable-file.ts';
 import type { ServerOption, ServerOptions } from '../contract.ts';
 
-// Defaults of a new instance (sqlserver.md §1.1, §3.5). Which of the others are advanced, and their ranges: unverified.
+// Defaults of a new instance, ranges, and what a change waits for (sqlserver.md §1.1, §3.5; learn.microsoft.com: server configuration options).
 const known: readonly ServerOption[] = [
   option('show advanced options', 0),
   option('backup compression default', 0),
   option('backup checksum default', 0),
   option('in-doubt xact resolution', 0, { maximum: 2, advanced: true }),
-  option('remote access', 1),
+  option('remote access', 1, { restart: true }),
   option('remote query timeout (s)', 600, { maximum: 2_147_483_647 }),
   option('xp_cmdshell', 0, { advanced: true }),
   option('Agent XPs', 0, { advanced: true }),
@@ -21,9 +20,13 @@ const known: readonly ServerOption[] = [
 function option(
   name: string,
   initial: number,
-  { maximum = 1, advanced = false }: { readonly maximum?: number; readonly advanced?: boolean } = {},
+  {
+    maximum = 1,
+    advanced = false,
+    restart = false,
+  }: Partial<Pick<ServerOption, 'maximum' | 'advanced' | 'restart'>> = {},
 ): ServerOption {
-  return { name, initial, minimum: 0, maximum, advanced };
+  return { name, initial, minimum: 0, maximum, advanced, restart };
 }
 
 export class StoredServerOptions implements ServerOptions {
@@ -38,7 +41,7 @@ export class StoredServerOptions implements ServerOptions {
     this.#disk = disk;
     this.#path = path;
     this.#configured = new Map(known.map(({ name, initial }) => [name, saved[name] ?? initial]));
-    // A start installs what was configured before (unverified for options that wait for RECONFIGURE).
+    // A start installs what was configured before (documented for what RECONFIGURE was run for, unverified without).
     this.#inUse = new Map(this.#configured);
   }
 
@@ -49,10 +52,6 @@ export class StoredServerOptions implements ServerOptions {
       throw cause;
     });
     return new StoredServerOptions(disk, path, JSON.parse(text) as Record<string, number>);
-  }
-
-  find(name: string): ServerOption | undefined {
-    return known.find(each => foldText(each.name) === foldText(name));
   }
 
   inUse(name: string): number {
@@ -75,7 +74,7 @@ export class StoredServerOptions implements ServerOptions {
   }
 
   reconfigure(): void {
-    for (const [name, value] of this.#configured) this.#inUse.set(name, value);
+    for (const { name, restart } of known) if (!restart) this.#inUse.set(name, this.configured(name));
   }
 }
 

@@ -8,8 +8,10 @@ import type { RemoteBranch } from '../engine/branch.ts';
 import type { Instance } from '../engine/instance.ts';
 import type { LinkedServer, RemoteAnswer, RemoteRequest, Session } from '../contract.ts';
 
-/** The OLE DB driver that a linked server of product "SQL Server" uses (unverified for each version). */
-export const provider = 'MSOLEDBSQL';
+/** The OLE DB driver that a linked server of product "SQL Server" uses: another one since SQL Server 2019 (learn.microsoft.com: sp_addlinkedserver). */
+function providerOf({ options }: Instance): string {
+  return options.majorVersion < 15 ? 'SQLNCLI11' : 'MSOLEDBSQL';
+}
 
 const tellTimeoutMs = 10_000;
 
@@ -39,7 +41,7 @@ export class Link implements RemoteBranch {
     const { transaction } = this.#session;
     const timer = this.#timer();
     const { request: running } = this.#session;
-    // What a session waits for that runs something at a linked server (unverified).
+    // What a session waits for that runs something at a linked server (learn.microsoft.com: sys.dm_os_wait_stats).
     if (running !== undefined) running.waitType = 'OLEDB';
     try {
       if (transaction instanceof EngineTransaction) await this.#enlist(transaction, timer.signal);
@@ -72,7 +74,7 @@ export class Link implements RemoteBranch {
       return new SqlError([message(1206)], 'transaction', failure);
     }
     if (failure instanceof RequestAborted && expired) {
-      return new SqlError([message(7399, provider, name)], 'statement', failure);
+      return new SqlError([message(7399, providerOf(this.#instance), name)], 'statement', failure);
     }
     return failure;
   }
@@ -106,7 +108,7 @@ export class Link implements RemoteBranch {
       await connection.call({ kind: 'enlist', id: { decision, coordinator: this.#instance.serverName } }, signal);
     } catch (failure) {
       if (!(failure instanceof SqlError) || failure.messages[0]?.number !== 8501) throw failure;
-      throw fail(7391, provider, this.#server.name);
+      throw fail(7391, providerOf(this.#instance), this.#server.name);
     }
     this.#enlisted = transaction;
     transaction.addBranch(this.#server.name, this);

@@ -93,7 +93,7 @@ function assertExpired({ sets, path }: Media, nowMs: number): void {
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** `Jan  1 2030 12:00:00:000AM`, as CONVERT's style 9 (unverified here). */
+/** `Jan  1 2030 12:00:00:000AM`, as CONVERT's style 9 (that 4030 uses it: unverified). */
 function dateText(ms: number): string {
   const date = new Date(ms);
   const hour = date.getUTCHours();

@@ -98,7 +98,7 @@ export function decimalShape(type: SqlType): DecimalShape {
 }
 
 /**
- * Precision and scale of a result (documented table "Precision, scale, and length": unverified here, the domain files do not repeat it).
+ * Precision and scale of a result (learn.microsoft.com: Precision, scale, and length).
  * The cap at 38 keeps integral digits first and at least six of the scale in products and quotients.
  */
 export function arithmeticShape(operator: '+' | '-' | '*' | '/' | '%', a: DecimalShape, b: DecimalShape): DecimalShape {

@@ -59,7 +59,7 @@ export class Levels {
 
   /**
    * Runs `work` one level deeper. An error that ends only that level ends it here; the level above goes on. SET options and USE last as long as
-   * the level (documented for SET and EXECUTE: unverified here).
+   * the level (learn.microsoft.com: SET statements, EXECUTE).
    */
   async guarded(run: Run, options: LevelOptions, work: (inner: Run) => Promise<number>): Promise<number> {
     if (run.level >= MAXIMUM_LEVEL) throw fail(217);

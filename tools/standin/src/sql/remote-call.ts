@@ -42,7 +42,7 @@ export async function callThere(
   return typeof value === 'bigint' ? Number(value) : 0;
 }
 
-/** `EXEC (N'…') AT server`: in the database that the login there begins with (unverified: master). */
+/** `EXEC (N'…') AT server`: in the database that the login there begins with: master, where no other is its default (learn.microsoft.com: CREATE LOGIN). */
 export async function executeThere(run: Run, server: string, text: string): Promise<void> {
   if (server.toLowerCase() === run.engine.serverName.toLowerCase())
     throw unsupported('EXECUTE … AT this instance itself');

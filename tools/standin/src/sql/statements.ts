@@ -218,13 +218,13 @@ async function kill(run: Run, statement: Extract<Statement, { kind: 'kill' }>): 
   const { session, engine } = run;
   const { value, type } = await valueOf(run, target);
   const unit = typeof value === 'string' && uuid.test(value) ? value.toUpperCase() : undefined;
-  if (unit === undefined && option !== undefined) throw unsupported(`KILL of a session WITH ${option}`);
   const spid = unit === undefined ? Number(convert(value, type, INT) ?? 0n) : 0;
   const roles = session.login.serverRoles;
   if (!roles.has('sysadmin') && !roles.has('processadmin')) throw fail(6102);
   if (session.transaction !== undefined) throw fail(6115);
-  // Without an option it is rolled back (documentation page of KILL).
-  if (unit !== undefined) return engine.resolveUnit(unit, option === 'COMMIT' ? 'committed' : 'aborted');
+  const outcome = option === undefined ? undefined : option === 'COMMIT' ? 'committed' : 'aborted';
+  if (unit !== undefined) return engine.resolveUnit(unit, outcome);
+  if (option !== undefined) throw fail(6108);
   if (spid === session.spid) throw fail(6104);
   if (spid < 1) throw fail(6101, spid);
   if (spid <= 50) throw fail(6107);

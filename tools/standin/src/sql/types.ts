@@ -31,7 +31,7 @@ const families: Readonly<Record<SqlTypeName, Family>> = {
   datetimeoffset: 'time',
 };
 
-/** From high to low: of two operands the lower one is converted (documented "Data type precedence": unverified). */
+/** From high to low: of two operands the lower one is converted (learn.microsoft.com: Data type precedence). */
 const precedence: readonly SqlTypeName[] = [
   'datetimeoffset',
   'datetime2',

@@ -156,7 +156,8 @@ describe.each(deaths)('a KILL cut short at "%s" (WITH %s)', (place, option, coun
     if (!counts) {
       expect(await unitAt(back)).toBe(unit);
       await expect(ids(back)).rejects.toMatchObject({ number: 1222 });
-      await back.run(`KILL '${unit.toLowerCase()}'`);
+      await expect(back.run(`KILL '${unit}'`)).rejects.toMatchObject({ number: 6113 });
+      await back.run(`KILL '${unit.toLowerCase()}' WITH ROLLBACK`);
     }
     expect(await back.run(units)).toEqual([]);
     expect(await ids(back)).toEqual(counts && option === 'COMMIT' ? [1] : []);
