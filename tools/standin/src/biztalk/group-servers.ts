@@ -14,7 +14,7 @@ export async function linkIfMissing(context: ProcedureContext, server: string): 
   });
 }
 
-/** sp_GetLinkedServerQTimeout; 0: for ever (that it is the server option's: unverified). */
+/** sp_GetLinkedServerQTimeout: of a server without a limit of its own, and none has one here, the instance's; 0: for ever. */
 export function remoteTimeoutSeconds({ engine }: ProcedureContext): number {
   return engine.serverOptions.inUse('remote query timeout (s)');
 }

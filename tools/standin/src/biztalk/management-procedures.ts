@@ -37,9 +37,8 @@ const remoteNameParameters = [
   parameter('@DatabaseName', sysname),
   output('@RemoteServerName', sysname),
 ];
-/** Argument and result columns of both: unverified (biztalk-dr.md §2.7 says what they are for). */
+/** Argument and result columns: unverified (biztalk-dr.md §2.7 says what it is for). */
 const databasesParameters = [parameter('@ServerName', nvarchar(256), null)];
-const locationParameters = [parameter('@DatabaseName', sysname), parameter('@ServerName', nvarchar(256), null)];
 const deleteParameters = [parameter('@DaysToKeep', { name: 'smallint' }, null), parameter('@UseLocalTime', bit, false)];
 
 export const managementProcedures: readonly NativeProcedure[] = [
@@ -71,8 +70,10 @@ export const managementProcedures: readonly NativeProcedure[] = [
   procedure('sp_ReleaseBackupWriterLock', [], releaseWriterLock),
   procedure('sp_GetBackupHistory', [parameter('@LastBackupSetId', bigint, null)], getBackupHistory),
   procedure('sp_GetBackupDatabasesForServer', databasesParameters, getDatabasesForServer),
-  procedure('sp_GetBackupDatabaseLocation', locationParameters, getDatabaseLocation),
-  procedure('sp_GetLinkedServerQTimeout', [], context => Promise.resolve(remoteTimeoutSeconds(context))),
+  procedure('sp_GetBackupDatabaseLocation', [parameter('@DefaultDatabaseName', nvarchar(128))], getDatabaseLocation),
+  procedure('sp_GetLinkedServerQTimeout', [parameter('@server', sysname)], context =>
+    Promise.resolve(remoteTimeoutSeconds(context)),
+  ),
   procedure('sp_DeleteBackupHistory', deleteParameters, deleteBackupHistory),
 ];
 
@@ -152,14 +153,12 @@ async function getDatabasesForServer(context: ProcedureContext): Promise<number>
 }
 
 /** The folder of the database's newest backup. */
+
+/** Where a database lies that the job covers beside the group's own ones, by its default name (public copies of the product's schema). */
 async function getDatabaseLocation(context: ProcedureContext): Promise<number> {
   await context.execute(
-    `SELECT TOP (1) BackupFileLocation FROM dbo.adm_BackupHistory
-     WHERE DatabaseName = @database AND (@server IS NULL OR ServerName = @server) ORDER BY BackupId DESC`,
-    {
-      database: typedText(textOf(context, '@DatabaseName'), 128),
-      server: { type: nvarchar(256), value: context.argument('@ServerName') },
-    },
+    'SELECT ServerName, DatabaseName FROM dbo.adm_OtherBackupDatabases WHERE DefaultDatabaseName = @name',
+    { name: typedText(textOf(context, '@DefaultDatabaseName'), 128) },
   );
   return 0;
 }

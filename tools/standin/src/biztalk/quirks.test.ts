@@ -216,21 +216,21 @@ describe('the set-up', () => {
 });
 
 describe('what a destination and the job itself ask for', () => {
-  it('are the databases of one server or of all, and where the newest backup of one lies', async () => {
+  it('are the databases of one server or of all, and where one lies by its default name', async () => {
     const ask = (rest: string): Promise<readonly unknown[]> => fixture.rows(`EXEC ${management}.${rest}`);
     const far = await ask("sp_GetBackupDatabasesForServer N'far\\bts'");
     expect(far).toEqual([{ ServerName: 'FAR\\BTS', DatabaseName: 'Far' }]);
     expect((await ask('sp_GetBackupDatabasesForServer')).length).toBeGreaterThan(far.length);
-    expect(await ask("sp_GetBackupDatabaseLocation N'SSODB', N'TEST\\ONE'")).toEqual([
-      { BackupFileLocation: '\\\\share\\bts' },
-    ]);
+    expect(await ask("sp_GetBackupDatabaseLocation N'Far'")).toEqual(
+      ['FAR\\BTS', 'FAR,1499'].map(ServerName => ({ ServerName, DatabaseName: 'Far' })),
+    );
     expect(await ask("sp_GetBackupDatabaseLocation N'Nowhere'")).toEqual([]);
   });
 
   it('is a warning when a failure at another server took as long as a remote query may (F-15)', async () => {
     await fixture.rows("EXEC sp_configure 'remote query timeout (s)', 30; RECONFIGURE");
     expect(
-      await fixture.rows(`DECLARE @s int; EXEC @s = ${management}.sp_GetLinkedServerQTimeout; SELECT @s AS s`),
+      await fixture.rows(`DECLARE @s int; EXEC @s = ${management}.sp_GetLinkedServerQTimeout N'FAR'; SELECT @s AS s`),
     ).toEqual([{ s: 30n }]);
     const warned = (server: string, seconds: number, limit = 30): readonly unknown[] => {
       const raised: unknown[] = [];
