@@ -213,6 +213,9 @@ function tests(client: Client, python: string): void {
       sql: `UPDATE ${database}.dbo.t SET v = N'late' WHERE id = 10`,
     });
     expect(error).toBeDefined();
+    // The client does not wait for the server to hear of it.
+    const running = "SELECT COUNT(*) FROM sys.dm_exec_requests WHERE command = 'UPDATE'";
+    while ((await py.rows('c', running))[0]?.[0] !== '0');
     await ok('ROLLBACK');
     expect(await py.rows('c', 'SELECT v FROM t WHERE id = 10')).toEqual([['kept']]);
   });
