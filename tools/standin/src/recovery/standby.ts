@@ -31,10 +31,17 @@ export async function enterStandby(instance: Instance, database: StoredDatabase,
   const host = instance.hostPath(undoFile);
   const { redoStart } = database.description;
   if (host === undefined || redoStart === undefined) throw new Error(`${database.name} cannot become a standby`);
+  // A stray file until the database has it: what a crash leaves of it goes at the start.
+  instance.strayFiles.add(undoFile);
+  await instance.save();
   // The file first: a standby whose undo file is not there can never go on.
-  await instance.disk.replace(host, undoFileOf(database, redoStart.lsn)).catch((cause: unknown) => {
+  try {
+    await instance.disk.replace(host, undoFileOf(database, redoStart.lsn));
+  } catch (cause) {
+    // One that cannot be removed now stays on the list.
+    await instance.removeStrayFiles([undoFile]).catch(() => undefined);
     throw new SqlError(fail(3170).messages, 'statement', cause);
-  });
+  }
   undoRows(database, redoStart.lsn);
   instance.strayFiles.delete(undoFile);
   database.change({ standby: { undoFile } });

@@ -127,8 +127,7 @@ const restores: readonly Trial[] = [
     source: 'sqlserver.md §2.3',
     steps: [
       'database Copy: RESTORING FULL # -',
-      'file Undo: done',
-      'content of Copy: done, database Copy: done',
+      'content of Copy: done, database Copy: done, file Undo: done',
       'restores of Copy: done',
     ],
     ending: repeated(`${restoreLog} ${standby}`, [], ['restores of Copy']),
@@ -136,7 +135,6 @@ const restores: readonly Trial[] = [
   statement(`RESTORE DATABASE Ready WITH ${standby}`, {
     name: 'RESTORE DATABASE WITH STANDBY',
     source: 'sqlserver.md §2.3',
-    steps: ['file Undo: done', 'content of Ready: done, database Ready: done'],
   }),
   statement('RESTORE DATABASE Ready WITH RECOVERY', {
     name: 'RESTORE DATABASE WITH RECOVERY',
