@@ -147,9 +147,10 @@ function clockOf(
   config: Config,
   faults: ReturnType<typeof faultsWith>,
 ): { readonly clock: InstanceClock; readonly offsetMinutes: number } {
-  const offsetMinutes = utcOffsetMinutes(config.timeZone ?? 'UTC', config.clockStart ?? new Date()) ?? 0;
+  const { timeZone, clockStart } = config;
+  const offsetMinutes = timeZone === undefined ? 0 : (utcOffsetMinutes(timeZone, clockStart ?? new Date()) ?? 0);
   const clock = new InstanceClock({
-    startAt: config.clockStart,
+    startAt: clockStart,
     aheadMs: offsetMinutes * 60_000,
     rate: config.clockRate,
     skewMs: () => faults.marks.clockSkewMs(),
