@@ -1,5 +1,6 @@
 /** Rows of msdb that BACKUP and RESTORE leave (sqlserver.md §4.1). */
 import { toDatetimePrecision } from '../engine/times.ts';
+import { Shared } from '../shared.ts';
 import { flagsOf, historyTypes, pagesOf, databaseVersions, type BackupSetHeader } from './backup-set.ts';
 import type { MediaHeader } from './media.ts';
 import type { Instance } from '../engine/instance.ts';
@@ -235,25 +236,7 @@ function idOf(table: StoredTable, column: string, value: string, id: string): bi
   return ids.sort((left, right) => Number(left - right))[0];
 }
 
-/** What a history tells again and again is there once: it is all in memory. */
-class Shared<K, V> {
-  readonly #made = new Map<K, V>();
-  readonly #make: (from: K) => V;
-
-  constructor(make: (from: K) => V) {
-    this.#make = make;
-  }
-
-  of(from: K): V {
-    const known = this.#made.get(from);
-    if (known !== undefined) return known;
-    if (this.#made.size >= 1000) this.#made.clear();
-    const made = this.#make(from);
-    this.#made.set(from, made);
-    return made;
-  }
-}
-
+// What a history tells again and again is there once: it is all in memory.
 const numbers = new Shared((value: string | number): SqlValue => ({
   kind: 'decimal',
   unscaled: BigInt(value),

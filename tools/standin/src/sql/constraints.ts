@@ -1,8 +1,8 @@
 /** CHECK and FOREIGN KEY: rows on their way into a table, and keys that others refer to on their way out. */
 import { fail } from '../messages.ts';
+import { Shared } from '../shared.ts';
 import type { Database, ReferenceDefinition, Table } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
-import type { Condition } from './ast.ts';
 import { bindCondition } from './bind-condition.ts';
 import { EMPTY_FRAME, type BoundCondition } from './bound.ts';
 import { compareSame } from './compare.ts';
@@ -36,16 +36,7 @@ export function referrers(
 }
 
 /** Of tables that exist: each text is parsed once. */
-const conditions = new Map<string, Condition>();
-
-function parsed(text: string): Condition {
-  const known = conditions.get(text);
-  if (known !== undefined) return known;
-  if (conditions.size >= 1000) conditions.clear();
-  const condition = parseConditionText(text);
-  conditions.set(text, condition);
-  return condition;
-}
+const conditions = new Shared(parseConditionText);
 
 export function bindConstraints(run: Run, place: Place): Constraints {
   const { table, database } = place;
@@ -58,7 +49,7 @@ export function bindConstraints(run: Run, place: Place): Constraints {
   };
   const checks = (definition.checks ?? []).map(({ name, text }): { name: string; condition: BoundCondition } => ({
     name,
-    condition: bindCondition({ run, scope, loader }, parsed(text)),
+    condition: bindCondition({ run, scope, loader }, conditions.of(text)),
   }));
   return {
     async assertRow(row, statement) {

@@ -1,8 +1,8 @@
 /** Whole rows from given values: column lists, defaults, identity. Shared by INSERT, OUTPUT … INTO and SELECT INTO. */
 import { fail } from '../messages.ts';
+import { Shared } from '../shared.ts';
 import type { ColumnDefinition, ResultColumn, Table } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
-import type { Expression } from './ast.ts';
 import { bindExpression } from './bind-expression.ts';
 import { EMPTY_FRAME, type Bound } from './bound.ts';
 import { bindConstraints } from './constraints.ts';
@@ -90,17 +90,8 @@ function identityValue(target: StoreTarget, column: ColumnDefinition, value: big
 
 export function defaultOf(run: Run, target: StoreTarget, column: ColumnDefinition, loader: Loader): Bound | undefined {
   if (column.defaultText === undefined) return undefined;
-  return stored(target, column, bindExpression({ run, scope: undefined, loader }, parsed(column.defaultText)));
+  return stored(target, column, bindExpression({ run, scope: undefined, loader }, expressions.of(column.defaultText)));
 }
 
 /** Each text is parsed once: a history gets many rows with the same defaults. */
-const expressions = new Map<string, Expression>();
-
-function parsed(text: string): Expression {
-  const known = expressions.get(text);
-  if (known !== undefined) return known;
-  if (expressions.size >= 1000) expressions.clear();
-  const expression = parseExpressionText(text);
-  expressions.set(text, expression);
-  return expression;
-}
+const expressions = new Shared(parseExpressionText);
