@@ -343,5 +343,6 @@ export type StatementLogEntry = {
 
 /** Where the executor writes statement by statement; made by the server, one file per instance. */
 export interface StatementLog {
-  write(entry: StatementLogEntry): void;
+  /** `mayWait`: for the next entry, which brings this one along. */
+  write(entry: StatementLogEntry, how?: { readonly mayWait: boolean }): void;
 }

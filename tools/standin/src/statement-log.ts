@@ -4,11 +4,13 @@ import type { StatementLog, StatementLogEntry } from './contract.ts';
 
 /**
  * JSON lines: one before a statement does anything, one when it has ended and before its end is answered. So a statement that a killed process
- * had begun is there, with how it ended if it did. Written at once but not synced: a power cut is not tested.
+ * had begun is there, with how it ended if it did. What may wait does so in memory: a write costs as much as many a statement.
+ * Written at once but not synced: a power cut is not tested.
  */
 export class FileStatementLog implements StatementLog {
   readonly #file: number;
   #started = 0;
+  #waiting = '';
   #open = true;
 
   constructor(path: string) {
@@ -22,14 +24,23 @@ export class FileStatementLog implements StatementLog {
     return this.#started;
   }
 
-  write(entry: StatementLogEntry): void {
+  write(entry: StatementLogEntry, { mayWait } = { mayWait: false }): void {
     if (entry.outcome === 'started') this.#started += 1;
     // A statement that ends after the server closed has nowhere to be told.
-    if (this.#open) writeFileSync(this.#file, lineOf(entry));
+    if (!this.#open) return;
+    this.#waiting += lineOf(entry);
+    if (!mayWait) this.#flush();
+  }
+
+  #flush(): void {
+    const lines = this.#waiting;
+    this.#waiting = '';
+    if (lines !== '') writeFileSync(this.#file, lines);
   }
 
   close(): void {
     if (!this.#open) return;
+    this.#flush();
     this.#open = false;
     closeSync(this.#file);
   }

@@ -22,11 +22,11 @@ export class Disk {
     this.#hasty = hasty;
   }
 
-  /** `w`: a new, empty file, whatever was there; `r+`: an existing one. */
-  async open(path: string, flags: 'w' | 'r+'): Promise<DurableFile> {
+  /** `w`: a new, empty file, whatever was there; `wx`: only where none is (EEXIST); `r+`: an existing one. */
+  async open(path: string, flags: 'w' | 'wx' | 'r+'): Promise<DurableFile> {
     const handle = this.#hasty ? new HastyFile(path, flags) : await open(path, flags);
     const file = new DurableFile(handle, basename(path), this.#passed);
-    if (flags === 'w') this.#passed?.(`create ${basename(path)}`);
+    if (flags !== 'r+') this.#passed?.(`create ${basename(path)}`);
     return file;
   }
 
@@ -84,7 +84,7 @@ type Written = { readonly bytesWritten: number };
 class HastyFile implements Handle {
   readonly #file: number;
 
-  constructor(path: string, flags: 'w' | 'r+') {
+  constructor(path: string, flags: string) {
     this.#file = openSync(path, flags);
   }
 

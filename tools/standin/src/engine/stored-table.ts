@@ -38,6 +38,8 @@ export class StoredTable implements Table {
   readonly #columns = new ColumnIndexes(this.rows);
   readonly #slots: RowSlots;
   #order: RowId[] = [];
+  /** Each row came at the end, with a higher id than all before: ids alone tell the order. */
+  #ordersIds = true;
   #ghosts = 0;
   #definition: TableDefinition;
   #keys: readonly KeyIndex[];
@@ -119,7 +121,7 @@ export class StoredTable implements Table {
       return this.#order.filter(id => this.rowLocks.has(id) || passing(id));
     const found = new Set(fewest.ids().filter(passing));
     for (const id of this.rowLocks.keys()) if (this.rows.has(id)) found.add(id);
-    return [...found].sort((left, right) => this.#compare(left, right, this.#stored(right).row));
+    return [...found].sort((left, right) => this.#among(left, right));
   }
 
   #passing(test: ColumnTest): ColumnRange {
@@ -177,7 +179,8 @@ export class StoredTable implements Table {
 
   add(id: RowId, row: Row): void {
     this.rows.set(id, { row, ghost: false });
-    const place = this.#place(id, row);
+    const place = this.#place(other => this.#compare(other, id, row));
+    this.#ordersIds &&= place === this.#order.length && id > (this.#order.at(-1) ?? 0);
     // A history grows at its end.
     if (place === this.#order.length) this.#order.push(id);
     else this.#order.splice(place, 0, id);
@@ -228,7 +231,7 @@ export class StoredTable implements Table {
   remove(id: RowId): void {
     const stored = this.#stored(id);
     if (stored.ghost) this.#ghosts -= 1;
-    const place = this.#place(id, stored.row);
+    const place = this.#place(other => this.#among(other, id));
     if (this.#order[place] !== id) throw new Error(`row ${id} of ${this.definition.name} is out of order`);
     this.#order.splice(place, 1);
     this.rows.delete(id);
@@ -259,20 +262,25 @@ export class StoredTable implements Table {
     return text;
   }
 
-  /** Where (row, id) stands or belongs in the key order. */
-  #place(id: RowId, row: Row): number {
+  /** Where what `compare` holds the others against stands or belongs in the key order. */
+  #place(compare: (other: RowId) => number): number {
     const order = this.#order;
     const last = order.at(-1);
-    if (last !== undefined && this.#compare(last, id, row) < 0) return order.length;
+    if (last !== undefined && compare(last) < 0) return order.length;
     let low = 0;
     let high = order.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const other = order[middle];
-      if (other !== undefined && this.#compare(other, id, row) < 0) low = middle + 1;
+      if (other !== undefined && compare(other) < 0) low = middle + 1;
       else high = middle;
     }
     return low;
+  }
+
+  /** Two rows that are there. */
+  #among(left: RowId, right: RowId): number {
+    return this.#ordersIds ? left - right : this.#compare(left, right, this.#stored(right).row);
   }
 
   #compare(other: RowId, id: RowId, row: Row): number {

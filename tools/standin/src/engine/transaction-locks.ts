@@ -39,7 +39,11 @@ export class TransactionLocks {
     await this.lockTable(table, tableMode(intent, hint));
     try {
       for (const id of table.idsWhere(hint.where ?? [])) {
-        const row = await this.#visible(table, id, intent, hint.readPast === true);
+        // What nobody has locked is read without a wait.
+        const row =
+          intent === 'read' && !table.rowLocks.has(id)
+            ? this.#current(table, id)
+            : await this.#visible(table, id, intent, hint.readPast === true);
         if (row !== undefined) yield { id, row };
       }
     } finally {
@@ -91,6 +95,10 @@ export class TransactionLocks {
         await lock.acquire(this.owner, 'U', this.#timeoutMs);
       }
     }
+    return this.#current(table, id);
+  }
+
+  #current(table: StoredTable, id: RowId): Row | undefined {
     throwIfAborted(this.#session);
     const current = table.rows.get(id);
     return current === undefined || current.ghost ? undefined : current.row;

@@ -1,7 +1,7 @@
 /** Opens the device of a BACKUP: a new medium, an overwritten one, or one that gets another set (sqlserver.md §1.1). */
 import { defaultPaths, type Instance } from '../engine/instance.ts';
 import { fail, unsupported } from '../messages.ts';
-import { devicePath, deviceSize, MediaWriter, readMedia, type Media, type MediaHeader } from './media.ts';
+import { devicePath, MediaWriter, readMedia, type Media, type MediaHeader } from './media.ts';
 import type { BackupStatement } from '../contract.ts';
 
 export type Target = {
@@ -59,9 +59,12 @@ async function openWriter(
     createdMs: instance.clock().getTime(),
     compressed: compression,
   };
-  if (options.format === true || nowhere || deviceSize(host) === undefined) {
-    return { writer: await MediaWriter.format(device, fresh), media: fresh, position: 1 };
-  }
+  // Most have a file of their own: to make it tells whether it is there.
+  const created =
+    options.format === true || nowhere
+      ? await MediaWriter.format(device, fresh)
+      : await MediaWriter.create(device, fresh);
+  if (created !== undefined) return { writer: created, media: fresh, position: 1 };
   const found = await readMedia(host, path);
   const { header } = found;
   if (options.skip !== true && options.mediaName !== undefined && options.mediaName !== header.name) {

@@ -8,7 +8,6 @@
  *   E  the set ends (the whole header, JSON): without it the set is incomplete
  * Several sets follow each other (NOINIT). Not the Microsoft Tape Format.
  */
-import { statSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
@@ -207,6 +206,8 @@ export class MediaWriter {
   readonly #newIn: { readonly disk: Disk; readonly folder: string } | undefined;
   readonly #device: Device;
   #at: number;
+  /** What a new medium begins with: written with its first set. */
+  #lead: Buffer = Buffer.alloc(0);
   /** Content bytes as they lie in the file. */
   written = 0;
 
@@ -223,16 +224,23 @@ export class MediaWriter {
   }
 
   /** A new medium: the old content of the file is gone. */
-  static async format(device: Device, header: MediaHeader): Promise<MediaWriter> {
-    const file = await openDevice(device, 'w');
+  static format(device: Device, header: MediaHeader): Promise<MediaWriter> {
+    return MediaWriter.#begun(device, header, 'w');
+  }
+
+  /** A new medium where no file is; undefined when there is one. */
+  static create(device: Device, header: MediaHeader): Promise<MediaWriter | undefined> {
+    return MediaWriter.#begun(device, header, 'wx').catch((failure: unknown) => {
+      if (systemCode(failure) !== 'EEXIST') throw failure;
+      return undefined;
+    });
+  }
+
+  static async #begun(device: Device, header: MediaHeader, flags: 'w' | 'wx'): Promise<MediaWriter> {
+    const file = await openDevice(device, flags);
     const newIn = device.nowhere ? undefined : { disk: device.disk, folder: dirname(device.host) };
     const writer = new MediaWriter(file, newIn, device, 0);
-    try {
-      await writer.#put(Buffer.concat([magic, frameOf('M', Buffer.from(JSON.stringify(header)))]));
-    } catch (failure) {
-      await file.close();
-      throw failure;
-    }
+    writer.#lead = Buffer.concat([magic, frameOf('M', Buffer.from(JSON.stringify(header)))]);
     return writer;
   }
 
@@ -241,7 +249,7 @@ export class MediaWriter {
   }
 
   async begin(header: BackupSetHeader): Promise<void> {
-    await this.#frame('S', Buffer.from(JSON.stringify(header)));
+    await this.#put(Buffer.concat([this.#lead, frameOf('S', Buffer.from(JSON.stringify(header)))]));
   }
 
   async content(type: 'D' | 'L', bytes: Buffer, compressed: boolean): Promise<void> {
@@ -322,22 +330,14 @@ function writeLead(lead: Buffer, type: string, payload: Buffer): void {
   lead.writeUInt32LE(crc32(payload), 5);
 }
 
-async function openDevice({ disk, host, path, nowhere: gone }: Device, flags: 'w' | 'r+'): Promise<Written> {
+async function openDevice({ disk, host, path, nowhere: gone }: Device, flags: 'w' | 'wx' | 'r+'): Promise<Written> {
   if (gone) return nowhere;
   return disk.open(host, flags).catch((failure: unknown) => {
+    if (systemCode(failure) === 'EEXIST') throw failure;
     const missing = systemCode(failure) === 'ENOENT';
     // The file itself is created: what is missing is its folder.
     throw failWithState(1, 3201, path, missing ? operatingSystemError(3) : translateSystemError(failure));
   });
-}
-
-/** Bytes of an existing device; undefined when there is none. Not by a worker thread: each backup asks, and the answer is in the machine's memory. */
-export function deviceSize(host: string): number | undefined {
-  try {
-    return statSync(host, { throwIfNoEntry: false })?.size;
-  } catch {
-    return undefined;
-  }
 }
 
 /** A byte in the middle of the content of the newest set; undefined when it has none. */

@@ -3,7 +3,7 @@
  * the batch, dooms the transaction, or a TRY block is around it. XACT_ABORT turns every failure but RAISERROR's into batch and transaction.
  */
 import { message, SqlError } from '../messages.ts';
-import type { Message, SqlFailure, StatementLog } from '../contract.ts';
+import type { Message, Session, SqlFailure, StatementLog, StatementLogEntry } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 import type { Condition, Statement } from './ast.ts';
 import { bindCondition } from './bind-condition.ts';
@@ -41,6 +41,8 @@ export class Execution {
   readonly #log: StatementLog;
   /** Failures that stand in the log. */
   readonly #told = new WeakSet<Error>();
+  /** How many statements run within each other that have a line of the log. */
+  readonly #depths = new WeakMap<Session, number>();
   #last = { ms: NaN, text: '' };
 
   constructor(perform: Perform, log: StatementLog) {
@@ -150,29 +152,32 @@ export class Execution {
   /** Leaves a line before `work` and one after it. */
   async logged<T>(run: Run, text: string, work: () => Promise<T>): Promise<T> {
     const startedAt = run.engine.clock();
-    const write = (
-      outcome: 'started' | 'ok' | 'failed' | 'cancelled' | 'unsupported',
-      errors: readonly number[],
-    ): void => {
+    const { session } = run;
+    const depth = this.#depths.get(session) ?? 0;
+    const entryOf = (outcome: StatementLogEntry['outcome'], errors: readonly number[]): StatementLogEntry => {
       const at = run.engine.clock();
-      this.#log.write({
+      const milliseconds = at.getTime() - startedAt.getTime();
+      return {
         at: this.#written(at),
-        spid: run.session.spid,
-        program: run.session.programName,
+        spid: session.spid,
+        program: session.programName,
         text,
         outcome,
         errors,
-        milliseconds: at.getTime() - startedAt.getTime(),
-      });
+        milliseconds,
+      };
     };
+    const write: (...part: Parameters<typeof entryOf>) => void = (...part) => this.#log.write(entryOf(...part));
     write('started', []);
+    this.#depths.set(session, depth + 1);
     try {
       const result = await work();
-      write('ok', []);
+      // Within another statement: what the call answers comes after that one's line, which brings this one along.
+      this.#log.write(entryOf('ok', []), { mayWait: depth > 0 });
       return result;
     } catch (error) {
       if (error instanceof Error) this.#told.add(error);
-      if (run.session.signal.aborted) write('cancelled', []);
+      if (session.signal.aborted) write('cancelled', []);
       else if (isFailure(error))
         write(
           isUnsupported(error.messages) ? 'unsupported' : 'failed',
@@ -180,6 +185,8 @@ export class Execution {
         );
       else write('failed', []);
       throw error;
+    } finally {
+      this.#depths.set(session, depth);
     }
   }
 
