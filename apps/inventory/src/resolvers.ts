@@ -40,8 +40,9 @@ export type InventoryContext = OperationContext & {
   readonly instances: DataLoader<InstanceId, Instance | undefined>;
   readonly databases: DataLoader<DatabaseId, GroupDatabase | undefined>;
   readonly computers: DataLoader<string, GroupComputer | undefined>;
-  /** Why nothing is sent to a group's source now, or to an instance. */
+  /** Of a group whose source is left alone. */
   readonly holds: DataLoader<GroupId, SourceHold | undefined>;
+  /** Why nothing is sent to an instance now. */
   readonly instancesLeftAlone: DataLoader<InstanceId, string | undefined>;
 };
 

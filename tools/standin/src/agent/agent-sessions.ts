@@ -19,11 +19,13 @@ function serviceLogin(serverName: string): Login {
 
 export class AgentSessions {
   readonly #engine: Engine;
+  readonly #service: Login;
   readonly #open = new Set<ServerSession>();
   #stopping: AbortReason | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#service = serviceLogin(engine.serverName);
   }
 
   /** A session with one running request. 4060 when the database cannot be entered. */
@@ -77,7 +79,7 @@ export class AgentSessions {
   }
 
   async #once<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    const session = this.open(serviceLogin(this.#engine.serverName), 'SQLAgent - Job Manager', 'msdb', '');
+    const session = this.open(this.#service, 'SQLAgent - Job Manager', 'msdb', '');
     const transaction = this.#engine.begin(session, undefined);
     try {
       const result = await work(transaction);

@@ -19,6 +19,7 @@ import {
   type StepOutcome,
 } from './history-text.ts';
 import { change, insert, jobTable, numberOf, ofJob, select, textOf, type Values } from './job-store.ts';
+import { outcomeLength } from './job-tables.ts';
 import { messageSink } from './message-sink.ts';
 import { dateNumber, durationNumber, timeNumber } from './schedule.ts';
 
@@ -292,7 +293,7 @@ export class JobRun {
       });
       await change(transaction, jobTable(engine, 'sysjobservers'), ofJob(this.request.jobId), {
         last_run_outcome: runStatus[outcome],
-        last_outcome_message: text.slice(0, 1024),
+        last_outcome_message: text.slice(0, outcomeLength),
         last_run_date: times.run_date,
         last_run_time: times.run_time,
         last_run_duration: times.run_duration,

@@ -28,8 +28,11 @@ const sysschedules = `schedule_id int identity, schedule_uid uniqueidentifier no
 const sysjobschedules =
   'schedule_id int not null, job_id uniqueidentifier not null, next_run_date int not null, next_run_time int not null';
 
+/** Characters that the outcome of a job's last run has room for. */
+export const outcomeLength = 1024;
+
 const sysjobservers = `job_id uniqueidentifier not null, server_id int not null, last_run_outcome tinyint not null,
-  last_outcome_message nvarchar(1024), last_run_date int not null, last_run_time int not null, last_run_duration int not null`;
+  last_outcome_message nvarchar(${outcomeLength}), last_run_date int not null, last_run_time int not null, last_run_duration int not null`;
 
 const sysjobhistory = `instance_id int identity, job_id uniqueidentifier not null, step_id int not null, step_name sysname, sql_message_id int not null,
   sql_severity int not null, message nvarchar(4000), run_status int not null, run_date int not null, run_time int not null,

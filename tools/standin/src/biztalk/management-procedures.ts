@@ -152,8 +152,6 @@ async function getDatabasesForServer(context: ProcedureContext): Promise<number>
   return 0;
 }
 
-/** The folder of the database's newest backup. */
-
 /** Where a database lies that the job covers beside the group's own ones, by its default name (public copies of the product's schema). */
 async function getDatabaseLocation(context: ProcedureContext): Promise<number> {
   await context.execute(
