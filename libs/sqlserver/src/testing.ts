@@ -107,6 +107,8 @@ const startStandin = async (options: StandinOptions, env: Environment): Promise<
       options.name,
       '--login',
       credentials.user,
+      // No test cuts the power: kill -9 is survived all the same.
+      '--no-sync',
       ...maps,
       ...(options.faults ?? []).flatMap(fault => ['--fault', fault]),
       ...(options.forceEncryption === true ? ['--force-encryption'] : []),
