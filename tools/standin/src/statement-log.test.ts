@@ -37,6 +37,26 @@ it('appends a line per entry, counts what started, and goes on in the same file'
   rmSync(folder, { recursive: true });
 });
 
+it('brings what may wait along with the next line, or when it closes', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'standin-log-'));
+  const path = join(folder, 'statements.jsonl');
+  const outcomes = (): readonly string[] =>
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map(line => (JSON.parse(line) as StatementLogEntry).outcome);
+  const log = new FileStatementLog(path);
+  log.write(entry('started'));
+  log.write(entry('ok'), { mayWait: true });
+  expect(outcomes()).toEqual(['started']);
+  log.write(entry('failed'));
+  expect(outcomes()).toEqual(['started', 'ok', 'failed']);
+  log.write(entry('ok'), { mayWait: true });
+  log.close();
+  expect(outcomes()).toEqual(['started', 'ok', 'failed', 'ok']);
+  rmSync(folder, { recursive: true });
+});
+
 it('cuts a line off that a kill left unfinished, and no other', () => {
   const folder = mkdtempSync(join(tmpdir(), 'standin-log-'));
   const path = join(folder, 'statements.jsonl');
