@@ -32,6 +32,23 @@ describe('CREATE DATABASE', () => {
     expect(one.id).not.toBe(two.id);
   });
 
+  it('makes one of a name when two are asked for at the same time', async () => {
+    const create = (name: string): Promise<readonly number[]> =>
+      failureOf(fixture.engine().createDatabase(fixture.session(), name, undefined));
+    expect(await Promise.all([create('Once'), create('ONCE')])).toEqual([[], [1801]]);
+    const database = fixture.engine().database('Once');
+    if (database === undefined) throw new Error('Once is not there');
+    await put(
+      fixture.engine(),
+      fixture.session(),
+      await makeTable(fixture.engine(), fixture.session(), database),
+      1,
+      'kept',
+    );
+    await fixture.restart();
+    expect(fixture.engine().database('Once')?.state).toBe('ONLINE');
+  });
+
   it('refuses a taken name, a missing folder and a taken file', async () => {
     const database = await fresh();
     const files = (path: string): readonly DatabaseFile[] => [

@@ -21,8 +21,22 @@ export async function createDatabase(
 ): Promise<Database> {
   if (session.nesting > 0) throw fail(226, 'CREATE DATABASE');
   if (!mayCreateDatabases(session)) throw fail(262, 'CREATE DATABASE', 'master');
+  // That the second of two waits, instead of failing at once, is inferred.
+  const release = await instance.namesInMaking.take(name);
+  try {
+    return await createNamed(instance, session, name, files ?? defaultFiles(name));
+  } finally {
+    release();
+  }
+}
+
+async function createNamed(
+  instance: Instance,
+  session: Session,
+  name: string,
+  wanted: readonly DatabaseFile[],
+): Promise<Database> {
   if (instance.find(name) !== undefined) throw fail(1801, name);
-  const wanted = files ?? defaultFiles(name);
   for (const file of wanted) await assertFileFree(instance, file);
   assertSpace(instance, wanted);
   const recoveryModel = instance.find('model')?.recoveryModel ?? 'FULL';

@@ -14,6 +14,7 @@ import { newGuid } from './guid.ts';
 import { createHostPaths, type HostPaths } from './host-paths.ts';
 import { InstanceFile, type InstanceState } from './instance-file.ts';
 import { MarkGate } from './mark-gate.ts';
+import { NamesInMaking } from './names-in-making.ts';
 import { Outcomes } from './outcomes.ts';
 import { Resolutions } from './resolutions.ts';
 import { StoredServerOptions } from './server-options.ts';
@@ -62,6 +63,7 @@ export class Instance implements CommitHost {
   readonly sessions = new Map<Session, LockOwner>();
   /** Host paths of backup devices being written: opening one again is a sharing violation (32). */
   readonly devicesInUse = new Set<string>();
+  readonly namesInMaking = new NamesInMaking();
   readonly serverOptions: StoredServerOptions;
   /** See InstanceState: saved before a file is made for a database to come, and when the one it belonged to goes. */
   readonly strayFiles: Set<string>;

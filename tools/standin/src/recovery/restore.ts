@@ -78,7 +78,8 @@ async function restoreSet(
   assertNotInside(session, existing);
   const startedMs = instance.clock().getTime();
   const undoFile = existing?.description.standby?.undoFile;
-  const release = existing === undefined ? undefined : takeExclusive(instance, session, existing);
+  const release =
+    existing === undefined ? await takeName(instance, statement.database) : takeExclusive(instance, session, existing);
   try {
     // Whoever is in it and its state count before the device is looked at (sqlserver.md §9.1).
     if (statement.kind === 'log') restoringOf(existing, statement.database);
@@ -112,7 +113,7 @@ async function restoreSet(
     await sink.flush();
     return history === 'fails';
   } finally {
-    release?.();
+    release();
   }
 }
 
@@ -142,6 +143,12 @@ function takeExclusive(instance: Instance, session: Session, database: StoredDat
   const release = otherUsers(database, session).length > 0 ? undefined : tryExclusive(instance, database, session);
   if (release === undefined) throw fail(3101);
   return release;
+}
+
+/** Of a database that is not there yet: who makes it has it for himself. */
+function takeName(instance: Instance, name: string): Promise<() => void> {
+  if (instance.namesInMaking.has(name)) throw fail(3101);
+  return instance.namesInMaking.take(name);
 }
 
 /** 4035 per file (the data file with 0 pages for a log), the missed stop if any, 3014 (sqlserver.md §1.3, §2.3). */

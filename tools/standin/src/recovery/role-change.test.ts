@@ -77,6 +77,22 @@ describe('a tail log', () => {
   });
 });
 
+describe('a database that is being restored for the first time', () => {
+  it('is in use for another RESTORE, and there for a CREATE DATABASE that waits for it', async () => {
+    const restore = (): Promise<readonly number[]> =>
+      recovery.refused(
+        recovery.restore({ kind: 'database', database: 'New', from: 'full.bak', options: copyTo('New') }),
+      );
+    const [first, second, made] = await Promise.all([
+      restore(),
+      restore(),
+      recovery.refused(primary.engine().createDatabase(primary.session(), 'NEW', undefined)),
+    ]);
+    expect([first, second, made]).toEqual([[], [3101, 3013], [1801]]);
+    expect(primary.engine().database('New')?.state).toBe('RESTORING');
+  });
+});
+
 describe('a recovery short of the end', () => {
   it('starts a fork that the old path cannot follow, and whose first log names both', async () => {
     await recovery.restore({
