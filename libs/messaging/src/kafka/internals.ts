@@ -3,14 +3,14 @@ import type { Socket } from 'node:net';
 import type { SASLOptions } from 'kafkajs';
 
 // What is used of kafkajs beside its public interface, in one place: reading one record by its offset (no consumer can do that without
-// joining a group), asking for some topics without failing because of others, and two places where its behaviour is mended. All of it was
+// joining a group), asking for some topics without failing because of others, and three places where its behaviour is mended. All of it was
 // written for one version.
 const version = '2.2.4';
 const load = createRequire(import.meta.url);
 const { version: found } = load('kafkajs/package.json') as { version: string };
 if (found !== version)
   throw new Error(
-    `The Kafka adapter was written for kafkajs ${version} and changes two of its inner parts; ${found} is installed. Check kafka/internals.ts against it first.`,
+    `The Kafka adapter was written for kafkajs ${version} and changes three of its inner parts; ${found} is installed. Check kafka/internals.ts against it first.`,
   );
 
 export type SocketFactory = (options: {
@@ -158,5 +158,38 @@ function waitBeforeJoining(): void {
   };
 }
 
+/** Of the length that stands before each answer. */
+const lengthBytes = 4;
+
+/**
+ * One that is opened again keeps what the socket before had received of a half answer, and goes on hearing that socket; two who ask for it at
+ * the same time open two. Answers are then cut in the wrong places: given to other requests, or a RangeError that nobody can catch (seen when
+ * a frozen broker went on; github.com/tulios/kafkajs/issues/715).
+ */
+function beginConnectionsAnew(): void {
+  type Connection = {
+    socket?: Socket;
+    chunks: Buffer[];
+    bytesBuffered: number;
+    bytesNeeded: number;
+    isConnected(): boolean;
+  };
+  const { prototype } = load('kafkajs/src/network/connection') as {
+    prototype: { connect: (this: Connection) => Promise<boolean> };
+  };
+  const { connect } = prototype;
+  const underWay = new WeakMap<Connection, Promise<boolean>>();
+  prototype.connect = async function () {
+    if (this.isConnected()) return true;
+    const known = underWay.get(this);
+    if (known !== undefined) return known;
+    this.socket?.destroy();
+    [this.chunks, this.bytesBuffered, this.bytesNeeded] = [[], 0, lengthBytes];
+    const opening = connect.call(this).finally(() => underWay.delete(this));
+    underWay.set(this, opening);
+    return opening;
+  };
+}
 stopIdlePolling();
 waitBeforeJoining();
+beginConnectionsAnew();
