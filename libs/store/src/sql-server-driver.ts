@@ -109,7 +109,8 @@ class SqlServerDriver implements Driver {
 
   /** Returns when it is committed. @throws StoreError `lost` when it is not, `unknown` when nobody could say */
   async #findOut(failure: StoreError): Promise<void> {
-    for (let leftMs = resolveLimitMs; leftMs > 0; leftMs -= resolveEveryMs) {
+    // By the clock: each look may wait for a lock itself.
+    for (const until = performance.now() + resolveLimitMs; performance.now() < until;) {
       let known: boolean | undefined;
       try {
         known = await this.#fence.isCommitted(await this.#open());
