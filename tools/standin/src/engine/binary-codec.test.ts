@@ -20,6 +20,7 @@ describe('values as bytes', () => {
     ['half a pair of surrogates', 'a\ud83d'],
     ['a whole pair', '\ud83d\ude00'],
     ['a decimal of 38 digits', { kind: 'decimal', unscaled: -(10n ** 38n - 1n), scale: 38 }],
+    ['a decimal with zeros within', { kind: 'decimal', unscaled: 36n ** 20n + 36n ** 10n + 7n, scale: 0 }],
     ['a moment', { kind: 'datetime', ticks: 3_155_378_975_999_999_999n }],
     ['a moment with its offset', { kind: 'datetime', ticks: 1n, offsetMinutes: -840 }],
     ['bytes', Uint8Array.of(0, 255)],

@@ -138,6 +138,9 @@ export class ByteWriter {
   }
 }
 
+/** Of base 36, as many as a number holds exactly. */
+const exactDigits = 10;
+
 export class ByteReader {
   readonly #buffer: Buffer;
   #at = 0;
@@ -190,7 +193,10 @@ export class ByteReader {
     const digits = this.text();
     const negative = digits.startsWith('-');
     let value = 0n;
-    for (const digit of negative ? digits.slice(1) : digits) value = value * 36n + BigInt(parseInt(digit, 36));
+    for (let at = negative ? 1 : 0; at < digits.length; at += exactDigits) {
+      const part = digits.slice(at, at + exactDigits);
+      value = value * 36n ** BigInt(part.length) + BigInt(parseInt(part, 36));
+    }
     return negative ? -value : value;
   }
 
