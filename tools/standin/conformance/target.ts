@@ -84,7 +84,7 @@ export async function startStandIn(
   for (const folder of [dataFolder, share]) mkdirSync(folder, { recursive: true });
   const password = randomBytes(12).toString('base64url');
   const name = start.name ?? ONE;
-  const args = ['--data', dataFolder, '--name', name, '--map', `D:\\Backup=${share}`, '--login', 'sa'];
+  const args = ['--data', dataFolder, '--name', name, '--map', `D:\\Backup=${share}`, '--login', 'sa', '--no-sync'];
   const child = spawn(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', standinMain, ...args, ...(start.args ?? [])],

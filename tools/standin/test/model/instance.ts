@@ -50,7 +50,7 @@ class StandIn {
     for (const name of ['data', 'share', 'instance']) await mkdir(join(folder, name));
     const random = randomFrom(1);
     let now = (): number => epochMs;
-    const options = engineOptions(folder, { clock: () => new Date(now()), random });
+    const options = engineOptions(folder, { clock: () => new Date(now()), random, hasty: true });
     const standIn = new StandIn(folder, options, await createEngine(options));
     now = () => standIn.#nowMs;
     return standIn;
