@@ -209,6 +209,7 @@ function readLogins(
     const password = file === undefined ? variable : readPassword(file, mistakes);
     if (password === undefined) mistakes.push('a login needs --password-file or the variable STANDIN_PASSWORD');
     else logins.push(loginEntry(name, password, ['sysadmin'], name.includes('\\')));
+    if (password === '') mistakes.push(`the password of ${name} is empty`);
   }
   if (logins.length === 0) mistakes.push('no login: give --login with --password-file or STANDIN_PASSWORD');
   return logins;
@@ -226,6 +227,7 @@ function readListedLogin(value: unknown, mistakes: string[]): LoginEntry[] {
   if (windows !== windowsAccount.test(name))
     mistakes.push(`login ${name}: windows is true for names as DOMAIN\\account, and for no other`);
   const password = readPassword(passwordFile, mistakes);
+  if (password === '') mistakes.push(`the password of ${name} is empty`);
   return password === undefined ? [] : [loginEntry(name, password, known, windows === true)];
 }
 

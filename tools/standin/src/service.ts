@@ -12,6 +12,7 @@ import type { Session } from './contract.ts';
 import { startControl } from './control.ts';
 import { createEngine } from './engine/engine.ts';
 import { faultsWith } from './faults/fault-switches.ts';
+import { claimFolder } from './folder-claim.ts';
 import { placeHook } from './kill-point.ts';
 import { startPeers } from './linked/peer-service.ts';
 import { peerDirectory } from './linked/peers.ts';
@@ -36,6 +37,7 @@ const loginTimeoutMs = 15_000;
 /** One instance: engine, catalogue, executor, TDS server and control port, in this order; stopped in reverse. */
 export async function startService(config: Config, report: (error: unknown) => void): Promise<Service> {
   const { dataFolder, serverName, majorVersion, pathMap } = config;
+  const leave = await claimFolder(dataFolder);
   const log = new FileStatementLog(join(dataFolder, 'log', 'statements.jsonl'));
   const passed = placeHook(config.killPoint);
   const faults = faultsWith(...config.faults);
@@ -119,6 +121,7 @@ export async function startService(config: Config, report: (error: unknown) => v
       await engine.close();
       log.close();
       clock.close();
+      await leave();
     },
     closing: () => (phase === 'connections' ? `connections: ${engine.sessions().map(describe).join(', ')}` : phase),
   };

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -124,6 +124,46 @@ describe('an instance', () => {
     );
     expect(await exited(child)).toBe(1);
     taken.close();
+  });
+
+  it('refuses a folder in which another instance runs, by whatever name, and takes one whose instance died', async () => {
+    const first = run();
+    const { port } = await ready(first);
+    const data = join(folder, 'data');
+    const link = join(folder, 'link');
+    symlinkSync(data, link);
+    for (const args of [[], ['--data', link]]) {
+      const second = run(args);
+      expect(await textOf(second.stderr)).toBe(
+        `data: an instance runs in ${args[1] ?? data} already: end it, or give another folder\n`,
+      );
+      expect(await exited(second)).toBe(1);
+    }
+    await (await connect(port)).close();
+    first.kill('SIGKILL');
+    await exited(first);
+    await ready(run());
+  });
+
+  it('says that its folder is a file', async () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    const child = run(['--data', file]);
+    expect(await textOf(child.stderr)).toMatch(/^data: (?:EEXIST|ENOTDIR): .*\n$/);
+    expect(await exited(child)).toBe(1);
+  });
+
+  it('refuses to let everybody in: an empty password', async () => {
+    const empty = join(folder, 'empty.txt');
+    writeFileSync(empty, '\n');
+    for (const [args, env] of [
+      [[], { STANDIN_PASSWORD: '' }],
+      [['--password-file', empty], {}],
+    ] as const) {
+      const child = run(args, env);
+      expect(await textOf(child.stderr)).toBe('the password of sa is empty\n');
+      expect(await exited(child)).toBe(1);
+    }
   });
 
   it('makes its certificate once, and lets nobody in who does not encrypt where that is forced', async () => {
