@@ -19,6 +19,7 @@ import { type Resting, restingComplaints, restoresInFailover, untilAtRest } from
 import { countUnsafeRepeats, criticalPathSeconds, readStatementLogs } from './failover/statements.ts';
 import { type Holdfast, startHoldfast } from './holdfast.ts';
 import { judge } from './oracle/oracle.ts';
+import { patienceMs } from './protect/answers.ts';
 import { untilInSync } from './protect/in-sync.ts';
 import { type Protected, protectEstate } from './protect/protect.ts';
 import { seededRandom } from './random.ts';
@@ -40,10 +41,6 @@ export type DemoOptions = {
   /** Lines of the processes that it starts. */
   readonly log: (line: string) => void;
 };
-
-const inSyncLimitMs = 90_000;
-/** People's steps included. */
-const failoverLimitMs = 90_000;
 
 /** Protects the sample group under load, kills its primaries, fails over and has the oracle judge what came back. */
 export async function runDemo(options: DemoOptions): Promise<Report> {
@@ -141,7 +138,7 @@ async function workAndEnd(
   };
   await workUntilTheEnd({
     ...{ seed, random: seededRandom(seed), estate, ending, journal, say },
-    untilFollowing: signal => untilInSync(client, registered.standbyId, inSyncLimitMs, { signal }),
+    untilFollowing: signal => untilInSync(client, registered.standbyId, patienceMs, { signal }),
     beforeTheEnd: scenario === 'broken-set' ? breakSet : undefined,
   });
   return broken;
@@ -180,7 +177,7 @@ async function failOver(
     // The steps after recovery wait in every run.
     if (broken !== undefined && !isVerified(waiting)) stops.push(await stopOf(waiting, estate, broken));
   };
-  const following = { limitMs: failoverLimitMs, say, look, onState: notice };
+  const following = { limitMs: patienceMs, say, look, onState: notice };
   const seconds = (): number => ((verifiedAt ?? performance.now()) - startedAt) / 1_000;
   if (moment !== undefined) {
     const crashed = await failOverThroughCrash({ holdfast, registered, moment, instances: estate.standbys, following });

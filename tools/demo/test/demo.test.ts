@@ -66,7 +66,7 @@ async function verifiedRun(
     ...(store === undefined ? [] : ['--store', store]),
   ];
   const { exitCode, output, progress } = await demo(...wishes, '--seed', String(seed));
-  expect({ exitCode, progress }).toEqual({ exitCode: 0, progress });
+  if (exitCode !== 0) throw new Error(progress);
   const report = JSON.parse(output) as Report;
   expect(report).toMatchObject({ ...verified, seed, ...(scenario === undefined ? {} : { scenario }) });
   expect(report.workload.committed).toBeGreaterThan(100);
@@ -79,12 +79,12 @@ for (const seed of plainSeeds)
     const { report, progress } = await verifiedRun(seed, { cluster: overKafka.cluster });
     expect(report.previewMatched).toBe(true);
     expect(progress.includes('The backup share is gone as well.')).toBe(seed % 2 === 1);
-  }, 240_000);
+  }, 600_000);
 
 it(`verifies a failover while Holdfast keeps its state on SQL Server (seed ${first})`, async () => {
   const { report } = await verifiedRun(first, { store: 'sqlserver' });
   expect(report.previewMatched).toBe(true);
-}, 240_000);
+}, 600_000);
 
 if (everywhere)
   it(`verifies one within which it was killed as well, with its state there (seed ${first}; ${overKafka.title})`, async () => {
@@ -94,14 +94,14 @@ if (everywhere)
       store: 'sqlserver',
     });
     expect(report.previewMatched).toBe(true);
-  }, 240_000);
+  }, 600_000);
 
 for (const seed of restSeeds)
   it(`verifies a failover from a standby at rest, by recovery alone (seed ${seed})`, async () => {
     const { report } = await verifiedRun(seed, { restAtMark: true });
     const restAtMark = { databasesAtRest: 13, restoresInFailover: 0 };
     expect(report).toMatchObject({ previewMatched: true, restAtMark });
-  }, 240_000);
+  }, 600_000);
 
 it.each(crashSeeds)(
   `verifies a failover within which Holdfast was killed as well (seed %i; ${overKafka.title})`,
@@ -114,7 +114,7 @@ it.each(crashSeeds)(
     expect(report.crash?.restartSeconds).toBeGreaterThan(0);
     expect(progress.includes('The backup share is gone as well.')).toBe(seed % 2 === 1);
   },
-  240_000,
+  600_000,
 );
 
 for (const seed of isDrawn('planned') ? [2] : [])
@@ -122,14 +122,14 @@ for (const seed of isDrawn('planned') ? [2] : [])
     const { report, progress } = await verifiedRun(seed, { scenario: 'planned' });
     expect(report).toMatchObject({ previewMatched: null, dataLossSeconds: 0 });
     expect(progress).toContain('confirmed: ');
-  }, 240_000);
+  }, 600_000);
 
 for (const seed of loseOneSeeds)
   it(`verifies a failover that fences the source instance which lives on (seed ${seed})`, async () => {
     const { report, progress } = await verifiedRun(seed, { scenario: 'lose-one' });
     expect(report.previewMatched).toBe(true);
     expect(progress).toContain(`BTSDB${(seed % 2) + 1}\\BTS is dead, alone`);
-  }, 240_000);
+  }, 600_000);
 
 for (const seed of brokenSetSeeds)
   it(`verifies a failover around a newest set that is damaged (seed ${seed})`, async () => {
@@ -138,7 +138,7 @@ for (const seed of brokenSetSeeds)
     expect(report).toMatchObject({ previewMatched: damage !== 'rotten', brokenSet: { kind: damage } });
     expect(report.brokenSet).toHaveProperty(damage === 'rotten' ? 'offer.mark' : 'verdict.verdict');
     expect(progress.includes('confirmed: Decide')).toBe(damage === 'rotten');
-  }, 240_000);
+  }, 600_000);
 
 it('refuses a scenario that does not exist', async () => {
   const { exitCode, output, progress } = await demo('--scenario', 'sunshine');

@@ -4,7 +4,7 @@ import type { Estate } from '../estate/estate.ts';
 import { estateFolders } from '../estate/folders.ts';
 import { backupPath, databasesOf, management } from '../estate/sample-group.ts';
 import type { GatewayClient } from '../gateway-client.ts';
-import { outcomeOf, type Union, until } from '../protect/answers.ts';
+import { outcomeOf, patienceMs, type Union, until } from '../protect/answers.ts';
 import { untilInSync } from '../protect/in-sync.ts';
 import type { Protected } from '../protect/protect.ts';
 import { oneOf, type Random } from '../random.ts';
@@ -43,8 +43,6 @@ export type BrokenSetOptions = {
   readonly mayRun: () => Promise<void>;
 };
 
-const limitMs = 60_000;
-
 /**
  * Has the job make exactly one more set and damages it in one database while the standby is paused, so that nothing of it is copied before.
  * Nobody else may run the job meanwhile. Resolves when everybody has seen what can be seen of it: the ledger that a file is cut off or
@@ -57,7 +55,7 @@ export async function breakNewestSet(options: BrokenSetOptions): Promise<BrokenS
     const [, connection] = open ?? [];
     if (connection === undefined) throw new Error('There is no source instance.');
     const before = await newestSet(connection);
-    await untilInSync(client, standbyId, limitMs, { mark: before.mark });
+    await untilInSync(client, standbyId, patienceMs, { mark: before.mark });
     await change(client, 'pauseStandby', 'PauseStandbyInput', { standbyId, reason: 'The demo damages a backup.' });
     await mayRun();
     await runBackupJob(connection);
@@ -126,7 +124,7 @@ function untilShipped(client: GatewayClient, { standbyId }: Protected, mark: str
 }
 
 function within<T>(otherwise: string, ask: () => Promise<T | undefined>): Promise<T> {
-  return until(limitMs, ask).catch((error: unknown) => {
+  return until(patienceMs, ask).catch((error: unknown) => {
     throw new Error(otherwise, { cause: error });
   });
 }

@@ -16,6 +16,8 @@ export function outcomeOf(answer: Union, wanted: string, elsewhere: Readonly<Rec
 }
 
 const askEveryMs = 250;
+/** For what takes seconds: a machine with much else to do takes minutes. */
+export const patienceMs = 240_000;
 
 /** Asks until there is an answer. @throws Error at the limit. */
 export async function until<T>(limitMs: number, ask: () => Promise<T | undefined>): Promise<T> {

@@ -1,7 +1,7 @@
 import { type BackupJob, startBackupJob } from '../estate/backup-job.ts';
 import type { Ending } from '../ending.ts';
 import type { Estate } from '../estate/estate.ts';
-import { until } from '../protect/answers.ts';
+import { patienceMs, until } from '../protect/answers.ts';
 import type { Random } from '../random.ts';
 import { connected } from '../sql-connection.ts';
 import { untilCovered } from './coverage-pace.ts';
@@ -16,7 +16,6 @@ const backupEveryMs = 2_500;
 const watchEveryMs = 100;
 /** Log sets that have gone all the way before the primary may end. */
 const marksBeforeTheEnd = 3;
-const inSyncLimitMs = 90_000;
 
 export type WorkingDay = {
   readonly seed: number;
@@ -76,9 +75,9 @@ async function endWhenReady(
   mayRun: () => Promise<void>,
   over: AbortController,
 ): Promise<void> {
-  await until(inSyncLimitMs, async () => (job.runs() >= marksBeforeTheEnd ? true : undefined));
+  await until(patienceMs, async () => (job.runs() >= marksBeforeTheEnd ? true : undefined));
   await untilFollowing();
-  await until(inSyncLimitMs, async () => (random() < 0.2 ? true : undefined));
+  await until(patienceMs, async () => (random() < 0.2 ? true : undefined));
   if (beforeTheEnd !== undefined) {
     await job.stop();
     await beforeTheEnd(mayRun);
