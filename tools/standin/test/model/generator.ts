@@ -31,9 +31,10 @@ function marksIn({ history, first, last }: BackupSet): readonly string[] {
 class Draw {
   readonly steps: Step[] = [];
   readonly #random: Random;
-  /** What this schedule has much of: recoveries and differentials, or changes of the recovery model. */
+  /** What this schedule has much of: recoveries and differentials, changes of the recovery model, or standbys that are read. */
   readonly #forks: boolean;
   readonly #flips: boolean;
+  readonly #reads: boolean;
   #world: World = emptyWorld;
   #second = 0;
   /** Sets of files that are gone by now: statements may still name them. */
@@ -45,6 +46,7 @@ class Draw {
     this.#random = random;
     this.#forks = this.chance(0.4);
     this.#flips = this.chance(0.3);
+    this.#reads = this.chance(0.3);
   }
 
   below(limit: number): number {
@@ -135,6 +137,11 @@ class Draw {
     return drawn?.kind === 'transaction' ? { ...drawn, kind: 'begin' } : undefined;
   }
 
+  /** How a database is left that more log is to follow. */
+  #waiting(): 'NORECOVERY' | 'STANDBY' {
+    return this.#reads && this.chance(0.4) ? 'STANDBY' : 'NORECOVERY';
+  }
+
   #file(): string {
     const known = [...this.#world.files.keys()];
     const old = this.chance(0.35) ? this.#pick(known) : undefined;
@@ -155,7 +162,7 @@ class Draw {
       database,
       file: this.#file(),
       copyOnly,
-      noRecovery: what === 'log' && !copyOnly && this.chance(0.08),
+      ...(what === 'log' && !copyOnly && this.chance(0.08) ? { tail: this.#waiting() } : {}),
       checksum: this.chance(0.4),
       format: this.chance(0.03),
     };
@@ -169,7 +176,7 @@ class Draw {
 
   #restore(): Action | undefined {
     const places = this.#places();
-    const restoring = this.#pick(this.#named(({ state }) => state === 'RESTORING'));
+    const restoring = this.#pick(this.#named(({ redo }) => redo !== undefined));
     if (restoring === undefined || this.chance(0.07)) return this.#begin(places);
     if (this.chance(0.25)) return this.#wrong(restoring, places);
     const drawn = places.filter(({ set }) => set.what !== 'full').map(place => this.#from(place, restoring));
@@ -192,13 +199,13 @@ class Draw {
     const database = this.#pick(this.chance(0.25) ? sources : copies) ?? 'R';
     const online = this.#world.databases.get(database)?.state === 'ONLINE';
     const replace = online ? this.chance(0.6) : this.chance(0.1);
-    return { ...this.#from(place, database), ending: this.chance(0.85) ? 'NORECOVERY' : 'RECOVERY', replace };
+    return { ...this.#from(place, database), ending: this.chance(0.85) ? this.#waiting() : 'RECOVERY', replace };
   }
 
   /** Any set, onto any database, with any stop. */
   #wrong(restoring: string, places: readonly Place[]): Action | undefined {
     const forward = places.filter(({ set }) => set.what !== 'full');
-    const place = this.#pick(this.chance(0.05) ? this.#lost : this.chance(0.8) ? forward : places);
+    const place = this.#pick(this.chance(0.12) ? this.#lost : this.chance(0.8) ? forward : places);
     if (place === undefined) return undefined;
     const database = this.chance(0.85) ? restoring : (this.#pick([...sources, ...copies]) ?? restoring);
     const action = this.#from(place, database);
@@ -215,7 +222,7 @@ class Draw {
       database,
       file,
       position,
-      ending: this.chance(stop === undefined ? 0.06 : 0.3) ? 'RECOVERY' : 'NORECOVERY',
+      ending: this.chance(stop === undefined ? 0.06 : 0.3) ? 'RECOVERY' : this.#waiting(),
       replace: false,
       checksum: set.checksum && this.chance(0.2),
       ...(stop === undefined ? {} : { stop }),
@@ -235,9 +242,9 @@ class Draw {
   }
 
   #finish(): Action | undefined {
-    const name = this.chance(0.9) ? this.#pick(this.#named(({ state }) => state === 'RESTORING')) : this.#pick(copies);
+    const name = this.chance(0.9) ? this.#pick(this.#named(({ redo }) => redo !== undefined)) : this.#pick(copies);
     if (name === undefined) return undefined;
-    return { kind: 'finish', database: name, ending: this.chance(0.9) ? 'RECOVERY' : 'NORECOVERY' };
+    return { kind: 'finish', database: name, ending: this.chance(0.9) ? 'RECOVERY' : this.#waiting() };
   }
 
   #damage(): Action | undefined {

@@ -145,13 +145,13 @@ class PrefixedInstance implements Instance {
 
   async sight(locked: ReadonlySet<string>): Promise<Sight> {
     const found = await this.#standIn.rows(
-      `SELECT name, state_desc FROM sys.databases WHERE name LIKE '${this.#prefix}%' ORDER BY name`,
+      `SELECT name, IIF(is_in_standby = 1, 'STANDBY', state_desc) FROM sys.databases WHERE name LIKE '${this.#prefix}%' ORDER BY name`,
     );
     const sight: Record<string, string> = {};
     for (const [name, state] of found) {
       const short = String(name).slice(this.#prefix.length);
       sight[short] = String(state);
-      if (state !== 'ONLINE' || locked.has(short)) continue;
+      if ((state !== 'ONLINE' && state !== 'STANDBY') || locked.has(short)) continue;
       const rows = await this.#standIn.rows(`SELECT id, v FROM ${String(name)}.dbo.t ORDER BY id`);
       sight[short] = [state, ...rows.map(([id, v]) => `${String(id)}=${String(v)}`)].join(' ');
     }

@@ -21,6 +21,8 @@ export function plan(world: World, step: Step): Verdict {
       return create(world, step);
     case 'drop':
       if (!world.databases.has(step.database)) return refused(world, 3701);
+      // Refused with a number that no document tells (sqlserver.md §9.2).
+      if (world.databases.get(step.database)?.state === 'STANDBY') return 'undefined behaviour';
       return inUse(world, step.database) ? refused(world, 3702) : done(withDatabase(world, step.database, undefined));
     case 'transaction':
       return transact(world, step);
@@ -163,6 +165,7 @@ function setRecoveryModel(world: World, { database: name, model }: StepOf<'recov
   const database = world.databases.get(name);
   if (database === undefined) return refused(world, 5011, 5069);
   if (database.state === 'RESTORING') return refused(world, 5052, 5069);
+  if (database.state === 'STANDBY') return 'undefined behaviour';
   // SIMPLE breaks the chain; the way back does not mend it (sqlserver.md §1.2, §9.2).
   const chain = model === 'SIMPLE' ? undefined : database.chain;
   return done(withDatabase(world, name, { ...database, recoveryModel: model, chain }));
@@ -173,10 +176,11 @@ function backup(world: World, step: StepOf<'backup'>): Verdict {
   const database = world.databases.get(step.database);
   if (database === undefined) return refused(world, 911, 3013);
   if (database.state === 'RESTORING') return refused(world, 927, 3013);
+  if (database.state === 'STANDBY') return refused(world, 3036, 3013);
   if (what === 'differential' && database.base === undefined) return refused(world, 3035, 3013);
   if (what === 'log' && database.recoveryModel === 'SIMPLE') return refused(world, 4208, 3013);
   if (what === 'log' && database.chain === undefined) return refused(world, 4214, 3013);
-  if (step.noRecovery && inUse(world, step.database)) return refused(world, 3101, 3013);
+  if (step.tail !== undefined && inUse(world, step.database)) return refused(world, 3101, 3013);
   const failure = step.format ? undefined : appendFailure(world.files.get(file));
   if (failure !== undefined) return refused(world, failure, 3013);
   const since = world.open?.places.get(step.database);
@@ -233,7 +237,7 @@ function logSet(id: number, database: ModelDatabase, step: StepOf<'backup'>): Ta
     last: next,
     fork,
     copyOnly: step.copyOnly,
-    tail: step.noRecovery,
+    tail: step.tail !== undefined,
     base: undefined,
     history,
   };
@@ -244,6 +248,8 @@ function logSet(id: number, database: ModelDatabase, step: StepOf<'backup'>): Ta
     chain: next,
     fork: { id: fork.id, first: fork.id, point: undefined },
   };
-  if (!step.noRecovery) return { set, after: moved };
-  return { set, after: { ...moved, state: 'RESTORING', redo: { at: next, fork: fork.id }, tail: true } };
+  if (step.tail === undefined) return { set, after: moved };
+  // As NORECOVERY, followed by a restore with STANDBY (sqlserver.md §1.1).
+  const state = step.tail === 'STANDBY' ? 'STANDBY' : 'RESTORING';
+  return { set, after: { ...moved, state, redo: { at: next, fork: fork.id }, tail: true } };
 }

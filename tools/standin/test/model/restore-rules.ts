@@ -110,6 +110,7 @@ function planDifferential(
   if (typeof stop === 'number') return terminated(world, stop);
   const forward: ModelDatabase = {
     ...existing,
+    state: 'RESTORING',
     recoveryModel: set.recoveryModel,
     history: set.history,
     next: set.last,
@@ -134,7 +135,7 @@ function ending(
   // Without RECOVERY nobody expected more of a data backup: the point lies in a log to come.
   if (step.ending === 'NORECOVERY') return done(withDatabase(world, step.database, database));
   if (outcome.missed !== undefined) return done(withDatabase(world, step.database, database), outcome.missed);
-  return done(recovered(world, step, step.database, restoringOf(database)));
+  return done(ended(world, step, step.database, restoringOf(database)));
 }
 
 function planLog(
@@ -157,6 +158,7 @@ function planLog(
   const fork = set.fork.point === undefined || until > set.fork.point ? set.fork.id : set.fork.first;
   const forward: Restoring = {
     ...existing,
+    state: 'RESTORING',
     history: slice(set.history, 0, until),
     next: until,
     redo: { at: until, fork },
@@ -165,7 +167,7 @@ function planLog(
   };
   const after = withDatabase(world, step.database, forward);
   if (stop.missed !== undefined) return done(after, stop.missed);
-  return done(step.ending === 'RECOVERY' ? recovered(after, step, step.database, forward) : after);
+  return done(ended(after, step, step.database, forward));
 }
 
 /** On its first path up to where the log leaves it, or on its last from there (sqlserver.md §2.7). */
@@ -191,6 +193,13 @@ function stopInLog(stop: Stop | undefined, { redo, history }: Restoring, set: Ba
   const first = marks.find(({ at }) => at >= redo.at);
   if (first !== undefined) return { until: stop.before ? first.at : first.at + 1, missed: undefined };
   return marks.length > 0 ? { error: 4335 } : { until: undefined, missed: 4329 };
+}
+
+/** STANDBY shows what is committed, and stays where it stands: what it undid comes back before the next restore (sqlserver.md §2.3). */
+function ended(world: World, step: Restore | StepOf<'finish'>, name: string, database: Restoring): World {
+  if (step.ending === 'RECOVERY') return recovered(world, step, name, database);
+  const state = step.ending === 'STANDBY' ? 'STANDBY' : 'RESTORING';
+  return withDatabase(world, name, { ...database, state });
 }
 
 /** Open transactions are undone; the path is a new one unless all that was ever logged is there; the chain goes on from here. */
@@ -225,6 +234,5 @@ export function planFinish(world: World, step: StepOf<'finish'>): Verdict {
   if (database === undefined) return terminated(world, 3118);
   if (database.redo === undefined) return terminated(world, 3153);
   if (database.interrupted) return terminated(world, 4333);
-  if (step.ending === 'NORECOVERY') return done(world);
-  return done(recovered(world, step, step.database, restoringOf(database)));
+  return done(ended(world, step, step.database, restoringOf(database)));
 }

@@ -1,5 +1,5 @@
 /** Steps as T-SQL. Databases and files of a schedule carry its prefix, so that many can live on one instance one after the other. */
-import type { StepOf, Step, Stop, Write } from './steps.ts';
+import type { Ending, StepOf, Step, Stop, Write } from './steps.ts';
 
 /** Second 0 of every schedule. */
 export const epochMs = Date.UTC(2026, 2, 1, 8);
@@ -28,7 +28,7 @@ export function batchOf(step: Step, prefix: string): string | undefined {
     case 'restore':
       return restoreText(step, prefix);
     case 'finish':
-      return `RESTORE DATABASE ${prefix}${step.database} WITH ${step.ending}`;
+      return `RESTORE DATABASE ${prefix}${step.database} WITH ${endingText(step.ending, step.database, prefix)}`;
     case 'damage':
     case 'swap':
     case 'restart':
@@ -75,7 +75,7 @@ function backupText(step: StepOf<'backup'>, prefix: string): string {
   const options = [
     ...(step.what === 'differential' ? ['DIFFERENTIAL'] : []),
     ...(step.copyOnly ? ['COPY_ONLY'] : []),
-    ...(step.noRecovery ? ['NORECOVERY'] : []),
+    ...(step.tail === undefined ? [] : [endingText(step.tail, step.database, prefix)]),
     ...(step.checksum ? ['CHECKSUM'] : []),
     ...(step.format ? ['FORMAT'] : []),
   ];
@@ -87,7 +87,7 @@ function backupText(step: StepOf<'backup'>, prefix: string): string {
 function restoreText(step: StepOf<'restore'>, prefix: string): string {
   const [rows, log] = placesOf(step.database, prefix);
   const options = [
-    step.ending,
+    endingText(step.ending, step.database, prefix),
     `FILE = ${step.position}`,
     ...(step.replace ? ['REPLACE'] : []),
     ...(step.checksum ? ['CHECKSUM'] : []),
@@ -97,6 +97,10 @@ function restoreText(step: StepOf<'restore'>, prefix: string): string {
   const what = step.what === 'log' ? 'LOG' : 'DATABASE';
   const device = devicePath(step.file, prefix);
   return `RESTORE ${what} ${prefix}${step.database} FROM DISK = N'${device}' WITH ${options.join(', ')}`;
+}
+
+function endingText(ending: Ending, database: string, prefix: string): string {
+  return ending === 'STANDBY' ? `STANDBY = N'\\\\share\\bts\\${prefix}${database}.undo'` : ending;
 }
 
 function stopText(stop: Stop): string {

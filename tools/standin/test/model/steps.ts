@@ -11,7 +11,8 @@ export type Stop =
   | { readonly kind: 'mark'; readonly name: string; readonly before: boolean; readonly after?: number };
 
 export type RecoveryModel = 'FULL' | 'BULK_LOGGED' | 'SIMPLE';
-export type Ending = 'RECOVERY' | 'NORECOVERY';
+/** STANDBY with the undo file of the database's own name. */
+export type Ending = 'RECOVERY' | 'NORECOVERY' | 'STANDBY';
 
 /** `flip`: a byte of the set's content. `tear`, `unfinish`: the file ends within the set's end, or just before it. */
 export type Damage = 'flip' | 'tear' | 'unfinish' | 'empty' | 'text' | 'lose';
@@ -30,7 +31,8 @@ export type Action =
       readonly database: string;
       readonly file: string;
       readonly copyOnly: boolean;
-      readonly noRecovery: boolean;
+      /** The last log: the database waits for restores afterwards. */
+      readonly tail?: 'NORECOVERY' | 'STANDBY';
       readonly checksum: boolean;
       /** FORMAT: whatever the file held is gone. */
       readonly format: boolean;

@@ -5,7 +5,7 @@ import type { Answer } from './steps.ts';
 
 export type ModelDatabase = {
   readonly family: number;
-  readonly state: 'ONLINE' | 'RESTORING';
+  readonly state: 'ONLINE' | 'RESTORING' | 'STANDBY';
   readonly recoveryModel: 'FULL' | 'BULK_LOGGED' | 'SIMPLE';
   readonly history: History;
   readonly next: Place;
