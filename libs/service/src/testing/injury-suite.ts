@@ -15,11 +15,14 @@ export type InjurySuite<World> = {
   readonly trial: InjuryTrial<World>;
   /** Checkpoints (`runner/step/place`) that a clean run must pass: without them the suite would prove less than it says. */
   readonly mustPass: readonly string[];
-  /** At how many places the dear injuries are done in the normal run; `npm run test:long` does everything everywhere. */
-  readonly sample: { readonly abandon: number; readonly kill: number };
+  /**
+   * At how many places the dear injuries are done in the normal run; `npm run test:long` does everything everywhere. `crash`: left out at every
+   * place; `once` at one of each checkpoint, where another trial crashes the same runner at every place.
+   */
+  readonly sample: { readonly abandon: number; readonly kill: number; readonly crash?: 'once' };
 };
 
-/** Of the places where a step can fail or be repeated, one of so many is drawn in the normal run: a crash is done at every one. */
+/** Of the places where a step can fail or be repeated, one of so many is drawn in the normal run. */
 const thinning = 4;
 
 const isLong = process.env['HOLDFAST_TESTS'] === 'long';
@@ -51,7 +54,11 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
         const fitting = clean.places.filter(place => applies(injury, place));
         const isDear = injury === 'abandon' || injury === 'kill';
         const count = isDear ? sample[injury] : Math.ceil(fitting.length / thinning);
-        const places = isLong || injury === 'crash' ? fitting : sampled(steady(fitting), count, injury);
+        const places = isLong
+          ? fitting
+          : injury === 'crash'
+            ? crashed(fitting)
+            : sampled(steady(fitting), count, injury);
         const began = performance.now();
         const coverage = await cover({
           trial,
@@ -70,6 +77,10 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
       isLong ? 3_600_000 : 300_000,
     );
 
+    function crashed(places: readonly Place[]): readonly Place[] {
+      return sample.crash === 'once' ? onceEach(places) : places;
+    }
+
     /** Those that an injured run came to: what depends on timing may not come again. */
     function steady(places: readonly Place[]): readonly Place[] {
       const hit = new Set(measured.get('crash')?.hit.map(renderPlace));
@@ -80,14 +91,24 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
 
 /** As many as asked for, drawn by the seed; another draw for each injury, so that together they meet more. */
 function sampled(places: readonly Place[], count: number, injury: Injury): readonly Place[] {
+  const chosen = new Set(shuffled(places, injury).slice(0, count));
+  return places.filter(place => chosen.has(place));
+}
+
+/** One of each checkpoint. */
+function onceEach(places: readonly Place[]): readonly Place[] {
+  const drawn = new Map(shuffled(places, 'crash').map(place => [place.checkpoint, place]));
+  return places.filter(place => drawn.get(place.checkpoint) === place);
+}
+
+function shuffled(places: readonly Place[], injury: Injury): readonly Place[] {
   let state = seed + injuries.indexOf(injury) * 7_919;
-  const drawn = places.map((place, index) => {
+  const drawn = places.map(place => {
     // A linear congruential generator (Numerical Recipes): which places are drawn needs no better one.
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return { place, index, rank: state };
+    return { place, rank: state };
   });
-  const chosen = drawn.toSorted((one, other) => one.rank - other.rank).slice(0, count);
-  return chosen.toSorted((one, other) => one.index - other.index).map(({ place }) => place);
+  return drawn.toSorted((one, other) => one.rank - other.rank).map(({ place }) => place);
 }
 
 const progressEveryMs = 20_000;
