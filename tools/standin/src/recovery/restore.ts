@@ -197,12 +197,12 @@ async function finish(
   try {
     if (typeof recovery === 'object') await assertUndoFile(instance, database.name, recovery.standby);
     await leaveStandby(instance, database);
-    if (recovery === 'recovery') {
+    if (typeof recovery === 'object') await enterStandby(instance, database, recovery.standby);
+    else if (recovery === 'recovery') {
       await takeTime(instance, session, 0);
       await recoverDatabase(instance, database, statement.options.restrictedUser === true);
       await recordRecovery(instance, statement.database);
     } else await instance.save();
-    if (typeof recovery === 'object') await enterStandby(instance, database, recovery.standby);
     await instance.removeStrayFiles(standby === undefined ? [] : [standby.undoFile]);
   } finally {
     release();
