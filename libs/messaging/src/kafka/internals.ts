@@ -190,6 +190,7 @@ function beginConnectionsAnew(): void {
     return opening;
   };
 }
+
 stopIdlePolling();
 waitBeforeJoining();
 beginConnectionsAnew();

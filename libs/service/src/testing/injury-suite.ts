@@ -52,13 +52,7 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
       `ends the same after: %s (seed ${String(seed)})`,
       async injury => {
         const fitting = clean.places.filter(place => applies(injury, place));
-        const isDear = injury === 'abandon' || injury === 'kill';
-        const count = isDear ? sample[injury] : Math.ceil(fitting.length / thinning);
-        const places = isLong
-          ? fitting
-          : injury === 'crash'
-            ? crashed(fitting)
-            : sampled(steady(fitting), count, injury);
+        const places = isLong ? fitting : drawn(injury, fitting);
         const began = performance.now();
         const coverage = await cover({
           trial,
@@ -67,7 +61,7 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
           places,
           endState: clean.endState,
           met: new Set(measured.get('crash')?.hit.map(({ checkpoint }) => checkpoint)),
-          ...((isDear && !isLong) || injury === 'abandon' ? { atOnce: 1 } : {}),
+          ...((isDear(injury) && !isLong) || injury === 'abandon' ? { atOnce: 1 } : {}),
           onRun: hit => tellProgress(`${title}: ${injury} at ${String(hit)} of ${String(places.length)} places`),
         });
         measured.set(injury, { ...coverage, seconds: Math.round(performance.now() - began) / 1_000 });
@@ -77,8 +71,9 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
       isLong ? 3_600_000 : 300_000,
     );
 
-    function crashed(places: readonly Place[]): readonly Place[] {
-      return sample.crash === 'once' ? onceEach(places) : places;
+    function drawn(injury: Injury, places: readonly Place[]): readonly Place[] {
+      if (injury === 'crash') return sample.crash === 'once' ? onceEach(places) : places;
+      return sampled(steady(places), isDear(injury) ? sample[injury] : Math.ceil(places.length / thinning), injury);
     }
 
     /** Those that an injured run came to: what depends on timing may not come again. */
@@ -87,6 +82,11 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
       return hit.size === 0 ? places : places.filter(place => hit.has(renderPlace(place)));
     }
   });
+}
+
+/** Each takes a process or a world of its own. */
+function isDear(injury: Injury): injury is 'abandon' | 'kill' {
+  return injury === 'abandon' || injury === 'kill';
 }
 
 /** As many as asked for, drawn by the seed; another draw for each injury, so that together they meet more. */
