@@ -5,6 +5,7 @@ import { signCaller } from '@holdfast/service';
 import { type Estate, startEstate } from './estate.ts';
 import { audience, issuer, signingKey, type TokenWishes } from './identity.ts';
 import { openSocket } from './socket-client.ts';
+import { removeTemporaryFolders } from './temporary-folder.ts';
 
 let estate: Estate;
 beforeAll(async () => {
@@ -66,6 +67,7 @@ describe('a client', () => {
     );
   });
 });
+afterAll(removeTemporaryFolders);
 
 describe('a subgraph', () => {
   const caller = { sub: 'eve', roles: ['admin' as const], groups: ['*'] };

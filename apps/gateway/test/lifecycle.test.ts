@@ -1,11 +1,14 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { createLogger, readConfig } from '@holdfast/service';
 import { createGateway, gatewaySchema } from '../src/service.ts';
 import { gatewayConfig, startEstate, until } from './estate.ts';
 import { signingKey } from './identity.ts';
 import { openSocket } from './socket-client.ts';
+import { removeTemporaryFolders } from './temporary-folder.ts';
+
+afterAll(removeTemporaryFolders);
 
 const logger = createLogger({ service: 'gateway', level: 'fatal' });
 

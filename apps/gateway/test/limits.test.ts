@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Estate, gatewayConfig, startEstate } from './estate.ts';
 import { openSocket } from './socket-client.ts';
+import { removeTemporaryFolders } from './temporary-folder.ts';
 
 let estate: Estate;
 beforeAll(async () => {
@@ -59,6 +60,7 @@ describe('an operation', () => {
     expect((await ask(11)).status).toBe(413);
   });
 });
+afterAll(removeTemporaryFolders);
 
 describe('a request', () => {
   it.each([

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type CounterEstate, type CounterWishes, startCounterEstate } from './counters.ts';
 import { until } from './estate.ts';
 import { serverSent } from './server-sent.ts';
 import { openSocket, type Received } from './socket-client.ts';
+import { removeTemporaryFolders } from './temporary-folder.ts';
 
 const planners = [
   ['rust', {}],
@@ -119,6 +120,7 @@ describe.each(planners)('a live subscription, with the %s planner', (_planner, o
     await socket.close();
   });
 });
+afterAll(removeTemporaryFolders);
 
 describe('a service with two replicas', () => {
   beforeEach(async () => {

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type LoadPlanner, loadRustPlanner } from '../src/planner.ts';
 import { type Estate, startEstate } from './estate.ts';
+import { removeTemporaryFolders } from './temporary-folder.ts';
+
+afterAll(removeTemporaryFolders);
 
 const planners = [
   ['rust', {}],

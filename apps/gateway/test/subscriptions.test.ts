@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Estate, startEstate, until } from './estate.ts';
 import { serverSent } from './server-sent.ts';
 import { openSocket } from './socket-client.ts';
+import { removeTemporaryFolders } from './temporary-folder.ts';
+
+afterAll(removeTemporaryFolders);
 
 const query = 'subscription { ticks { n group { id plan } } }';
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { InMemorySpanExporter } from '@opentelemetry/sdk-trace';
 import { type Estate, startEstate, until } from './estate.ts';
 import { openSocket } from './socket-client.ts';
+import { removeTemporaryFolders } from './temporary-folder.ts';
 
 const exporter = new InMemorySpanExporter();
 let estate: Estate;
@@ -54,3 +55,4 @@ describe('traces through the gateway', () => {
     await socket.close();
   });
 });
+afterAll(removeTemporaryFolders);
