@@ -51,7 +51,7 @@ function run(...more: readonly string[]): {
   const { stderr } = spawnSync(process.execPath, ['node_modules/jest/bin/jest.js', ...where, ...how], {
     cwd: root,
     encoding: 'utf8',
-    env: { ...process.env, HOLDFAST_GIVEN: 'given' },
+    env: { ...process.env, HOLDFAST_GIVEN: 'given', FORCE_COLOR: '0' },
   });
   if (!existsSync(report)) throw new Error(stderr);
   const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as {
