@@ -1,14 +1,8 @@
-/**
- * One run of one job, from its first step to the row with step 0. A step's history is written when the step ends; stop time, outcome row and
- * what the next reader takes for the job's last outcome come in one transaction at the end. So a run that died with the instance has a start
- * without a stop in a session of the Agent that is no longer the latest: not running (sqlserver.md §4.3).
- */
+/** One run of one job: its steps in their order, tried again, cancelled or interrupted; what it leaves is its history's. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { toDatetimePrecision } from '../engine/times.ts';
 import { message } from '../messages.ts';
 import type { ServerSession } from '../session.ts';
-import type { Engine, Executor, Login, Message, Transaction } from '../contract.ts';
-import type { AgentSessions } from './agent-sessions.ts';
+import type { Executor, Login, Message } from '../contract.ts';
 import {
   connectFailedMessage,
   outcomeMessage,
@@ -18,47 +12,27 @@ import {
   type Place,
   type StepOutcome,
 } from './history-text.ts';
-import { change, insert, jobTable, numberOf, ofJob, select, textOf, type Values } from './job-store.ts';
-import { outcomeLength } from './job-tables.ts';
+import { numberOf, textOf, type Values } from './job-store.ts';
 import { messageSink } from './message-sink.ts';
-import { dateNumber, durationNumber, timeNumber } from './schedule.ts';
+import { type Definition, type Ended, type HistoryHost, RunHistory, type RunRequest, sidOf } from './run-history.ts';
 
-export type RunHost = {
-  readonly engine: Engine;
+export type RunHost = HistoryHost & {
   readonly executor: Executor;
-  readonly sessions: AgentSessions;
-  /** Of syssessions. */
-  readonly sessionId: bigint;
   /** Resolves when the clock shows it. */
   readonly waitUntil: (moment: Date, run: JobRun) => { readonly reached: Promise<void>; readonly wake: () => void };
-  readonly nextRun: (jobId: string) => Date | undefined;
   /** A mistake of the stand-in itself. */
   readonly report: (error: unknown) => void;
 };
 
-export type RunRequest = {
-  readonly jobId: string;
-  /** `User sa`, `Schedule 3 (Nightly)`. */
-  readonly source: string;
-  /** As in sysjobactivity: 1 scheduler, 4 user. */
-  readonly sourceCode: 1 | 4;
-  readonly requestedAt: Date;
-  /** undefined: the job's own. */
-  readonly firstStepId: number | undefined;
-};
-
-type Definition = { readonly job: Values; readonly steps: readonly Values[]; readonly owner: Login | undefined };
-type Ended = { readonly outcome: StepOutcome; readonly message: string; readonly last: Message | undefined };
 type Next = StepOutcome | { readonly step: number };
 
-const runStatus: Readonly<Record<StepOutcome, bigint>> = { failed: 0n, succeeded: 1n, cancelled: 3n };
-const retryStatus = 2n;
 /** How soon a step that hangs sees that it does no more. */
 const hangSliceMs = 20;
 
 export class JobRun {
   readonly request: RunRequest;
   readonly #host: RunHost;
+  readonly #history: RunHistory;
   /** As current_execution_status says it: 1 executing, 3 between retries, 7 completion (sqlserver.md §4.3). */
   status: 1 | 3 | 7 = 1;
   step: Place | undefined;
@@ -74,6 +48,7 @@ export class JobRun {
   constructor(host: RunHost, request: RunRequest) {
     this.#host = host;
     this.request = request;
+    this.#history = new RunHistory(host, request);
   }
 
   /** The step that runs is cancelled; no other starts. */
@@ -99,59 +74,18 @@ export class JobRun {
 
   async run(): Promise<void> {
     const startedAt = this.#host.engine.clock();
-    const definition = await this.#begin(startedAt);
+    const definition = await this.#history.begin(startedAt);
     if (definition === undefined) return;
     const { job, owner } = definition;
     this.name = textOf(job, 'name');
-    if (owner === undefined) {
-      const text = ownerMissingMessage(Buffer.from(sidOf(job)).toString('hex'), textOf(job, 'name'));
-      await this.#finish(startedAt, 'failed', text);
-      return;
-    }
-    const outcome = await this.#steps(definition, owner);
+    const outcome = owner === undefined ? 'failed' : await this.#steps(definition, owner);
     if (this.#isInterrupted()) return;
-    const text = outcomeMessage(outcome, {
-      source: this.request.source,
-      lastStep: this.step,
-      by: this.#cancelledBy,
-    });
-    await this.#finish(startedAt, outcome, text);
-  }
-
-  /** Undefined: the job is gone. */
-  async #begin(startedAt: Date): Promise<Definition | undefined> {
-    const { engine, sessions, sessionId } = this.#host;
-    const { jobId, requestedAt, sourceCode } = this.request;
-    return sessions.transact(async transaction => {
-      const [job] = await select(transaction, jobTable(engine, 'sysjobs'), ofJob(jobId));
-      if (job === undefined) return undefined;
-      const steps = await select(transaction, jobTable(engine, 'sysjobsteps'), ofJob(jobId));
-      const activity = jobTable(engine, 'sysjobactivity');
-      const values = {
-        run_requested_date: toDatetimePrecision(requestedAt),
-        run_requested_source: String(sourceCode),
-        queued_date: null,
-        start_execution_date: toDatetimePrecision(startedAt),
-        last_executed_step_id: null,
-        last_executed_step_date: null,
-        stop_execution_date: null,
-        job_history_id: null,
-        next_scheduled_run_date: this.#nextRun(),
-      };
-      if ((await change(transaction, activity, this.#activityRow, values)) === 0)
-        await insert(transaction, activity, { ...values, session_id: sessionId, job_id: jobId });
-      const owner = engine.logins().find(login => Buffer.compare(login.sid, sidOf(job)) === 0);
-      const lost = engine.faults.jobs.losesOwner(textOf(job, 'name'));
-      return { job, steps, owner: lost ? undefined : owner };
-    });
-  }
-
-  readonly #activityRow = (row: Values): boolean =>
-    row['session_id'] === this.#host.sessionId && row['job_id'] === this.request.jobId;
-
-  #nextRun(): Values[string] {
-    const next = this.#host.nextRun(this.request.jobId);
-    return next === undefined ? null : toDatetimePrecision(next);
+    this.status = 7;
+    const text =
+      owner === undefined
+        ? ownerMissingMessage(Buffer.from(sidOf(job)).toString('hex'), this.name)
+        : outcomeMessage(outcome, { source: this.request.source, lastStep: this.step, by: this.#cancelledBy });
+    await this.#history.runEnded(startedAt, outcome, text);
   }
 
   /** A step that does not exist ends the run: as a failure, and after the last one as what that one was (unverified). */
@@ -178,7 +112,7 @@ export class JobRun {
       const ended = await this.#attempt(step, owner);
       if (this.#isInterrupted()) return ended.outcome;
       const again = ended.outcome === 'failed' && this.retry < attempts && !this.#isCancelled();
-      await this.#recordStep(step, ended, startedAt, again);
+      await this.#history.stepEnded(step, ended, { startedAt, retry: this.retry, again });
       if (!again) return ended.outcome;
       await this.#pause(numberOf(step, 'retry_interval'));
       if (this.#isInterrupted() || this.#isCancelled()) return 'cancelled';
@@ -244,81 +178,6 @@ export class JobRun {
     if (session.killed) messages.push(message(596));
     return messages;
   }
-
-  async #recordStep(step: Values, ended: Ended, startedAt: Date, again: boolean): Promise<void> {
-    const { engine, sessions } = this.#host;
-    const stepId = numberOf(step, 'step_id');
-    const status = again ? retryStatus : runStatus[ended.outcome];
-    const times = timesOf(startedAt, engine.clock());
-    await sessions.transact(async transaction => {
-      await this.#insertHistory(transaction, times, {
-        step_id: BigInt(stepId),
-        step_name: textOf(step, 'step_name'),
-        sql_message_id: BigInt(ended.last?.number ?? 0),
-        sql_severity: BigInt(ended.last?.severity ?? 0),
-        message: ended.message,
-        run_status: status,
-        retries_attempted: BigInt(this.retry),
-      });
-      const isStep = (row: Values): boolean =>
-        row['job_id'] === this.request.jobId && numberOf(row, 'step_id') === stepId;
-      await change(transaction, jobTable(engine, 'sysjobsteps'), isStep, {
-        last_run_outcome: status,
-        last_run_duration: times.run_duration,
-        last_run_retries: BigInt(this.retry),
-        last_run_date: times.run_date,
-        last_run_time: times.run_time,
-      });
-      await change(transaction, jobTable(engine, 'sysjobactivity'), this.#activityRow, {
-        last_executed_step_id: BigInt(stepId),
-        last_executed_step_date: toDatetimePrecision(startedAt),
-      });
-    });
-  }
-
-  async #finish(startedAt: Date, outcome: StepOutcome, text: string): Promise<void> {
-    this.status = 7;
-    const { engine, sessions } = this.#host;
-    const stoppedAt = engine.clock();
-    const times = timesOf(startedAt, stoppedAt);
-    await sessions.transact(async transaction => {
-      const history = await this.#insertHistory(transaction, times, {
-        step_id: 0n,
-        step_name: '(Job outcome)',
-        sql_message_id: 0n,
-        sql_severity: 0n,
-        message: text,
-        run_status: runStatus[outcome],
-        retries_attempted: 0n,
-      });
-      await change(transaction, jobTable(engine, 'sysjobservers'), ofJob(this.request.jobId), {
-        last_run_outcome: runStatus[outcome],
-        last_outcome_message: text.slice(0, outcomeLength),
-        last_run_date: times.run_date,
-        last_run_time: times.run_time,
-        last_run_duration: times.run_duration,
-      });
-      await change(transaction, jobTable(engine, 'sysjobactivity'), this.#activityRow, {
-        stop_execution_date: toDatetimePrecision(stoppedAt),
-        job_history_id: history['instance_id'] ?? null,
-        next_scheduled_run_date: this.#nextRun(),
-      });
-    });
-  }
-
-  #insertHistory(transaction: Transaction, times: Values, values: Values): Promise<Values> {
-    const { engine } = this.#host;
-    if (engine.faults.jobs.losesHistory(this.name)) return Promise.resolve({});
-    return insert(transaction, jobTable(engine, 'sysjobhistory'), {
-      job_id: this.request.jobId,
-      ...times,
-      operator_id_emailed: 0n,
-      operator_id_netsent: 0n,
-      operator_id_paged: 0n,
-      server: engine.serverName,
-      ...values,
-    });
-  }
 }
 
 /** on_success_action and on_fail_action: 1 quit with success, 2 quit with failure, 3 next step, 4 the step named beside it. */
@@ -334,22 +193,6 @@ function following(step: Values, outcome: 'succeeded' | 'failed'): Next {
     default:
       return 'failed';
   }
-}
-
-function timesOf(
-  startedAt: Date,
-  endedAt: Date,
-): { readonly run_date: bigint; readonly run_time: bigint; readonly run_duration: bigint } {
-  return {
-    run_date: BigInt(dateNumber(startedAt)),
-    run_time: BigInt(timeNumber(startedAt)),
-    run_duration: BigInt(durationNumber(endedAt.getTime() - startedAt.getTime())),
-  };
-}
-
-function sidOf(job: Values): Uint8Array {
-  const sid = job['owner_sid'];
-  return sid instanceof Uint8Array ? sid : new Uint8Array();
 }
 
 /** What kept the step's session from being opened; anything but a refusal of the engine is a mistake of ours. */
