@@ -22,7 +22,7 @@ export async function createDatabase(
   if (session.nesting > 0) throw fail(226, 'CREATE DATABASE');
   if (!mayCreateDatabases(session)) throw fail(262, 'CREATE DATABASE', 'master');
   // That the second of two waits, instead of failing at once, is inferred.
-  const release = await instance.namesInMaking.take(name);
+  const release = await instance.inMaking.take(name);
   try {
     return await createNamed(instance, session, name, files ?? defaultFiles(name));
   } finally {

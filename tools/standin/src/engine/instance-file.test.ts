@@ -25,7 +25,6 @@ function described(id: number, lastLogBackupLsn: bigint): DatabaseDescription {
 
 const empty: InstanceState = {
   instanceId: 'i',
-  nextDatabaseId: 7,
   nextTransactionId: 1n,
   databases: [described(5, 50n), described(6, 60n)],
   strayFiles: [],

@@ -10,7 +10,6 @@ import type { DatabaseDescription } from './stored-database.ts';
 
 export type InstanceState = {
   readonly instanceId: string;
-  readonly nextDatabaseId: number;
   /** An upper bound of the transaction ids handed out before the last start. */
   readonly nextTransactionId: bigint;
   readonly databases: readonly DatabaseDescription[];

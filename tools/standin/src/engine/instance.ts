@@ -1,11 +1,13 @@
 /** What every part of the engine shares: the databases, the journal, the list on disk, and the few operations that all need. */
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BackgroundCheckpoints } from './background-checkpoints.ts';
 import { Branches } from './branches.ts';
 import { checkpoint } from './checkpoint.ts';
 import { CommitJournal } from './commit-journal.ts';
 import { foldText } from './compare.ts';
 import { fileOf } from './crash-recovery.ts';
+import { DatabasesInMaking } from './databases-in-making.ts';
 import { DiskQuota } from './disk-quota.ts';
 import { Disk } from './durable-file.ts';
 import { EngineTransaction } from './engine-transaction.ts';
@@ -14,7 +16,6 @@ import { newGuid } from './guid.ts';
 import { createHostPaths, type HostPaths } from './host-paths.ts';
 import { InstanceFile, type InstanceState } from './instance-file.ts';
 import { MarkGate } from './mark-gate.ts';
-import { NamesInMaking } from './names-in-making.ts';
 import { Outcomes } from './outcomes.ts';
 import { Resolutions } from './resolutions.ts';
 import { StoredServerOptions } from './server-options.ts';
@@ -28,11 +29,6 @@ import type { LockOwner } from './lock-resource.ts';
 import type { EngineOptions } from './options.ts';
 import type { Database, Row, RowId, Session } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
-
-/** A checkpoint follows when this much log has been written since the last. */
-const checkpointBytes = 8_388_608;
-/** … but no less than this part of the data file: it is written whole each time, and a history that grows would be written over and over. */
-const checkpointShare = 0.5;
 
 /** Each save of the list reserves so many transaction ids: after a crash numbering goes on behind them. */
 const reservedTransactions = 1_000_000n;
@@ -63,19 +59,14 @@ export class Instance implements CommitHost {
   readonly sessions = new Map<Session, LockOwner>();
   /** Host paths of backup devices being written: opening one again is a sharing violation (32). */
   readonly devicesInUse = new Set<string>();
-  readonly namesInMaking = new NamesInMaking();
+  readonly inMaking = new DatabasesInMaking();
   readonly serverOptions: StoredServerOptions;
   /** See InstanceState: saved before a file is made for a database to come, and when the one it belonged to goes. */
   readonly strayFiles: Set<string>;
   readonly windowsLogins: WindowsLogins;
   readonly #file: InstanceFile;
-  #nextDatabaseId: number;
-  /** Of databases that are being made and not in the list yet: two at a time must not get one id. */
-  readonly #takenIds = new Set<number>();
   #nextTransactionId: bigint;
-  readonly #background = new Set<Promise<void>>();
-  readonly #checkpointedBytes = new WeakMap<StoredDatabase, number>();
-  #backgroundFailure: Error | undefined;
+  readonly #checkpoints = new BackgroundCheckpoints(database => this.checkpoint(database));
 
   private constructor(options: EngineOptions, kept: Kept, state: InstanceState) {
     const { disk, journal, resolutions, serverOptions } = kept;
@@ -104,7 +95,6 @@ export class Instance implements CommitHost {
       hostPath: this.hostPath,
     });
     this.serverOptions = serverOptions;
-    this.#nextDatabaseId = state.nextDatabaseId;
     this.#nextTransactionId = state.nextTransactionId;
     this.strayFiles = new Set(state.strayFiles);
     this.windowsLogins = new WindowsLogins(state.windowsLogins ?? [], () => this.save());
@@ -128,7 +118,6 @@ export class Instance implements CommitHost {
     const serverOptions = await StoredServerOptions.open(disk, options.dataFolder);
     const fresh: InstanceState = {
       instanceId: newGuid(options.random),
-      nextDatabaseId: 5,
       nextTransactionId: 1000n,
       databases: [],
       strayFiles: [],
@@ -156,7 +145,6 @@ export class Instance implements CommitHost {
   #state(): InstanceState {
     return {
       instanceId: this.instanceId,
-      nextDatabaseId: this.#nextDatabaseId,
       nextTransactionId: this.#nextTransactionId + reservedTransactions,
       databases: [...this.databases.values()].map(database => database.description),
       strayFiles: [...this.strayFiles],
@@ -199,12 +187,7 @@ export class Instance implements CommitHost {
   }
 
   takeDatabaseId(): number {
-    const used = new Set([...this.databases.values()].map(database => database.id));
-    let id = 5;
-    while (used.has(id) || this.#takenIds.has(id)) id += 1;
-    this.#takenIds.add(id);
-    this.#nextDatabaseId = Math.max(this.#nextDatabaseId, id + 1);
-    return id;
+    return this.inMaking.takeId(this.databases.values());
   }
 
   /** Ids of transactions never repeat within an instance: a log and the commit journal would confuse two of the same id. */
@@ -225,7 +208,7 @@ export class Instance implements CommitHost {
 
   add(database: StoredDatabase): void {
     this.databases.set(foldText(database.name), database);
-    this.#takenIds.delete(database.id);
+    this.inMaking.listed(database.id);
   }
 
   stored(database: Database): StoredDatabase {
@@ -316,12 +299,7 @@ export class Instance implements CommitHost {
   }
 
   committed(database: StoredDatabase): void {
-    if (database.volatile || this.#backgroundFailure !== undefined) return;
-    const written = database.log.appendedBytes - (this.#checkpointedBytes.get(database) ?? 0);
-    if (written > Math.max(checkpointBytes, database.dataBytes * checkpointShare)) {
-      this.#checkpointedBytes.set(database, database.log.appendedBytes);
-      this.#inBackground(this.checkpoint(database));
-    }
+    this.#checkpoints.committed(database);
   }
 
   async checkpoint(database: StoredDatabase): Promise<void> {
@@ -341,17 +319,8 @@ export class Instance implements CommitHost {
     return this.faults.databases.isInAvailabilityGroup(database.name) ? this.instanceId : undefined;
   }
 
-  #inBackground(work: Promise<void>): void {
-    const guarded = work
-      .catch((cause: unknown) => {
-        this.#backgroundFailure = new Error('a checkpoint failed', { cause });
-      })
-      .finally(() => this.#background.delete(guarded));
-    this.#background.add(guarded);
-  }
-
   async close(): Promise<void> {
-    await Promise.all(this.#background);
+    await this.#checkpoints.ended();
     for (const database of this.databases.values()) {
       if (!database.loaded) continue;
       await this.checkpoint(database);
@@ -360,7 +329,7 @@ export class Instance implements CommitHost {
     await this.save();
     await this.#file.close();
     await this.journal.close();
-    if (this.#backgroundFailure !== undefined) throw this.#backgroundFailure;
+    this.#checkpoints.assertNoneFailed();
   }
 }
 

@@ -147,8 +147,8 @@ function takeExclusive(instance: Instance, session: Session, database: StoredDat
 
 /** Of a database that is not there yet: who makes it has it for himself. */
 function takeName(instance: Instance, name: string): Promise<() => void> {
-  if (instance.namesInMaking.has(name)) throw fail(3101);
-  return instance.namesInMaking.take(name);
+  if (instance.inMaking.has(name)) throw fail(3101);
+  return instance.inMaking.take(name);
 }
 
 /** 4035 per file (the data file with 0 pages for a log), the missed stop if any, 3014 (sqlserver.md §1.3, §2.3). */
