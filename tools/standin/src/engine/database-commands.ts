@@ -42,7 +42,7 @@ async function createNamed(
   const recoveryModel = instance.find('model')?.recoveryModel ?? 'FULL';
   const ownerSid = session.login.sid;
   const description = newDescription(instance, {
-    id: instance.takeDatabaseId(),
+    id: instance.takeDatabaseId(name),
     name,
     files: wanted,
     recoveryModel,

@@ -1,39 +1,38 @@
-/** Names and ids of databases that a statement makes and that may not be in the instance's list yet: another one would write into the same files. */
+/** Databases that a statement makes and that may not be in the instance's list yet: another one would write into the same files. */
 import { foldText } from './compare.ts';
 
 /** The system databases have those below. */
 const firstId = 5;
 
+type Making = { readonly ended: Promise<unknown>; id: number | undefined };
+
 export class DatabasesInMaking {
-  readonly #ends = new Map<string, Promise<unknown>>();
-  readonly #ids = new Set<number>();
+  readonly #byName = new Map<string, Making>();
 
   has(name: string): boolean {
-    return this.#ends.has(foldText(name));
+    return this.#byName.has(foldText(name));
   }
 
-  /** After whoever has the name now; the caller gives it back with what this resolves to. */
+  /** After whoever has the name now; the caller gives it back, and the id if it got one, with what this resolves to. */
   async take(name: string): Promise<() => void> {
     const key = foldText(name);
-    for (let end = this.#ends.get(key); end !== undefined; end = this.#ends.get(key)) await end;
+    for (let made = this.#byName.get(key); made !== undefined; made = this.#byName.get(key)) await made.ended;
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.#ends.set(key, promise);
+    this.#byName.set(key, { ended: promise, id: undefined });
     return () => {
-      this.#ends.delete(key);
+      this.#byName.delete(key);
       resolve(undefined);
     };
   }
 
-  /** The lowest one that is free. It is given back by `listed`. */
-  takeId(inList: Iterable<{ readonly id: number }>): number {
-    const used = new Set([...inList].map(({ id }) => id));
+  /** The lowest one that is free, for a name that is taken. */
+  takeId(name: string, inList: Iterable<{ readonly id: number }>): number {
+    const making = this.#byName.get(foldText(name));
+    if (making === undefined) throw new Error(`the name ${name} is not taken`);
+    const used = new Set([...inList, ...this.#byName.values()].map(({ id }) => id));
     let id = firstId;
-    while (used.has(id) || this.#ids.has(id)) id += 1;
-    this.#ids.add(id);
+    while (used.has(id)) id += 1;
+    making.id = id;
     return id;
-  }
-
-  listed(id: number): void {
-    this.#ids.delete(id);
   }
 }

@@ -186,8 +186,8 @@ export class Instance implements CommitHost {
     return newGuid(this.options.random);
   }
 
-  takeDatabaseId(): number {
-    return this.inMaking.takeId(this.databases.values());
+  takeDatabaseId(name: string): number {
+    return this.inMaking.takeId(name, this.databases.values());
   }
 
   /** Ids of transactions never repeat within an instance: a log and the commit journal would confuse two of the same id. */
@@ -208,7 +208,6 @@ export class Instance implements CommitHost {
 
   add(database: StoredDatabase): void {
     this.databases.set(foldText(database.name), database);
-    this.inMaking.listed(database.id);
   }
 
   stored(database: Database): StoredDatabase {

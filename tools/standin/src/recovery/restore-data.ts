@@ -83,7 +83,7 @@ function describe(
 ): DatabaseDescription {
   const { header } = run.source;
   return {
-    id: existing?.id ?? instance.takeDatabaseId(),
+    id: existing?.id ?? instance.takeDatabaseId(run.statement.database),
     name: existing?.name ?? run.statement.database,
     createdAt: instance.clock(),
     state: 'RESTORING',
