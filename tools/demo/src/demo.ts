@@ -138,7 +138,7 @@ async function workAndEnd(
   };
   await workUntilTheEnd({
     ...{ seed, random: seededRandom(seed), estate, ending, journal, say },
-    untilFollowing: signal => untilInSync(client, registered.standbyId, patienceMs, { signal }),
+    untilFollowing: signal => untilInSync(client, registered.standbyId, { signal }),
     beforeTheEnd: scenario === 'broken-set' ? breakSet : undefined,
   });
   return broken;

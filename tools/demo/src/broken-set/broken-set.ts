@@ -55,7 +55,7 @@ export async function breakNewestSet(options: BrokenSetOptions): Promise<BrokenS
     const [, connection] = open ?? [];
     if (connection === undefined) throw new Error('There is no source instance.');
     const before = await newestSet(connection);
-    await untilInSync(client, standbyId, patienceMs, { mark: before.mark });
+    await untilInSync(client, standbyId, { mark: before.mark });
     await change(client, 'pauseStandby', 'PauseStandbyInput', { standbyId, reason: 'The demo damages a backup.' });
     await mayRun();
     await runBackupJob(connection);

@@ -1,5 +1,5 @@
 import type { GatewayClient } from '../gateway-client.ts';
-import { until } from './answers.ts';
+import { patienceMs, until } from './answers.ts';
 
 /**
  * Waits until the standby follows: it can stop at some mark, or at the named one; not any longer when the signal is raised.
@@ -8,11 +8,10 @@ import { until } from './answers.ts';
 export async function untilInSync(
   client: GatewayClient,
   standbyId: string,
-  limitMs: number,
   { mark, signal }: { readonly mark?: string; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   let last: unknown;
-  const inSync = until(limitMs, async () => {
+  const inSync = until(patienceMs, async () => {
     if (signal?.aborted === true) return true;
     const { standby } = await client.ask<{ standby: { state: string; newestCommonMarkName: string | null } | null }>(
       `query ($id: ID!) { standby(id: $id) { state newestCommonMarkName reasons { code message }
