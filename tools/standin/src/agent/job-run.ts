@@ -39,8 +39,6 @@ export class JobRun {
   retry = 0;
   /** Of the step that is being tried. */
   session: ServerSession | undefined;
-  /** The job's; empty until it was read. */
-  name = '';
   #wake: (() => void) | undefined;
   #cancelledBy: string | undefined;
   #interrupted = false;
@@ -49,6 +47,11 @@ export class JobRun {
     this.#host = host;
     this.request = request;
     this.#history = new RunHistory(host, request);
+  }
+
+  /** The job's; empty until it was read. */
+  get name(): string {
+    return this.#history.jobName;
   }
 
   /** The step that runs is cancelled; no other starts. */
@@ -77,7 +80,6 @@ export class JobRun {
     const definition = await this.#history.begin(startedAt);
     if (definition === undefined) return;
     const { job, owner } = definition;
-    this.name = textOf(job, 'name');
     const outcome = owner === undefined ? 'failed' : await this.#steps(definition, owner);
     if (this.#isInterrupted()) return;
     this.status = 7;

@@ -43,12 +43,16 @@ type Try = { readonly startedAt: Date; readonly retry: number; readonly again: b
 export class RunHistory {
   readonly #host: HistoryHost;
   readonly #request: RunRequest;
-  /** The job's; empty until it was read. */
-  #name = '';
+  #jobName = '';
 
   constructor(host: HistoryHost, request: RunRequest) {
     this.#host = host;
     this.#request = request;
+  }
+
+  /** Empty until the job was read. */
+  get jobName(): string {
+    return this.#jobName;
   }
 
   /** Undefined: the job is gone. */
@@ -58,7 +62,7 @@ export class RunHistory {
     return sessions.transact(async transaction => {
       const [job] = await select(transaction, jobTable(engine, 'sysjobs'), ofJob(jobId));
       if (job === undefined) return undefined;
-      this.#name = textOf(job, 'name');
+      this.#jobName = textOf(job, 'name');
       const steps = await select(transaction, jobTable(engine, 'sysjobsteps'), ofJob(jobId));
       const activity = jobTable(engine, 'sysjobactivity');
       const values = {
@@ -75,7 +79,7 @@ export class RunHistory {
       if ((await change(transaction, activity, this.#activityRow, values)) === 0)
         await insert(transaction, activity, { ...values, session_id: sessionId, job_id: jobId });
       const owner = engine.logins().find(login => Buffer.compare(login.sid, sidOf(job)) === 0);
-      const lost = engine.faults.jobs.losesOwner(this.#name);
+      const lost = engine.faults.jobs.losesOwner(this.#jobName);
       return { job, steps, owner: lost ? undefined : owner };
     });
   }
@@ -151,7 +155,7 @@ export class RunHistory {
 
   #insertHistory(transaction: Transaction, times: Values, values: Values): Promise<Values> {
     const { engine } = this.#host;
-    if (engine.faults.jobs.losesHistory(this.#name)) return Promise.resolve({});
+    if (engine.faults.jobs.losesHistory(this.#jobName)) return Promise.resolve({});
     return insert(transaction, jobTable(engine, 'sysjobhistory'), {
       job_id: this.#request.jobId,
       ...times,
