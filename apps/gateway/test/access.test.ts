@@ -12,6 +12,7 @@ beforeAll(async () => {
   estate = await startEstate();
 });
 afterAll(() => estate.stop());
+afterAll(removeTemporaryFolders);
 
 const badTokens: [string, Omit<TokenWishes, 'nowMs'>, string][] = [
   ['expired', { expiresInSeconds: -60 }, 'UNAUTHENTICATED'],
@@ -67,7 +68,6 @@ describe('a client', () => {
     );
   });
 });
-afterAll(removeTemporaryFolders);
 
 describe('a subgraph', () => {
   const caller = { sub: 'eve', roles: ['admin' as const], groups: ['*'] };

@@ -10,6 +10,7 @@ beforeAll(async () => {
   });
 });
 afterAll(() => estate.stop());
+afterAll(removeTemporaryFolders);
 
 const deep = '{ group { parent { parent { parent { parent { id } } } } } }';
 const long = `{ ${Array.from({ length: 40 }, (_, n) => `a${n}: me`).join(' ')} }`;
@@ -60,7 +61,6 @@ describe('an operation', () => {
     expect((await ask(11)).status).toBe(413);
   });
 });
-afterAll(removeTemporaryFolders);
 
 describe('a request', () => {
   it.each([

@@ -16,6 +16,7 @@ const query = 'subscription { counter(id: "c1") { version note } }';
 
 let estate: CounterEstate;
 afterEach(() => estate.stop());
+afterAll(removeTemporaryFolders);
 
 async function subscribe(text = query) {
   const socket = openSocket(estate.url, await estate.token());
@@ -120,7 +121,6 @@ describe.each(planners)('a live subscription, with the %s planner', (_planner, o
     await socket.close();
   });
 });
-afterAll(removeTemporaryFolders);
 
 describe('a service with two replicas', () => {
   beforeEach(async () => {

@@ -11,6 +11,7 @@ beforeAll(async () => {
   estate = await startEstate({ overrides: { spanExporter: exporter } });
 });
 afterAll(() => estate.stop());
+afterAll(removeTemporaryFolders);
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 
@@ -55,4 +56,3 @@ describe('traces through the gateway', () => {
     await socket.close();
   });
 });
-afterAll(removeTemporaryFolders);
