@@ -1,9 +1,9 @@
 /** The suite that every runner passes: `describeInjuries` in a test file beside it. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { cover } from './coverage.ts';
+import { drawPlaces, isDear, type Sample } from './drawing.ts';
 import { applies, type Injury, injuries, type InjuryTrial, recordCleanRun } from './injury.ts';
 import { type Measured, reportOf, writeReport } from './matrix-report.ts';
-import { type Place, renderPlace } from './places.ts';
 
 export { runnersOf } from './runners-of.ts';
 
@@ -15,15 +15,9 @@ export type InjurySuite<World> = {
   readonly trial: InjuryTrial<World>;
   /** Checkpoints (`runner/step/place`) that a clean run must pass: without them the suite would prove less than it says. */
   readonly mustPass: readonly string[];
-  /**
-   * At how many places the dear injuries are done in the normal run; `npm run test:long` does everything everywhere. `crash`: left out at every
-   * place; `once` at one of each checkpoint, where another trial crashes the same runner at every place.
-   */
-  readonly sample: { readonly abandon: number; readonly kill: number; readonly crash?: 'once' };
+  /** Of the normal run; `npm run test:long` does everything everywhere. */
+  readonly sample: Sample;
 };
-
-/** Of the places where a step can fail or be repeated, one of so many is drawn in the normal run. */
-const thinning = 4;
 
 const isLong = process.env['HOLDFAST_TESTS'] === 'long';
 /** Of the sampled places; HOLDFAST_TEST_SEED repeats a run. */
@@ -52,7 +46,8 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
       `ends the same after: %s (seed ${String(seed)})`,
       async injury => {
         const fitting = clean.places.filter(place => applies(injury, place));
-        const places = isLong ? fitting : drawn(injury, fitting);
+        const crashedAt = measured.get('crash')?.hit ?? [];
+        const places = isLong ? fitting : drawPlaces(injury, fitting, { sample, crashedAt, seed });
         const began = performance.now();
         const coverage = await cover({
           trial,
@@ -60,7 +55,7 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
           injury,
           places,
           endState: clean.endState,
-          met: new Set(measured.get('crash')?.hit.map(({ checkpoint }) => checkpoint)),
+          met: new Set(crashedAt.map(({ checkpoint }) => checkpoint)),
           ...((isDear(injury) && !isLong) || injury === 'abandon' ? { atOnce: 1 } : {}),
           onRun: hit => tellProgress(`${title}: ${injury} at ${String(hit)} of ${String(places.length)} places`),
         });
@@ -70,45 +65,7 @@ export function describeInjuries<World>({ title, module, trial, mustPass, sample
       // The harness itself bounds each run.
       isLong ? 3_600_000 : 300_000,
     );
-
-    function drawn(injury: Injury, places: readonly Place[]): readonly Place[] {
-      if (injury === 'crash') return sample.crash === 'once' ? onceEach(places) : places;
-      return sampled(steady(places), isDear(injury) ? sample[injury] : Math.ceil(places.length / thinning), injury);
-    }
-
-    /** Those that an injured run came to: what depends on timing may not come again. */
-    function steady(places: readonly Place[]): readonly Place[] {
-      const hit = new Set(measured.get('crash')?.hit.map(renderPlace));
-      return hit.size === 0 ? places : places.filter(place => hit.has(renderPlace(place)));
-    }
   });
-}
-
-/** Each takes a process or a world of its own. */
-function isDear(injury: Injury): injury is 'abandon' | 'kill' {
-  return injury === 'abandon' || injury === 'kill';
-}
-
-/** As many as asked for, drawn by the seed; another draw for each injury, so that together they meet more. */
-function sampled(places: readonly Place[], count: number, injury: Injury): readonly Place[] {
-  const chosen = new Set(shuffled(places, injury).slice(0, count));
-  return places.filter(place => chosen.has(place));
-}
-
-/** One of each checkpoint. */
-function onceEach(places: readonly Place[]): readonly Place[] {
-  const drawn = new Map(shuffled(places, 'crash').map(place => [place.checkpoint, place]));
-  return places.filter(place => drawn.get(place.checkpoint) === place);
-}
-
-function shuffled(places: readonly Place[], injury: Injury): readonly Place[] {
-  let state = seed + injuries.indexOf(injury) * 7_919;
-  const drawn = places.map(place => {
-    // A linear congruential generator (Numerical Recipes): which places are drawn needs no better one.
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return { place, rank: state };
-  });
-  return drawn.toSorted((one, other) => one.rank - other.rank).map(({ place }) => place);
 }
 
 const progressEveryMs = 20_000;
