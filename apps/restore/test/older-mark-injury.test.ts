@@ -12,5 +12,5 @@ describeInjuries({
   mustPass: ['offer', 'rechoose'].flatMap(step =>
     ['decided', 'acted', 'recorded'].map(place => `execution/${step}/${place}`),
   ),
-  sample: { abandon: 1, kill: 1, crash: 'once' },
+  sample: { abandon: 1, kill: 1, crash: 'twice' },
 });

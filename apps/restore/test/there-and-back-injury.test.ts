@@ -24,5 +24,5 @@ describeInjuries({
     unfence: [...statement, 'noted'],
     end: every,
   }).flatMap(([step, places]) => places.map(place => `execution/${step}/${place}`)),
-  sample: { abandon: 1, kill: 1, crash: 'once' },
+  sample: { abandon: 1, kill: 1, crash: 'twice' },
 });

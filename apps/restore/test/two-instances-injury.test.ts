@@ -15,5 +15,5 @@ describeInjuries({
     ),
     ...['looked', 'begun', 'sent', 'answered'].map(place => `execution/roll_back_units/${place}`),
   ],
-  sample: { abandon: 1, kill: 2, crash: 'once' },
+  sample: { abandon: 1, kill: 2, crash: 'twice' },
 });

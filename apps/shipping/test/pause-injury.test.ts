@@ -24,7 +24,7 @@ describeInjuries({
     'stream/resume/acted',
     'stream/resume/recorded',
   ],
-  sample: { abandon: 1, kill: 1, crash: 'once' },
+  sample: { abandon: 1, kill: 1, crash: 'twice' },
 });
 
 const standIn = whyNoTestServer(process.env) === undefined && process.env['SQLSERVER_URL'] === undefined ? it : it.skip;

@@ -16,5 +16,5 @@ describeInjuries({
     'stream/restore_log_to_mark/answered',
     'stream/restore_log_to_mark/acted',
   ],
-  sample: { abandon: 1, kill: 1, crash: 'once' },
+  sample: { abandon: 1, kill: 1, crash: 'twice' },
 });

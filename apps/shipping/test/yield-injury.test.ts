@@ -10,5 +10,5 @@ describeInjuries({
   module: new URL('./yield-trial.ts', import.meta.url),
   trial,
   mustPass: ['stream/yield/decided', 'stream/yield/drained', 'stream/yield/acted', 'stream/yield/recorded'],
-  sample: { abandon: 1, kill: 1, crash: 'once' },
+  sample: { abandon: 1, kill: 1, crash: 'twice' },
 });

@@ -3,10 +3,10 @@ import { type Injury, injuries } from './injury.ts';
 import { type Place, renderPlace } from './places.ts';
 
 /**
- * At how many places the dear injuries are done. `crash`: left out at every place; `once` at one of each checkpoint, where another
+ * At how many places the dear injuries are done. `crash`: left out at every place; `twice` at two of each checkpoint, where another
  * trial crashes the same runner at every place.
  */
-export type Sample = { readonly abandon: number; readonly kill: number; readonly crash?: 'once' };
+export type Sample = { readonly abandon: number; readonly kill: number; readonly crash?: 'twice' };
 
 export type DrawOptions = {
   readonly sample: Sample;
@@ -25,7 +25,7 @@ export function drawPlaces(
   places: readonly Place[],
   { sample, crashedAt, seed }: DrawOptions,
 ): readonly Place[] {
-  if (injury === 'crash') return sample.crash === 'once' ? onceEach(places, seed) : places;
+  if (injury === 'crash') return sample.crash === 'twice' ? twoOfEach(places, seedOf(injury, seed)) : places;
   const count = isDear(injury) ? sample[injury] : Math.ceil(places.length / thinning);
   return sampled(steady(places, crashedAt), count, seedOf(injury, seed));
 }
@@ -41,10 +41,12 @@ function steady(places: readonly Place[], crashedAt: readonly Place[]): readonly
   return hit.size === 0 ? places : places.filter(place => hit.has(renderPlace(place)));
 }
 
-/** One of each checkpoint. */
-function onceEach(places: readonly Place[], seed: number): readonly Place[] {
-  const drawn = new Map(shuffled(places, seedOf('crash', seed)).map(place => [place.checkpoint, place]));
-  return places.filter(place => drawn.get(place.checkpoint) === place);
+/** Of each checkpoint the first, which every run passes, and one more: how often a clean run came there again may depend on timing. */
+function twoOfEach(places: readonly Place[], seed: number): readonly Place[] {
+  const byCheckpoint = Map.groupBy(shuffled(places, seed), ({ checkpoint }) => checkpoint);
+  const drawn = new Set([...byCheckpoint.values()].map(([place]) => place));
+  const first = new Map(places.toReversed().map(place => [place.checkpoint, place]));
+  return places.filter(place => first.get(place.checkpoint) === place || drawn.has(place));
 }
 
 function sampled(places: readonly Place[], count: number, seed: number): readonly Place[] {
