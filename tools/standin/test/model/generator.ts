@@ -16,7 +16,7 @@ const pace = 10;
 
 export function drawSchedule(seed: number): readonly Step[] {
   const draw = new Draw(randomFrom(seed));
-  const length = draw.chance(0.15) ? 20 + draw.below(20) : 8 + draw.below(10);
+  const length = draw.chance(draw.stops ? 0.6 : 0.15) ? 20 + draw.below(20) : 8 + draw.below(10);
   for (let at = 0; at < length; at += 1) draw.next();
   return draw.steps;
 }
@@ -31,10 +31,11 @@ function marksIn({ history, first, last }: BackupSet): readonly string[] {
 class Draw {
   readonly steps: Step[] = [];
   readonly #random: Random;
-  /** What this schedule has much of: recoveries and differentials, changes of the recovery model, or standbys that are read. */
+  /** What this schedule has much of: recoveries and differentials, changes of the recovery model, standbys that are read, or marks and stops. */
   readonly #forks: boolean;
   readonly #flips: boolean;
   readonly #reads: boolean;
+  readonly stops: boolean;
   #world: World = emptyWorld;
   #second = 0;
   /** Sets of files that are gone by now: statements may still name them. */
@@ -47,6 +48,7 @@ class Draw {
     this.#forks = this.chance(0.4);
     this.#flips = this.chance(0.3);
     this.#reads = this.chance(0.3);
+    this.stops = this.chance(0.4);
   }
 
   below(limit: number): number {
@@ -128,7 +130,7 @@ class Draw {
         );
     }
     if (writes.length === 0) return undefined;
-    return { kind: 'transaction', writes, ...(this.chance(0.4) ? { mark: this.#pick(markNames) ?? 'M1' } : {}) };
+    return { kind: 'transaction', writes, ...(this.chance(this.stops ? 0.8 : 0.4) ? { mark: this.#pick(markNames) ?? 'M1' } : {}) };
   }
 
   #otherSession(): Action | undefined {
@@ -230,15 +232,26 @@ class Draw {
   }
 
   #stop(set: BackupSet): Stop | undefined {
-    if (this.chance(set.what === 'log' ? 0.5 : 0.93)) return undefined;
+    if (!this.chance(set.what !== 'log' ? 0.07 : this.stops ? 0.9 : 0.5)) return undefined;
     const moments = slice(set.history, set.first, set.last).flatMap(entry => ('second' in entry ? entry.second : []));
     const near = (this.#pick(moments) ?? set.second) + pace * (this.chance(0.3) ? this.below(8) - 5 : 0);
-    if (set.what !== 'log' || this.chance(0.4))
+    if (set.what !== 'log' && this.chance(0.3)) return this.#stopAtLandmark(set);
+    if (set.what !== 'log' || this.chance(this.stops ? 0.2 : 0.4))
       return { kind: 'time', at: Math.max(0, near + (this.chance(0.3) ? pace / 2 : 0)) };
+    if (this.chance(0.4)) return this.#stopAtLandmark(set);
     const name = this.#pick(this.chance(0.8) ? marksIn(set) : markNames);
     if (name === undefined) return undefined;
     const stop = { kind: 'mark', name, before: this.chance(0.4) } as const;
     return this.chance(0.3) ? { ...stop, after: Math.max(0, near) } : stop;
+  }
+
+  #stopAtLandmark({ family, first, last }: BackupSet): Stop | undefined {
+    const { landmarks } = this.#world;
+    const within = landmarks.filter(each => each.family === family && each.place >= first && each.place < last);
+    const known = this.#pick(this.chance(0.6) ? within : landmarks);
+    if (known === undefined) return undefined;
+    const { database, second, at } = known;
+    return { kind: 'lsn', of: { database, second, at }, before: this.chance(0.4) };
   }
 
   #finish(): Action | undefined {

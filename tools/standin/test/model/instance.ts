@@ -9,7 +9,7 @@ import { createSession, engineOptions, type TestSession } from '../../src/engine
 import { createExecutor } from '../../src/sql/executor.ts';
 import { recordingSink, type Answer as Received } from '../../src/sql/sql-fixture.ts';
 import { randomFrom } from '../random.ts';
-import { batchOf, epochMs, momentOf } from './statements.ts';
+import { batchOf, epochMs, lsnQueryOf, momentOf } from './statements.ts';
 import type { Engine, Executor } from '../../src/contract.ts';
 import type { Answer, Damage, Sight, Step } from './steps.ts';
 
@@ -131,7 +131,7 @@ class PrefixedInstance implements Instance {
 
   async perform(step: Step): Promise<Answer> {
     this.#standIn.at(momentOf(step.second));
-    const batch = batchOf(step, this.#prefix);
+    const batch = batchOf(step, this.#prefix, await this.#lsn(step));
     if (batch !== undefined) {
       const { errors, infos } = await this.#standIn.run(batch, step.kind === 'begin' || step.kind === 'end');
       const telling = infos.map(({ number }) => number).filter(number => tellingInfos.has(number));
@@ -163,6 +163,13 @@ class PrefixedInstance implements Instance {
       `SELECT database_name, mark_name FROM msdb.dbo.logmarkhistory WHERE database_name LIKE '${this.#prefix}%'`,
     );
     return rows.map(([name, mark]) => `${String(name).slice(this.#prefix.length)} ${String(mark)}`).sort();
+  }
+
+  async #lsn(step: Step): Promise<string> {
+    const query = lsnQueryOf(step, this.#prefix);
+    const found = query === undefined ? [['']] : await this.#standIn.rows(query);
+    if (found.length !== 1) throw new Error(`${String(query)}: ${found.length} rows`);
+    return String(found[0]?.[0]);
   }
 
   #file(name: string): string {

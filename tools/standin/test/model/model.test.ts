@@ -70,7 +70,7 @@ it(
 );
 
 it('asks a model that shares no code with the stand-in', () => {
-  for (const name of ['history', 'media', 'model', 'restore-rules', 'steps', 'world']) {
+  for (const name of ['history', 'media', 'model', 'restore-rules', 'steps', 'stop-rules', 'world']) {
     const text = readFileSync(new URL(`${name}.ts`, import.meta.url), 'utf8');
     const imported = [...text.matchAll(/from '([^']+)'/g)].map(([, from]) => from ?? '');
     expect(imported.filter(from => !from.startsWith('./'))).toEqual([]);
@@ -99,6 +99,21 @@ it('draws schedules that meet what restores can meet', () => {
   ];
   const others = [911, 927, 3035, 3036, 3266, 3701, 4208, 4214, 5052];
   expect([...restores, ...others].filter(number => !met.has(number))).toEqual([]);
+});
+
+it('draws stops at an LSN within a log, beyond it, before the position, and in a data backup', () => {
+  const met = new Set<string>();
+  for (let seed = 1; seed <= 500; seed += 1)
+    for (const [at, { errors, infos }] of foretold(seed).entries()) {
+      const step = drawSchedule(seed)[at];
+      if (step?.kind !== 'restore' || step.stop?.kind !== 'lsn') continue;
+      const { before, of } = step.stop;
+      met.add(`${step.what} ${String(errors[0] ?? infos[0] ?? 'reached')}`);
+      if (errors.length + infos.length === 0) met.add(`${before ? 'before' : 'at'} ${of.at}`);
+    }
+  const stops = ['before first', 'before last', 'before mark', 'at first', 'at last', 'at mark'];
+  const ends = ['log reached', 'log 4329', 'log 4335', 'database 4329', 'database 4338'];
+  expect([...stops, ...ends].filter(each => !met.has(each))).toEqual([]);
 });
 
 const honest = {

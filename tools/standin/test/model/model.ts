@@ -141,8 +141,10 @@ function commit(world: World, second: number): World {
     const { entry, next } = committedAt(database.next, { transaction: id, second, prepared, mark });
     after = withDatabase(after, name, { ...database, history: [...database.history, entry], next });
     // A mark can only be found again where log is kept (sqlserver.md §3.1).
-    if (mark !== undefined && database.recoveryModel !== 'SIMPLE')
-      after = { ...after, marks: [...after.marks, `${name} ${mark}`] };
+    if (mark === undefined || database.recoveryModel === 'SIMPLE') continue;
+    const { family, history } = database;
+    const landmark = { database: name, second, at: 'mark', family, history, place: entry.at } as const;
+    after = { ...after, marks: [...after.marks, `${name} ${mark}`], landmarks: [...after.landmarks, landmark] };
   }
   return after;
 }
@@ -184,11 +186,16 @@ function backup(world: World, step: StepOf<'backup'>): Verdict {
   const failure = step.format ? undefined : appendFailure(world.files.get(file));
   if (failure !== undefined) return refused(world, failure, 3013);
   const since = world.open?.places.get(step.database);
-  const { set, after } =
+  const { set, after: moved } =
     what === 'log' ? logSet(world.nextId, database, step) : dataSet(world.nextId, database, step, since);
   const content = append(step.format ? undefined : world.files.get(file), set);
-  const stored = withFile({ ...world, nextId: world.nextId + 1 }, file, content);
-  return done(withDatabase(stored, step.database, after));
+  const landmarks = (['first', 'last'] as const).map(at => {
+    const { family, history, second } = set;
+    return { database: step.database, second, at, family, history, place: set[at] };
+  });
+  const after = { ...world, landmarks: [...world.landmarks, ...landmarks], nextId: world.nextId + 1 };
+  const stored = withFile(after, file, content);
+  return done(withDatabase(stored, step.database, moved));
 }
 
 type Taken = { readonly set: BackupSet; readonly after: ModelDatabase };

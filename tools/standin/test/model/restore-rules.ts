@@ -1,5 +1,5 @@
 /** The model's RESTORE (sqlserver.md §2.2 to §2.7, §3.6, §9.1, §9.2). */
-import { newestSecond, nextGeneration, openIn, sameUntil, slice, undoneAt, type Entry, type Place } from './history.ts';
+import { nextGeneration, openIn, sameUntil, slice, undoneAt } from './history.ts';
 import { contentFailure, findSet, type BackupSet } from './media.ts';
 import {
   done,
@@ -8,13 +8,14 @@ import {
   withDatabase,
   type ModelDatabase,
   type Plan,
+  type Restoring,
   type Verdict,
   type World,
 } from './world.ts';
-import type { Step, StepOf, Stop } from './steps.ts';
+import { isKnown, stopAtData, stopInLog } from './stop-rules.ts';
+import type { Step, StepOf } from './steps.ts';
 
 type Restore = StepOf<'restore'>;
-type Restoring = ModelDatabase & { readonly redo: NonNullable<ModelDatabase['redo']> };
 
 /** Causes come first and 3013 ends them. */
 function terminated(world: World, ...causes: readonly number[]): Plan {
@@ -23,6 +24,7 @@ function terminated(world: World, ...causes: readonly number[]): Plan {
 
 /** In the order of sqlserver.md §9.1: existence and state, device, header, identity, chain. */
 export function planRestore(world: World, step: Restore): Verdict {
+  if (!isKnown(step.stop, world)) return 'not applicable';
   // A mark's name is for logs alone, and is refused before anything is looked at.
   if (step.what === 'database' && step.stop?.kind === 'mark') return terminated(world, 4340);
   const existing = world.databases.get(step.database);
@@ -55,26 +57,19 @@ function restoringOf(database: ModelDatabase | undefined): Restoring {
   return { ...database, redo: database.redo };
 }
 
-/** What STOPAT on a data backup ends with, or whether it lies beyond (sqlserver.md §2.2, §2.4). */
-function stopAtData(stop: Stop | undefined, set: BackupSet): number | 'beyond' | undefined {
-  if (stop?.kind !== 'time') return undefined;
-  if (set.recoveryModel === 'SIMPLE') return 3145;
-  if (stop.at < set.second) return 4338;
-  return stop.at > set.second ? 'beyond' : undefined;
-}
-
 function planFull(world: World, step: Restore, set: BackupSet, content: number | undefined): Verdict {
   const existing = world.databases.get(step.database);
   if (existing !== undefined && !step.replace) {
     if (existing.family !== set.family) return terminated(world, 3154);
     const unsaved = existing.chain !== undefined && existing.chain !== existing.next;
-    if (existing.state === 'ONLINE' && existing.recoveryModel !== 'SIMPLE' && unsaved && step.stop === undefined)
+    if (existing.state === 'ONLINE' && existing.recoveryModel !== 'SIMPLE' && unsaved && step.stop?.kind !== 'time')
       return terminated(world, 3159);
     const { redo, interrupted } = existing;
     if (redo !== undefined && !interrupted && set.last < redo.at) return terminated(world, 3120);
   }
-  const stop = stopAtData(step.stop, set);
-  if (typeof stop === 'number') return terminated(world, stop);
+  const stop = stopAtData(step.stop, set, world);
+  if (typeof stop === 'string') return stop;
+  if (stop.error !== undefined) return terminated(world, stop.error);
   const fresh: ModelDatabase = {
     family: set.family,
     state: 'RESTORING',
@@ -89,7 +84,7 @@ function planFull(world: World, step: Restore, set: BackupSet, content: number |
     interrupted: false,
     tail: false,
   };
-  return ending(world, step, fresh, { content, missed: stop === 'beyond' ? 4322 : undefined });
+  return ending(world, step, fresh, { content, missed: stop.missed });
 }
 
 function planDifferential(
@@ -106,8 +101,9 @@ function planDifferential(
   if (redo.fork !== set.fork.id && redo.at !== base.last) return terminated(world, 3121);
   if (set.last < redo.at) return terminated(world, 3120);
   if (!sameUntil(existing.history, set.history, redo.at)) return 'undefined behaviour';
-  const stop = stopAtData(step.stop, set);
-  if (typeof stop === 'number') return terminated(world, stop);
+  const stop = stopAtData(step.stop, set, world);
+  if (typeof stop === 'string') return stop;
+  if (stop.error !== undefined) return terminated(world, stop.error);
   const forward: ModelDatabase = {
     ...existing,
     state: 'RESTORING',
@@ -118,7 +114,7 @@ function planDifferential(
     redo: { at: set.last, fork: set.fork.id },
     tail: false,
   };
-  return ending(world, step, forward, { content, missed: stop === 'beyond' ? 4322 : undefined });
+  return ending(world, step, forward, { content, missed: stop.missed });
 }
 
 /** Data that turn out rotten leave the database half restored: only another full may follow (sqlserver.md §2.3). */
@@ -152,7 +148,8 @@ function planLog(
   if (set.last < redo.at) return terminated(world, 4326);
   if (content !== undefined) return terminated(world, content);
   if (!sameUntil(existing.history, set.history, redo.at)) return 'undefined behaviour';
-  const stop = stopInLog(step.stop, existing, set);
+  const stop = stopInLog(world, step.stop, existing, set);
+  if (typeof stop === 'string') return stop;
   if ('error' in stop) return terminated(world, stop.error);
   const until = stop.until ?? set.last;
   const fork = set.fork.point === undefined || until > set.fork.point ? set.fork.id : set.fork.first;
@@ -174,25 +171,6 @@ function planLog(
 function onPath(redo: Restoring['redo'], { fork }: BackupSet): boolean {
   if (fork.point === undefined) return redo.fork === fork.id;
   return (redo.fork === fork.first && redo.at <= fork.point) || (redo.fork === fork.id && redo.at >= fork.point);
-}
-
-type LogStop = { readonly error: number } | { readonly until: Place | undefined; readonly missed: number | undefined };
-
-function stopInLog(stop: Stop | undefined, { redo, history }: Restoring, set: BackupSet): LogStop {
-  if (stop === undefined) return { until: undefined, missed: undefined };
-  const entries = slice(set.history, set.first, set.last);
-  if (stop.kind === 'time') {
-    if (stop.at < newestSecond(slice(history, 0, redo.at))) return { error: 4335 };
-    const beyond = entries.find(entry => 'second' in entry && entry.second > stop.at);
-    if (beyond !== undefined) return { until: beyond.at, missed: undefined };
-    return { until: undefined, missed: stop.at <= set.second ? undefined : 4322 };
-  }
-  const { name, after = 0 } = stop;
-  const isMark = (entry: Entry): boolean => entry.kind === 'commit' && entry.mark === name && entry.second >= after;
-  const marks = entries.filter(isMark);
-  const first = marks.find(({ at }) => at >= redo.at);
-  if (first !== undefined) return { until: stop.before ? first.at : first.at + 1, missed: undefined };
-  return marks.length > 0 ? { error: 4335 } : { until: undefined, missed: 4329 };
 }
 
 /** STANDBY shows what is committed, and stays where it stands: what it undid comes back before the next restore (sqlserver.md §2.3). */

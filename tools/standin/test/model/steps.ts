@@ -5,9 +5,13 @@ export type Write = { readonly database: string; readonly id: number } & (
   { readonly kind: 'insert' | 'update'; readonly value: number } | { readonly kind: 'delete' }
 );
 
+/** An LSN that msdb tells: where a backup set begins or ends, or a mark of a database is. `second`: when that was done. */
+export type Landmark = { readonly database: string; readonly second: number; readonly at: 'first' | 'last' | 'mark' };
+
 /** `before`: STOPBEFOREMARK. Times are seconds since the schedule's start, as everywhere here. */
 export type Stop =
   | { readonly kind: 'time'; readonly at: number }
+  | { readonly kind: 'lsn'; readonly of: Landmark; readonly before: boolean }
   | { readonly kind: 'mark'; readonly name: string; readonly before: boolean; readonly after?: number };
 
 export type RecoveryModel = 'FULL' | 'BULK_LOGGED' | 'SIMPLE';

@@ -1,7 +1,7 @@
 /** What the model knows of an instance, and what it says to a step. */
 import type { BackupFile } from './media.ts';
 import type { History, Place } from './history.ts';
-import type { Answer } from './steps.ts';
+import type { Answer, Landmark } from './steps.ts';
 
 export type ModelDatabase = {
   readonly family: number;
@@ -22,16 +22,24 @@ export type ModelDatabase = {
   readonly tail: boolean;
 };
 
+/** One that a log can be applied to. */
+export type Restoring = ModelDatabase & { readonly redo: NonNullable<ModelDatabase['redo']> };
+
 export type World = {
   readonly databases: ReadonlyMap<string, ModelDatabase>;
   readonly files: ReadonlyMap<string, BackupFile>;
   /** `database mark`, one for each database that a mark is in. */
   readonly marks: readonly string[];
+  /** Of all sets and marks that there ever were, whatever became of them. */
+  readonly landmarks: readonly KnownLandmark[];
   /** The second session's. */
   readonly open: OpenTransaction | undefined;
   /** For new families, forks, sets and transactions. */
   readonly nextId: number;
 };
+
+/** Where it lies in which log. */
+type KnownLandmark = Landmark & { readonly family: number; readonly history: History; readonly place: Place };
 
 type OpenTransaction = {
   readonly id: number;
@@ -43,7 +51,14 @@ type OpenTransaction = {
 export type Plan = Answer & { readonly after: World };
 export type Verdict = Plan | 'not applicable' | 'undefined behaviour';
 
-export const emptyWorld: World = { databases: new Map(), files: new Map(), marks: [], open: undefined, nextId: 1 };
+export const emptyWorld: World = {
+  databases: new Map(),
+  files: new Map(),
+  marks: [],
+  landmarks: [],
+  open: undefined,
+  nextId: 1,
+};
 
 export function refused(world: World, ...errors: readonly number[]): Plan {
   return { errors, infos: [], after: world };
