@@ -49,20 +49,17 @@ export async function restore(
   if (unwritten) throw fail(3009);
 }
 
-function checkOptions(statement: RestoreStatement): void {
-  const { options, recovery, kind } = statement;
+function checkOptions({ options, kind, devices }: RestoreStatement): void {
   if (options.restart === true) throw unsupported('RESTORE … WITH RESTART');
-  if (options.restrictedUser === true && recovery !== 'recovery') throw fail(3031, 'RESTRICTED_USER', 'NORECOVERY');
-  if (statement.devices.length > 0) {
-    const { stop } = options;
-    if (kind === 'database' && stop !== undefined && stop.kind !== 'at time' && !/^lsn:/i.test(stop.mark))
-      throw fail(4340);
-    return;
-  }
+  const { stop } = options;
+  // No document says whether a date chooses among LSNs.
+  if (stop?.kind !== 'at time' && stop?.after !== undefined && /^lsn:/i.test(stop.mark))
+    throw unsupported("RESTORE … WITH STOPATMARK or STOPBEFOREMARK = 'lsn:…' AFTER");
+  if (devices.length > 0) return;
   if (kind === 'log') throw fail(3032, 'RESTORE LOG without FROM');
-  if (options.stop !== undefined || options.move !== undefined || options.file !== undefined) {
-    throw unsupported('options other than RECOVERY, NORECOVERY or STANDBY on RESTORE DATABASE without FROM');
-  }
+  const { stats: _, restrictedUser: __, ...others } = options;
+  const [given] = Object.keys(others);
+  if (given !== undefined) throw unsupported(`RESTORE DATABASE without FROM, with ${given.toUpperCase()}`);
 }
 
 /** True: its history could not be written. */
