@@ -52,9 +52,14 @@ export async function restore(
 function checkOptions({ options, kind, devices }: RestoreStatement): void {
   if (options.restart === true) throw unsupported('RESTORE … WITH RESTART');
   const { stop } = options;
-  // No document says whether a date chooses among LSNs.
-  if (stop?.kind !== 'at time' && stop?.after !== undefined && /^lsn:/i.test(stop.mark))
-    throw unsupported("RESTORE … WITH STOPATMARK or STOPBEFOREMARK = 'lsn:…' AFTER");
+  if (stop !== undefined && stop.kind !== 'at time') {
+    const isLsn = /^lsn:/i.test(stop.mark);
+    // A mark's name is legal on RESTORE LOG alone; `lsn:` and times on both (sqlserver.md §2.2).
+    if (kind === 'database' && !isLsn) throw fail(4340);
+    // No document says whether a date chooses among LSNs.
+    if (isLsn && stop.after !== undefined)
+      throw unsupported("RESTORE … WITH STOPATMARK or STOPBEFOREMARK = 'lsn:…' AFTER");
+  }
   if (devices.length > 0) return;
   if (kind === 'log') throw fail(3032, 'RESTORE LOG without FROM');
   const { stats: _, restrictedUser: __, ...others } = options;

@@ -223,19 +223,17 @@ export function restoreStatement(run: Run, syntax: Extract<Statement, { kind: 'r
       stats: number(run, options, 'STATS', 10),
       checksum: flag(options, 'CHECKSUM'),
       restrictedUser: flag(options, 'RESTRICTED_USER'),
-      stop: stopOf(run, syntax, options),
+      stop: stopOf(run, options),
     }),
   };
 }
 
-/** A mark's name is legal on RESTORE LOG alone; `lsn:` and times on both (sqlserver.md §2.2). */
-function stopOf(run: Run, syntax: Extract<Statement, { kind: 'restore' }>, options: Options): RestoreStop | undefined {
+function stopOf(run: Run, options: Options): RestoreStop | undefined {
   const time = text(run, options, 'STOPAT');
   if (time !== undefined) return { kind: 'at time', time };
   const option = options.get('STOPATMARK') ?? options.get('STOPBEFOREMARK');
   if (option === undefined) return undefined;
   const mark = evaluate(run, option.value, option.name);
-  if (syntax.what === 'database' && !/^lsn:/i.test(mark)) throw fail(4340);
   const after = option.second === undefined ? undefined : evaluate(run, option.second, 'AFTER');
   return {
     kind: option.name === 'STOPATMARK' ? 'at mark' : 'before mark',
