@@ -104,6 +104,11 @@ export class CommitJournal {
     for (const decision of kept) this.#unsettled.add(decision.id);
   }
 
+  /** Somebody may still have to read them: they stay in the file until the next start. */
+  keepFound(): void {
+    for (const id of this.found.keys()) this.#unsettled.add(id);
+  }
+
   async #write(): Promise<void> {
     const batch = this.#pending;
     this.#pending = [];

@@ -38,8 +38,7 @@ export async function loadDatabase(
     for (const record of log.records(0n, log.nextLsn)) redo(database, record, lsn);
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    database.failure = new Error(`database ${description.name} cannot be opened`, { cause });
-    database.change({ state: missing ? 'RECOVERY_PENDING' : 'SUSPECT' });
+    database.failure = { state: missing ? 'RECOVERY_PENDING' : 'SUSPECT', cause };
   }
   return database;
 }

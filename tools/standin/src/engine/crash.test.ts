@@ -1,7 +1,7 @@
 /** `kill -9` of a working instance: what was acknowledged is there, what was not committed is not, and two databases never disagree. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
-import { cp, mkdtemp, mkdir, readFile, rm, truncate } from 'node:fs/promises';
+import { cp, mkdtemp, mkdir, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEngine } from './engine.ts';
@@ -79,8 +79,11 @@ describe('an instance killed under load', () => {
 });
 
 describe('a commit over two databases that a crash cut in two', () => {
-  /** The instance as a crash would leave it after `cut` changed what had not reached the disk yet. */
-  async function rowsAfter(cut: (instance: string) => Promise<void>): Promise<readonly number[]> {
+  /** How many rows A and B have when the instance starts as a crash left it: `cut` takes away what had not reached the disk yet. */
+  async function rowsAfter(
+    cut: (instance: string) => Promise<void>,
+    look: (copy: string) => Promise<readonly number[]> = rowsOfBoth,
+  ): Promise<readonly number[]> {
     const source = await mkdtemp(join(tmpdir(), 'standin-torn-'));
     for (const name of ['data', 'share', 'instance']) await mkdir(join(source, name));
     const engine = await createEngine(engineOptions(source));
@@ -95,10 +98,15 @@ describe('a commit over two databases that a crash cut in two', () => {
     await cp(source, copy, { recursive: true });
     await engine.close();
     await cut(join(copy, 'instance'));
-    const again = await createEngine(engineOptions(copy));
-    const counts = await Promise.all(['A', 'B'].map(async name => (await rowsOf(again, name)).length));
-    await again.close();
+    const counts = await look(copy);
     for (const folder of [source, copy]) await rm(folder, { recursive: true });
+    return counts;
+  }
+
+  async function rowsOfBoth(copy: string): Promise<readonly number[]> {
+    const engine = await createEngine(engineOptions(copy));
+    const counts = await Promise.all(['A', 'B'].map(async name => (await rowsOf(engine, name)).length));
+    await engine.close();
     return counts;
   }
 
@@ -119,6 +127,24 @@ describe('a commit over two databases that a crash cut in two', () => {
         await loseCommit(instance, 'B');
       }),
     ).toEqual([1, 1]);
+  });
+
+  it('is committed, once its data file is back, in one that the first start could not open', async () => {
+    const lost = (folder: string): string => join(folder, 'instance', 'DATA', 'B.mdf');
+    const counts = await rowsAfter(
+      instance => loseCommit(instance, 'B'),
+      async copy => {
+        await rename(lost(copy), `${lost(copy)}.away`);
+        for (const start of ['first', 'second']) {
+          const engine = await createEngine(engineOptions(copy));
+          expect([start, engine.database('B')?.state]).toEqual([start, 'RECOVERY_PENDING']);
+          await engine.close();
+        }
+        await rename(`${lost(copy)}.away`, lost(copy));
+        return rowsOfBoth(copy);
+      },
+    );
+    expect(counts).toEqual([1, 1]);
   });
 
   it('is undone in both when it was not', async () => {

@@ -8,6 +8,7 @@ import { defaultFiles, folderExists, makeDatabase, newDescription } from './new-
 import { otherUsers } from './sessions.ts';
 import { operatingSystemError } from '../recovery/operating-system-errors.ts';
 import { recoverDatabase } from '../recovery/recover.ts';
+import { reopenStandby } from '../recovery/standby.ts';
 import { fail, message, SqlError, unsupported } from '../messages.ts';
 import type { Instance } from './instance.ts';
 import type { StoredDatabase } from './stored-database.ts';
@@ -227,14 +228,15 @@ async function takeOffline(instance: Instance, database: StoredDatabase): Promis
 
 async function bringOnline(instance: Instance, database: StoredDatabase): Promise<void> {
   if (database.state === 'ONLINE') return;
+  const { description } = database;
   // A restored database whose recovery failed: it is recovered now, under the options of now (sqlserver.md §3.5).
-  if (database.state === 'SUSPECT' && database.redoStart !== undefined)
-    return recoverDatabase(instance, database, false);
-  const { disk, hostPath } = instance;
-  const opened = await loadDatabase(disk, { ...database.description, state: 'ONLINE' }, hostPath);
+  if (description.state === 'SUSPECT' && database.loaded) return recoverDatabase(instance, database, false);
+  const { disk, hostPath, branches, journal } = instance;
+  const state = description.state === 'OFFLINE' ? 'ONLINE' : description.state;
+  const opened = await loadDatabase(disk, { ...description, state }, hostPath);
   instance.add(opened);
   if (opened.failure !== undefined) throw fail(945, database.name);
-  const { branches } = instance;
-  await settleTransactions([opened], new Map(), instance.clock().getTime(), branches.decidedElsewhere);
+  await settleTransactions([opened], journal.found, instance.clock().getTime(), branches.decidedElsewhere);
+  await reopenStandby(instance, opened);
   await branches.adopt([opened]);
 }

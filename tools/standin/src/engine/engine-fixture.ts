@@ -11,8 +11,8 @@ export type Fixture = {
   readonly folder: string;
   readonly engine: () => Engine;
   session(database?: string): TestSession;
-  /** Stops and starts the instance on the same folder. */
-  restart(): Promise<Engine>;
+  /** Stops and starts the instance on the same folder. `meanwhile`: what happens to its files while it is down. */
+  restart(meanwhile?: () => Promise<void>): Promise<Engine>;
   end(): Promise<void>;
 };
 
@@ -49,8 +49,9 @@ export async function startFixture(part: Partial<EngineOptions> = {}): Promise<F
     folder,
     engine: () => engine,
     session: database => createSession(engine, spid++, database ?? 'master'),
-    restart: async () => {
+    restart: async meanwhile => {
       await engine.close();
+      await meanwhile?.();
       engine = await createEngine(options);
       return engine;
     },

@@ -36,8 +36,9 @@ async function recover(instance: Instance): Promise<void> {
   await branches.adopt(databases.filter(database => database.recovered));
   await instance.removeStrayFiles([...instance.strayFiles]);
   await instance.save();
-  // Last: until here a second crash must find the decisions again.
-  await instance.journal.forgetFound();
+  // Last: until here a second crash must find the decisions again. So must a database whose files come back later.
+  if (databases.every(database => database.failure === undefined)) await instance.journal.forgetFound();
+  else instance.journal.keepFound();
 }
 
 function highestTransaction(instance: Instance): bigint {

@@ -81,8 +81,8 @@ export class StoredDatabase implements Database {
   dataBytes = 0;
   /** A part of the size of its files and of its backups, nowhere else. `changedLsn`: a differential has it when it is newer than its base. */
   padding: (Padding & { readonly changedLsn: Lsn }) | undefined;
-  /** Why the files could not be opened at start. */
-  failure: Error | undefined;
+  /** Its files cannot be used: some are not there (RECOVERY_PENDING), or are not what they should be (SUSPECT). What it was before, the description keeps. */
+  failure: { readonly state: 'RECOVERY_PENDING' | 'SUSPECT'; readonly cause: unknown } | undefined;
   #byName = new Map<string, StoredTable>();
   #byId = new Map<number, StoredTable>();
 
@@ -108,8 +108,8 @@ export class StoredDatabase implements Database {
   }
   /** A standby shows as ONLINE; without its undo file as SUSPECT (sqlserver.md §2.3, §9.2). */
   get state(): DatabaseState {
-    if (!this.inStandby) return this.description.state;
-    return this.failure === undefined ? 'ONLINE' : 'SUSPECT';
+    if (this.failure !== undefined) return this.failure.state;
+    return this.inStandby ? 'ONLINE' : this.description.state;
   }
   get inStandby(): boolean {
     return this.description.standby !== undefined && this.description.state === 'RESTORING';

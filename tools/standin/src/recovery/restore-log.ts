@@ -3,6 +3,7 @@ import { bytesOf } from '../engine/database-log.ts';
 import { grow } from '../engine/file-growth.ts';
 import { redo } from '../engine/redo.ts';
 import { fail } from '../messages.ts';
+import { assertOpen } from '../open-database.ts';
 import { operatingSystemError } from './operating-system-errors.ts';
 import { takeTime } from './pace.ts';
 import { readLog } from './restore-source.ts';
@@ -84,7 +85,14 @@ export function restoringOf(
   const { redoStart, interrupted } = existing.description;
   if (redoStart === undefined) throw fail(3117);
   if (interrupted) throw fail(4319, existing.files[0]?.logicalName ?? existing.name);
+  assertFiles(existing);
   return { database: existing, redoStart };
+}
+
+/** Only another full helps a database whose files are lost. What a standby without its undo file lacks is told where that is read (3441). */
+export function assertFiles(database: StoredDatabase): void {
+  const { failure, inStandby } = database;
+  if (failure !== undefined && !(inStandby && failure.state === 'SUSPECT')) assertOpen(database);
 }
 
 function rollForward(database: StoredDatabase, records: readonly { readonly record: LogRecord }[], from: Lsn): void {
@@ -92,9 +100,8 @@ function rollForward(database: StoredDatabase, records: readonly { readonly reco
     for (const { record } of records) redo(database, record, from);
   } catch (cause) {
     // Rows and log contradict each other: nobody may see what is in memory now.
-    database.failure = new Error(`the log cannot be applied to ${database.name}`, { cause });
-    database.change({ state: 'SUSPECT' });
-    throw database.failure;
+    database.failure = { state: 'SUSPECT', cause };
+    throw new Error(`the log cannot be applied to ${database.name}`, { cause });
   }
 }
 

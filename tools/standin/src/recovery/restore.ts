@@ -8,7 +8,7 @@ import { takeTime } from './pace.ts';
 import { Progress, throughput } from './progress.ts';
 import { recoverDatabase } from './recover.ts';
 import { restoreDifferential, restoreFull } from './restore-data.ts';
-import { restoreLog, restoringOf } from './restore-log.ts';
+import { assertFiles, restoreLog, restoringOf } from './restore-log.ts';
 import { assertKind, openSource, type Source } from './restore-source.ts';
 import { assertUndoFile, enterStandby, leaveStandby } from './standby.ts';
 import type { Instance } from '../engine/instance.ts';
@@ -195,6 +195,7 @@ async function finish(
   const { standby } = database.description;
   if (database.description.state !== 'RESTORING') throw fail(3153);
   if (database.description.interrupted) throw fail(4333);
+  assertFiles(database);
   const release = takeExclusive(instance, session, database);
   try {
     if (typeof recovery === 'object') await assertUndoFile(instance, database.name, recovery.standby);

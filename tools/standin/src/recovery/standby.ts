@@ -66,7 +66,7 @@ export async function reopenStandby(instance: Instance, database: StoredDatabase
     await readUndoFile(instance, database);
     undoRows(database, redoStart.lsn);
   } catch (cause) {
-    database.failure = new Error(`standby ${database.name} cannot be opened`, { cause });
+    database.failure = { state: 'SUSPECT', cause };
     await database.log.close();
   }
 }
