@@ -178,6 +178,7 @@ const table: Readonly<Record<number, Entry>> = {
   3431: [21, 1, "Could not recover database '%s' (database ID %s) because of unresolved transaction outcomes. Microsoft Distributed Transaction Coordinator (MS DTC) transactions were prepared, but MS DTC was unable to determine the resolution. To resolve, either fix MS DTC, restore from a full backup, or repair the database.", 'sqlserver.md §3.5 (MSSQLSERVER_3431)'],
   3437: [21, 3, "An error occurred while recovering database '%s'. Unable to connect to Microsoft Distributed Transaction Coordinator (MS DTC) to check the completion status of transaction (0:%s). Fix MS DTC, and run recovery again.", 'sqlserver.md §3.5 (the error log it cites)'],
   3441: [21, 1, "During startup of warm standby database '%s' (database ID %s), its standby file ('%s') was inaccessible to the RESTORE statement. The operating system error was '%s'. Diagnose the operating system error, correct the problem, and retry startup.", documented],
+  3446: [16, 1, "Primary log file is not available for database '%s'. The log cannot be backed up.", 'sqlserver.md §9.2; text: learn.microsoft.com: database engine errors'],
   3623: [16, 1, 'An invalid floating point operation occurred.', documented],
   3701: [11, 5, "Cannot drop the %s '%s', because it does not exist or you do not have permission.", 'sqlserver.md §9.2; text: learn.microsoft.com: database engine errors'],
   3702: [16, 4, 'Cannot drop database "%s" because it is currently in use.', 'sqlserver.md §9.2; text: learn.microsoft.com: database engine errors'],

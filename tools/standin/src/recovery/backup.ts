@@ -1,5 +1,6 @@
 /** BACKUP DATABASE and BACKUP LOG (sqlserver.md §1, §9.2). */
 import { truncateLog } from '../engine/checkpoint.ts';
+import { DatabaseLog } from '../engine/database-log.ts';
 import { assertAccessible, mayCreateDatabases } from '../engine/access.ts';
 import { payloadOf } from '../engine/frames.ts';
 import type { Instance } from '../engine/instance.ts';
@@ -89,9 +90,7 @@ function checkStatement(instance: Instance, session: Session, statement: BackupS
   if (statement.devices.length > 64) throw fail(3205, 64);
   if (statement.devices.length !== 1) throw unsupported('BACKUP to several devices');
   if (database.volatile) throw unsupported('BACKUP of tempdb');
-  if (options.noTruncate === true && (database.state === 'SUSPECT' || database.state === 'RECOVERY_PENDING'))
-    throw unsupported('BACKUP … NO_TRUNCATE of a damaged database');
-  assertAccessible(database, session);
+  assertReady(database, session, options);
   if (database.inStandby) throw fail(3036, database.name);
   if (statement.kind === 'database') {
     if (database.state === 'EMERGENCY') throw fail(3033);
@@ -107,6 +106,16 @@ function checkStatement(instance: Instance, session: Session, statement: BackupS
   if (database.recoveryModel === 'SIMPLE') throw fail(4208, 'BACKUP LOG');
   if (database.lastLogBackupLsn === undefined) throw fail(4214);
   return database;
+}
+
+/** NO_TRUNCATE takes the log of a database whose data files are lost (sqlserver.md §1.1, §9.2). */
+function assertReady(database: StoredDatabase, session: Session, options: BackupOptions): void {
+  const { failure, description } = database;
+  const damaged = failure !== undefined || description.state === 'SUSPECT';
+  if (options.noTruncate !== true || !damaged) return assertAccessible(database, session);
+  // What it leaves behind, or what becomes of one that was being restored, no document says.
+  if (isTail(options)) throw unsupported('BACKUP … NO_TRUNCATE, NORECOVERY or STANDBY of a damaged database');
+  if (description.state !== 'ONLINE') throw unsupported('BACKUP … NO_TRUNCATE of a damaged database being restored');
 }
 
 /**
@@ -212,7 +221,8 @@ async function backupLog(run: Run): Promise<void> {
 async function backupOneLog(run: Run): Promise<void> {
   const { instance, database, statement } = run;
   const { standby } = statement.options;
-  if (!isTail(statement.options)) return shared(run, () => backupLogSlice(run, false));
+  if (!isTail(statement.options))
+    return shared(run, () => (database.failure === undefined ? backupLogSlice(run, false) : backupOrphanedLog(run)));
   const release = takeExclusive(run);
   try {
     if (standby !== undefined) await assertUndoFile(instance, database.name, standby);
@@ -225,20 +235,37 @@ async function backupOneLog(run: Run): Promise<void> {
 }
 
 /** Who backs a database up is in it: it can be neither dropped nor restored over, and taking it offline ends the backup (inferred). */
-async function shared({ instance, session, database }: Run, work: () => Promise<void>): Promise<void> {
+async function shared(run: Run, work: () => Promise<void>): Promise<void> {
+  const { instance, session, database, statement } = run;
   const owner = instance.ownerOf(session);
   const held = database.lock.granted.has(owner);
   if (!held) await database.lock.acquire(owner, 'S', session.options.lockTimeoutMs);
   try {
     // The wait may have been for its end.
-    assertAccessible(database, session);
+    assertReady(database, session, statement.options);
     await work();
   } finally {
     if (!held) database.lock.release(owner);
   }
 }
 
-async function backupLogSlice(run: Run, tail: boolean): Promise<void> {
+/** What the log file holds, up to where a torn end is cut off; the database stays as it is. */
+async function backupOrphanedLog(run: Run): Promise<void> {
+  const { instance, database } = run;
+  const { lastLogBackupLsn: begins = 0n } = database;
+  const log = await DatabaseLog.open(instance.disk, instance.logPath(database), begins).catch((cause: unknown) => {
+    throw new SqlError([message(3446, database.name)], 'statement', cause);
+  });
+  try {
+    const checkpoint = log.records(0n, log.nextLsn).findLast(({ entry }) => entry.kind === 'checkpoint');
+    database.lastCheckpointRecordLsn = checkpoint?.lsn ?? database.differentialBase?.lsn ?? begins;
+    await backupLogSlice(run, false, log);
+  } finally {
+    await log.close();
+  }
+}
+
+async function backupLogSlice(run: Run, tail: boolean, log = run.database.log): Promise<void> {
   const { instance, session, database, statement } = run;
   let target: Target | undefined;
   try {
@@ -247,7 +274,7 @@ async function backupLogSlice(run: Run, tail: boolean): Promise<void> {
     target = await openTarget(instance, statement);
     const progress = new Progress(session, run.sink, statement.options.stats, run.instance.faults.wire);
     // Flushed first, so that an idle database gives first = last (sqlserver.md §2.6).
-    await database.log.flush();
+    await log.flush();
     const begun = beginHeader(instance, session, database, statement, {
       kind: 'log',
       position: target.position,
@@ -255,10 +282,10 @@ async function backupLogSlice(run: Run, tail: boolean): Promise<void> {
       firstLsn,
     });
     const header = logPadding(database, begun);
-    const lastLsn = database.log.nextLsn;
+    const lastLsn = log.nextLsn;
     const sliceEndMs = instance.clock().getTime();
-    const records = database.log.slice(firstLsn, lastLsn);
-    await database.log.flush();
+    const records = log.slice(firstLsn, lastLsn);
+    await log.flush();
     await target.writer.begin(header);
     await takeBackupTime(instance, session, database.name, progress);
     const padded = header.padding?.bytes ?? 0;
@@ -267,10 +294,10 @@ async function backupLogSlice(run: Run, tail: boolean): Promise<void> {
     const logBytes = recordBytes + (await writePadding(run, target, header, { done: recordBytes, total }, progress));
     const ended = await finishSet(run, target, header, { lastLsn, sliceEndMs, dataBytes: 0, logBytes });
     // The log of a database that cannot be changed is not let go of: 4217, and the next backup begins where this one did.
-    if (!header.isCopyOnly && (tail || !database.readOnly)) applyLogBackup(database, lastLsn, tail);
+    if (tail || (!header.isCopyOnly && !database.readOnly)) applyLogBackup(database, lastLsn, tail);
     await progress.finish();
     await report(run, target, ended);
-    await truncateLog(database);
+    if (!header.isCopyOnly) await truncateLog(database);
   } finally {
     await target?.close();
   }
