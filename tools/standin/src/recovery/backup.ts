@@ -112,7 +112,10 @@ function checkStatement(instance: Instance, session: Session, statement: BackupS
 function assertReady(database: StoredDatabase, session: Session, options: BackupOptions): void {
   const { failure, description } = database;
   const damaged = failure !== undefined || description.state === 'SUSPECT';
-  if (options.noTruncate !== true || !damaged) return assertAccessible(database, session);
+  if (options.noTruncate !== true || !damaged) {
+    assertAccessible(database, session);
+    return;
+  }
   // What it leaves behind, or what becomes of one that was being restored, no document says.
   if (isTail(options)) throw unsupported('BACKUP … NO_TRUNCATE, NORECOVERY or STANDBY of a damaged database');
   if (description.state !== 'ONLINE') throw unsupported('BACKUP … NO_TRUNCATE of a damaged database being restored');
