@@ -56,6 +56,15 @@ export const databaseFaults = {
     description: 'BACKUP DATABASE is 3023, as while another tool backs the database up.',
     parameters: { database: anyDatabase, times },
   },
+  'damaged-page': {
+    description:
+      'A page of the data file has a wrong checksum. BACKUP DATABASE WITH CHECKSUM is 3043, with a row in msdb.dbo.suspect_pages; without CHECKSUM nothing is noticed.',
+    parameters: {
+      database: anyDatabase,
+      page: { type: 'number', meaning: 'which page', least: 1, most: 4_294_967_295, default: 143 },
+      times,
+    },
+  },
   'restore-denied': {
     description: 'RESTORE is 3110.',
     parameters: {
@@ -132,6 +141,11 @@ export function databaseQuestions(faults: Reader<typeof databaseFaults>) {
 
     isBackedUpByOthers(database: string): boolean {
       return faults.strike('backup-serialised', hits(database)) !== undefined;
+    },
+
+    /** A page that does not fit its checksum. */
+    damagedPage(database: string): number | undefined {
+      return faults.strike('damaged-page', hits(database))?.page;
     },
 
     deniesRestore(login: string, database: string): boolean {

@@ -8,6 +8,7 @@ import { baseOf, beginHeader, type BackupKind, type BackupSetHeader } from './ba
 import { write, writeLog, writePadding, type Run } from './backup-content.ts';
 import { finishSet, report, shared } from './backup-run.ts';
 import { openTarget, type Target } from './backup-target.ts';
+import { recordSuspectPage } from './history.ts';
 import { takeBackupTime } from './pace.ts';
 import { Progress } from './progress.ts';
 import type { PaddingPart } from './padding.ts';
@@ -52,6 +53,7 @@ async function takeSet(run: Run): Promise<void> {
     await target.writer.begin(header);
     const progress = new Progress(run.session, run.sink, statement.options.stats, run.instance.faults.wire);
     await takeBackupTime(instance, run.session, database.name, progress);
+    if (header.hasBackupChecksums) await verifyPages(run);
     const chunks = [...snapshotFrames(snapshot)].map(payloadOf);
     const total = chunks.reduce((sum, chunk) => sum + chunk.length, padding.padding?.bytes ?? 0);
     let dataBytes = 0;
@@ -75,6 +77,15 @@ async function takeSet(run: Run): Promise<void> {
     await target?.close();
   }
   await truncateLog(database);
+}
+
+/** @throws SqlError 3043, with its row in msdb, at the page that a fault has damaged (sqlserver.md §1.1, §1.4). */
+async function verifyPages({ instance, database }: Run): Promise<void> {
+  const page = instance.faults.databases.damagedPage(database.name);
+  const file = database.files.find(({ type }) => type === 'D');
+  if (page === undefined || file === undefined) return;
+  await recordSuspectPage(instance, { database: database.id, file: file.fileId, page });
+  throw fail(3043, database.name, file.fileId, page, file.physicalName);
 }
 
 /** A differential has what came since its base. */

@@ -230,6 +230,36 @@ export async function recordRecovery(instance: Instance, database: string): Prom
   await history.database.log.flush();
 }
 
+type Page = { readonly database: number; readonly file: number; readonly page: number };
+
+/** A page with a wrong checksum (event type 2): one row, which counts how often it was found (sqlserver.md §4.1). */
+export async function recordSuspectPage(instance: Instance, { database, file, page }: Page): Promise<void> {
+  const pages = instance.systemTable('msdb', 'suspect_pages');
+  const [databaseId, fileId, pageId] = [BigInt(database), BigInt(file), BigInt(page)];
+  const place = (name: string): number => pages.definition.columns.findIndex(column => column.name === name);
+  const key = [place('database_id'), place('file_id'), place('page_id')] as const;
+  const [id, known] =
+    [...pages.live()].find(([, row]) => key.every((at, index) => row[at] === [databaseId, fileId, pageId][index])) ??
+    [];
+  const countAt = place('error_count');
+  const values: Values = {
+    database_id: databaseId,
+    file_id: fileId,
+    page_id: pageId,
+    event_type: 2n,
+    error_count: BigInt(Number(known?.[countAt] ?? 0)) + 1n,
+    last_update_date: toDatetimePrecision(instance.clock()),
+  };
+  if (id === undefined) instance.insertRows([{ table: pages, values }]);
+  else
+    instance.replaceRow(
+      pages,
+      id,
+      pages.definition.columns.map(({ name }) => values[name] ?? null),
+    );
+  await pages.database.log.flush();
+}
+
 function idOf(table: StoredTable, column: string, value: string, id: string): bigint | undefined {
   const idAt = table.definition.columns.findIndex(each => each.name === id);
   const ids = [...table.rowsHaving(column, value)].map(row => row[idAt]).filter(found => typeof found === 'bigint');

@@ -33,6 +33,17 @@ async function withHistory(bench: Bench, table: string, work: () => Promise<unkn
   return [await work(), (await bench.count(`msdb.dbo.${table}`)) - before];
 }
 
+/** How often pages with a wrong checksum were found meanwhile. */
+async function withFound(bench: Bench, database: string, work: () => Promise<unknown>): Promise<unknown> {
+  const found = async (): Promise<number> => {
+    const pages = `msdb.dbo.suspect_pages WHERE database_id = DB_ID(N'${database}') AND file_id = 1 AND page_id = 7`;
+    const [row] = await bench.rows(`SELECT SUM(error_count) AS found FROM ${pages} AND event_type = 2`);
+    return Number(row?.['found'] ?? 0);
+  };
+  const before = await found();
+  return [await work(), (await found()) - before];
+}
+
 async function restoreOnline(bench: Bench, database: string): Promise<unknown> {
   const errors = await restoreCopy(bench, database, 'RECOVERY');
   const [row] = await bench.rows(`SELECT state_desc AS s FROM sys.databases WHERE name = N'${database}_copy'`);
@@ -113,6 +124,17 @@ export const databaseStrikes: Strikes<Bench> = {
     act: async (bench, place) => [await backUp(bench, place), await backUpLog(bench, place)],
     normal: [[], []],
     faulty: [['3023', '3013'], []],
+    sparesB: true,
+  },
+  'damaged-page': {
+    parameters: { database: 'A', page: 7 },
+    act: (bench, place) =>
+      withFound(bench, place, async () => [
+        await backUp(bench, place, 'FORMAT'),
+        await backUp(bench, place, 'FORMAT, CHECKSUM'),
+      ]),
+    normal: [[[], []], 0],
+    faulty: [[[], ['3043', '3013']], 1],
     sparesB: true,
   },
   'restore-denied': {
