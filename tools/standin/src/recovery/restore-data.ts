@@ -11,6 +11,7 @@ import { baseOf, type BackupSetHeader } from './backup-set.ts';
 import { operatingSystemError } from './operating-system-errors.ts';
 import { takeTime } from './pace.ts';
 import { planFiles } from './restore-files.ts';
+import { restoringOf } from './restore-log.ts';
 import { decodeLog, type Source } from './restore-source.ts';
 import { readChunks } from './media.ts';
 import { leaveStandby } from './standby.ts';
@@ -107,16 +108,11 @@ function describe(
   };
 }
 
-export async function restoreDifferential(
-  run: RestoreRun,
-  existing: StoredDatabase | undefined,
-): Promise<RestoreOutcome> {
+export async function restoreDifferential(run: RestoreRun, found: StoredDatabase | undefined): Promise<RestoreOutcome> {
   const { instance, source, statement } = run;
   const { header } = source;
-  if (existing === undefined) throw fail(3118, statement.database);
-  const { redoStart, interrupted, differentialBase } = existing.description;
-  if (redoStart === undefined) throw fail(3117);
-  if (interrupted) throw fail(4319, existing.files[0]?.logicalName ?? existing.name);
+  const { database: existing, redoStart } = restoringOf(found, statement.database);
+  const { differentialBase } = existing.description;
   if (existing.familyGuid !== header.familyGuid) throw fail(3154, existing.name);
   if (differentialBase?.guid !== header.differentialBaseGuid) throw fail(3136);
   // What another path changed since the base is not in the set, and would stay: only straight on its base is it the right one (sqlserver.md §2.4).

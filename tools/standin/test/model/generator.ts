@@ -31,11 +31,12 @@ function marksIn({ history, first, last }: BackupSet): readonly string[] {
 class Draw {
   readonly steps: Step[] = [];
   readonly #random: Random;
-  /** What this schedule has much of: recoveries and differentials, changes of the recovery model, standbys that are read, or marks and stops. */
+  /** What this schedule has much of: recoveries and differentials, changes of the recovery model, standbys that are read, marks and stops, or lost data files. */
   readonly #forks: boolean;
   readonly #flips: boolean;
   readonly #reads: boolean;
   readonly stops: boolean;
+  readonly #losses: boolean;
   #world: World = emptyWorld;
   #second = 0;
   /** Sets of files that are gone by now: statements may still name them. */
@@ -49,6 +50,7 @@ class Draw {
     this.#flips = this.chance(0.3);
     this.#reads = this.chance(0.3);
     this.stops = this.chance(0.4);
+    this.#losses = this.chance(0.2);
   }
 
   below(limit: number): number {
@@ -95,6 +97,7 @@ class Draw {
       [3, () => this.#damage()],
       [1, () => this.#swap()],
       [1, () => ({ kind: 'restart' })],
+      [this.#losses ? 6 : 0.5, () => this.#lose()],
       [1.5, () => this.#drop()],
       [this.#flips ? 9 : 1, () => this.#recoveryModel()],
     ]);
@@ -130,7 +133,11 @@ class Draw {
         );
     }
     if (writes.length === 0) return undefined;
-    return { kind: 'transaction', writes, ...(this.chance(this.stops ? 0.8 : 0.4) ? { mark: this.#pick(markNames) ?? 'M1' } : {}) };
+    return {
+      kind: 'transaction',
+      writes,
+      ...(this.chance(this.stops ? 0.8 : 0.4) ? { mark: this.#pick(markNames) ?? 'M1' } : {}),
+    };
   }
 
   #otherSession(): Action | undefined {
@@ -165,6 +172,7 @@ class Draw {
       file: this.#file(),
       copyOnly,
       ...(what === 'log' && !copyOnly && this.chance(0.08) ? { tail: this.#waiting() } : {}),
+      noTruncate: what === 'log' && this.chance(known?.lost === true ? 0.8 : 0.08),
       checksum: this.chance(0.4),
       format: this.chance(0.03),
     };
@@ -271,6 +279,13 @@ class Draw {
     const files = [...this.#world.files.keys()];
     const [file, other] = [this.#pick(files), this.#pick(files)];
     return file === undefined || other === undefined ? undefined : { kind: 'swap', file, other };
+  }
+
+  #lose(): Action | undefined {
+    const lost = this.#named(database => database.lost);
+    const database = this.#pick(lost.length > 0 && this.chance(0.6) ? lost : [...this.#world.databases.keys()]);
+    if (database === undefined) return undefined;
+    return { kind: lost.includes(database) ? 'find' : 'lose', database };
   }
 
   #drop(): Action | undefined {

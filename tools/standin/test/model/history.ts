@@ -57,7 +57,9 @@ export function committedAt(
 ): { readonly entry: Entry; readonly next: Place } {
   const { transaction, second, prepared, mark } = part;
   const behind = Math.floor(next / stride) * stride + (prepared ? 2 : 1) * stride;
-  const commit = { kind: 'commit', at: behind - 2, transaction, second } as const;
+  // Alone in its block it stands where the block begins, which a backup before it may have named as its end.
+  const at = !prepared && next === aligned(next) ? next : behind - 2;
+  const commit = { kind: 'commit', at, transaction, second } as const;
   return { entry: mark === undefined ? commit : { ...commit, mark }, next: behind };
 }
 

@@ -11,7 +11,7 @@ import { recordingSink, type Answer as Received } from '../../src/sql/sql-fixtur
 import { randomFrom } from '../random.ts';
 import { batchOf, epochMs, lsnQueryOf, momentOf } from './statements.ts';
 import type { Engine, Executor } from '../../src/contract.ts';
-import type { Answer, Damage, Sight, Step } from './steps.ts';
+import type { Answer, Damage, Sight, Step, StepOf } from './steps.ts';
 
 /** Something that steps can be done to and looked at. */
 export type Instance = {
@@ -67,6 +67,10 @@ class StandIn {
     return join(this.#folder, 'share', name);
   }
 
+  dataFile(name: string): string {
+    return join(this.#folder, 'data', name);
+  }
+
   files(): Promise<readonly string[]> {
     return readdir(join(this.#folder, 'share'));
   }
@@ -87,8 +91,9 @@ class StandIn {
     return sets.at(-1)?.rows ?? [];
   }
 
-  async restart(): Promise<void> {
+  async restart(meanwhile?: () => Promise<void>): Promise<void> {
     await this.#engine.close();
+    await meanwhile?.();
     this.#engine = await createEngine(this.#options);
     [this.#executor, this.#session, this.#second] = connect(this.#engine);
   }
@@ -138,6 +143,7 @@ class PrefixedInstance implements Instance {
       return { errors: errors.map(({ number }) => number), infos: telling };
     }
     if (step.kind === 'restart') await this.#standIn.restart();
+    if (step.kind === 'lose' || step.kind === 'find') await this.#standIn.restart(() => this.#moveDataFile(step));
     if (step.kind === 'damage') await damage(this.#file(step.file), step.how, step.position);
     if (step.kind === 'swap') await this.#swap(this.#file(step.file), this.#file(step.other));
     return { errors: [], infos: [] };
@@ -145,7 +151,7 @@ class PrefixedInstance implements Instance {
 
   async sight(locked: ReadonlySet<string>): Promise<Sight> {
     const found = await this.#standIn.rows(
-      `SELECT name, IIF(is_in_standby = 1, 'STANDBY', state_desc) FROM sys.databases WHERE name LIKE '${this.#prefix}%' ORDER BY name`,
+      `SELECT name, IIF(is_in_standby = 1 AND state_desc = 'ONLINE', 'STANDBY', state_desc) FROM sys.databases WHERE name LIKE '${this.#prefix}%' ORDER BY name`,
     );
     const sight: Record<string, string> = {};
     for (const [name, state] of found) {
@@ -174,6 +180,11 @@ class PrefixedInstance implements Instance {
 
   #file(name: string): string {
     return this.#standIn.file(`${this.#prefix}${name}.bak`);
+  }
+
+  #moveDataFile({ kind, database }: StepOf<'lose' | 'find'>): Promise<void> {
+    const path = this.#standIn.dataFile(`${this.#prefix}${database}.mdf`);
+    return kind === 'lose' ? rename(path, `${path}.lost`) : rename(`${path}.lost`, path);
   }
 
   async #swap(one: string, two: string): Promise<void> {

@@ -23,6 +23,7 @@ export function plan(world: World, step: Step): Verdict {
       if (!world.databases.has(step.database)) return refused(world, 3701);
       // Refused with a number that no document tells (sqlserver.md §9.2).
       if (world.databases.get(step.database)?.state === 'STANDBY') return 'undefined behaviour';
+      if (world.databases.get(step.database)?.lost === true) return 'undefined behaviour';
       return inUse(world, step.database) ? refused(world, 3702) : done(withDatabase(world, step.database, undefined));
     case 'transaction':
       return transact(world, step);
@@ -49,12 +50,23 @@ export function plan(world: World, step: Step): Verdict {
     }
     case 'restart':
       return world.open === undefined ? done(world) : 'not applicable';
+    case 'lose':
+    case 'find': {
+      const database = world.databases.get(step.database);
+      // A restore that was cut short has no files to lose.
+      if (world.open !== undefined || database === undefined || database.interrupted) return 'not applicable';
+      const lost = step.kind === 'lose';
+      return database.lost === lost
+        ? 'not applicable'
+        : done(withDatabase(world, step.database, { ...database, lost }));
+    }
   }
 }
 
 export function sightOf(world: World): Sight {
   return Object.fromEntries(
-    [...world.databases].map(([name, { state, history }]) => {
+    [...world.databases].map(([name, { state, history, lost }]) => {
+      if (lost) return [name, 'RECOVERY_PENDING'];
       // Its rows are locked.
       if (state === 'RESTORING' || inUse(world, name)) return [name, state];
       const rows = [...rowsOf(history)].sort(([a], [b]) => a - b).map(([id, value]) => ` ${id}=${value}`);
@@ -72,6 +84,7 @@ function create(world: World, { database, second }: StepOf<'create'>): Verdict {
   const made: ModelDatabase = {
     family,
     state: 'ONLINE',
+    lost: false,
     recoveryModel: 'FULL',
     history: [begun.entry, table.entry],
     next: table.next,
@@ -89,7 +102,7 @@ function create(world: World, { database, second }: StepOf<'create'>): Verdict {
 function effective(world: World, writes: readonly Write[]): readonly Write[] | undefined {
   for (const { kind, database: name, id } of writes) {
     const database = world.databases.get(name);
-    if (database?.state !== 'ONLINE' || inUse(world, name)) return undefined;
+    if (database?.state !== 'ONLINE' || database.lost || inUse(world, name)) return undefined;
     if (kind === 'insert' && rowsOf(database.history).has(id)) return undefined;
   }
   // The generator names every row once in a transaction: what is there before decides.
@@ -166,6 +179,7 @@ function end(world: World, { how, second }: StepOf<'end'>): Verdict {
 function setRecoveryModel(world: World, { database: name, model }: StepOf<'recovery model'>): Verdict {
   const database = world.databases.get(name);
   if (database === undefined) return refused(world, 5011, 5069);
+  if (database.lost) return 'undefined behaviour';
   if (database.state === 'RESTORING') return refused(world, 5052, 5069);
   if (database.state === 'STANDBY') return 'undefined behaviour';
   // SIMPLE breaks the chain; the way back does not mend it (sqlserver.md §1.2, §9.2).
@@ -177,11 +191,17 @@ function backup(world: World, step: StepOf<'backup'>): Verdict {
   const { what, file } = step;
   const database = world.databases.get(step.database);
   if (database === undefined) return refused(world, 911, 3013);
+  if (database.lost && !step.noTruncate) return refused(world, 945, 3013);
+  // Of a damaged database that is no more ONLINE by itself, or shall not be, no document tells.
+  if (database.lost && (database.state !== 'ONLINE' || step.tail !== undefined)) return 'undefined behaviour';
   if (database.state === 'RESTORING') return refused(world, 927, 3013);
   if (database.state === 'STANDBY') return refused(world, 3036, 3013);
   if (what === 'differential' && database.base === undefined) return refused(world, 3035, 3013);
   if (what === 'log' && database.recoveryModel === 'SIMPLE') return refused(world, 4208, 3013);
   if (what === 'log' && database.chain === undefined) return refused(world, 4214, 3013);
+  // A log without a record tells where it ends to nobody but the data file.
+  const begins = database.chain ?? database.next;
+  if (database.lost && !database.history.some(({ at }) => at >= begins)) return 'undefined behaviour';
   if (step.tail !== undefined && inUse(world, step.database)) return refused(world, 3101, 3013);
   const failure = step.format ? undefined : appendFailure(world.files.get(file));
   if (failure !== undefined) return refused(world, failure, 3013);
@@ -243,12 +263,12 @@ function logSet(id: number, database: ModelDatabase, step: StepOf<'backup'>): Ta
     first: database.chain ?? next,
     last: next,
     fork,
-    copyOnly: step.copyOnly,
+    copyOnly: step.copyOnly || step.noTruncate,
     tail: step.tail !== undefined,
     base: undefined,
     history,
   };
-  if (step.copyOnly) return { set, after: { ...database, next } };
+  if (step.copyOnly || (step.noTruncate && step.tail === undefined)) return { set, after: { ...database, next } };
   const moved: ModelDatabase = {
     ...database,
     next,

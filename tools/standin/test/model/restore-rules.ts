@@ -49,7 +49,8 @@ export function planRestore(world: World, step: Restore): Verdict {
 function notRestorable(existing: ModelDatabase | undefined): number | undefined {
   if (existing === undefined) return 3118;
   if (existing.redo === undefined) return 3117;
-  return existing.interrupted ? 4319 : undefined;
+  if (existing.interrupted) return 4319;
+  return existing.lost ? 945 : undefined;
 }
 
 function restoringOf(database: ModelDatabase | undefined): Restoring {
@@ -62,6 +63,8 @@ function planFull(world: World, step: Restore, set: BackupSet, content: number |
   if (existing !== undefined && !step.replace) {
     if (existing.family !== set.family) return terminated(world, 3154);
     const unsaved = existing.chain !== undefined && existing.chain !== existing.next;
+    // Whether anybody asks for the tail of a damaged database, no document says.
+    if (existing.lost && existing.state === 'ONLINE') return 'undefined behaviour';
     if (existing.state === 'ONLINE' && existing.recoveryModel !== 'SIMPLE' && unsaved && step.stop?.kind !== 'time')
       return terminated(world, 3159);
     const { redo, interrupted } = existing;
@@ -73,6 +76,7 @@ function planFull(world: World, step: Restore, set: BackupSet, content: number |
   const fresh: ModelDatabase = {
     family: set.family,
     state: 'RESTORING',
+    lost: false,
     recoveryModel: set.recoveryModel,
     history: set.history,
     next: set.last,
@@ -212,5 +216,6 @@ export function planFinish(world: World, step: StepOf<'finish'>): Verdict {
   if (database === undefined) return terminated(world, 3118);
   if (database.redo === undefined) return terminated(world, 3153);
   if (database.interrupted) return terminated(world, 4333);
+  if (database.lost) return terminated(world, 945);
   return done(ended(world, step, step.database, restoringOf(database)));
 }

@@ -32,6 +32,8 @@ export function batchOf(step: Step, prefix: string, lsn = ''): string | undefine
     case 'damage':
     case 'swap':
     case 'restart':
+    case 'lose':
+    case 'find':
       return undefined;
   }
 }
@@ -52,6 +54,8 @@ export function lineOf(step: Step): string {
   if (step.kind === 'begin' || step.kind === 'end') return `${batch ?? ''} -- the second session`;
   if (batch !== undefined) return batch;
   if (step.kind === 'damage') return `-- ${step.how} ${step.file} (set ${step.position})`;
+  if (step.kind === 'lose' || step.kind === 'find')
+    return `-- ${step.kind} the data file of ${step.database}, and start`;
   return step.kind === 'swap' ? `-- swap ${step.file} with ${step.other}` : '-- restart the instance';
 }
 
@@ -90,6 +94,7 @@ function backupText(step: StepOf<'backup'>, prefix: string): string {
     ...(step.what === 'differential' ? ['DIFFERENTIAL'] : []),
     ...(step.copyOnly ? ['COPY_ONLY'] : []),
     ...(step.tail === undefined ? [] : [endingText(step.tail, step.database, prefix)]),
+    ...(step.noTruncate ? ['NO_TRUNCATE'] : []),
     ...(step.checksum ? ['CHECKSUM'] : []),
     ...(step.format ? ['FORMAT'] : []),
   ];

@@ -37,6 +37,8 @@ export type Action =
       readonly copyOnly: boolean;
       /** The last log: the database waits for restores afterwards. */
       readonly tail?: 'NORECOVERY' | 'STANDBY';
+      /** Of a log: a copy, whatever the state of the database is. */
+      readonly noTruncate: boolean;
       readonly checksum: boolean;
       /** FORMAT: whatever the file held is gone. */
       readonly format: boolean;
@@ -56,7 +58,9 @@ export type Action =
   | { readonly kind: 'finish'; readonly database: string; readonly ending: Ending }
   | { readonly kind: 'damage'; readonly how: Damage; readonly file: string; readonly position: number }
   | { readonly kind: 'swap'; readonly file: string; readonly other: string }
-  | { readonly kind: 'restart' };
+  | { readonly kind: 'restart' }
+  /** The instance is stopped, the data file of a database is moved away or put back, the instance starts. */
+  | { readonly kind: 'lose' | 'find'; readonly database: string };
 
 /** An action and the second at which it happens: it keeps its time when others are left out. */
 export type Step = { readonly second: number } & Action;

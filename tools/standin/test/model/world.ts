@@ -6,6 +6,8 @@ import type { Answer, Landmark } from './steps.ts';
 export type ModelDatabase = {
   readonly family: number;
   readonly state: 'ONLINE' | 'RESTORING' | 'STANDBY';
+  /** Its data file is not there: it shows as RECOVERY_PENDING. */
+  readonly lost: boolean;
   readonly recoveryModel: 'FULL' | 'BULK_LOGGED' | 'SIMPLE';
   readonly history: History;
   readonly next: Place;
