@@ -92,6 +92,16 @@ function parseCase(line: string, where: string): Case {
   return parsed;
 }
 
+/** Numbers of failures in the tables of a section: of their first column, or of `column`, from the end. Undefined: the document is not here. */
+export function failuresIn(section: string, column = 0): readonly number[] | undefined {
+  const path = new URL(documentFiles['sqlserver.md'] ?? '', documents);
+  if (!existsSync(path)) return undefined;
+  const [, text = ''] = readFileSync(path, 'utf8').split(new RegExp(`^### ${section.replace('.', '\\.')} .*$`, 'm'));
+  const rows = (text.split(/^##/m)[0] ?? '').split('\n').filter(line => line.startsWith('| '));
+  const cells = rows.map(row => row.split('|').slice(1, -1).at(column) ?? '');
+  return cells.flatMap(cell => [...cell.matchAll(/(?<![\w.@])\d{3,5}(?![\w.%])/g)].map(([number]) => Number(number)));
+}
+
 export function needsLinked(each: Case): boolean {
   return JSON.stringify(each).includes('{linked}');
 }

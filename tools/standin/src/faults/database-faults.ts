@@ -65,6 +65,10 @@ export const databaseFaults = {
       times,
     },
   },
+  'damaged-log': {
+    description: 'The log is damaged where BACKUP LOG reads it: 3049.',
+    parameters: { database: anyDatabase, times },
+  },
   'restore-denied': {
     description: 'RESTORE is 3110.',
     parameters: {
@@ -146,6 +150,10 @@ export function databaseQuestions(faults: Reader<typeof databaseFaults>) {
     /** A page that does not fit its checksum. */
     damagedPage(database: string): number | undefined {
       return faults.strike('damaged-page', hits(database))?.page;
+    },
+
+    hasDamagedLog(database: string): boolean {
+      return faults.strike('damaged-log', hits(database)) !== undefined;
     },
 
     deniesRestore(login: string, database: string): boolean {

@@ -81,6 +81,7 @@ async function backupLogSlice(run: Run, tail: boolean, log = run.database.log): 
     await log.flush();
     await target.writer.begin(header);
     await takeBackupTime(instance, session, database.name, progress);
+    if (instance.faults.databases.hasDamagedLog(database.name)) throw fail(3049);
     const padded = header.padding?.bytes ?? 0;
     const recordBytes = await writeLog(run, target, records, { progress, padded });
     const total = recordBytes + padded;

@@ -137,6 +137,14 @@ export const databaseStrikes: Strikes<Bench> = {
     faulty: [[[], ['3043', '3013']], 1],
     sparesB: true,
   },
+  'damaged-log': {
+    parameters: { database: 'A' },
+    prepare: startChain,
+    act: async (bench, place) => [await backUpLog(bench, place), await backUp(bench, place, 'FORMAT')],
+    normal: [[], []],
+    faulty: [['3049', '3013'], []],
+    sparesB: true,
+  },
   'restore-denied': {
     parameters: { login: 's*', database: 'A_copy' },
     prepare: startChain,
