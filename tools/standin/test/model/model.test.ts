@@ -105,7 +105,7 @@ it('draws stops at an LSN within a log, beyond it, before the position, and in a
   const met = new Set<string>();
   for (let seed = 1; seed <= 2000; seed += 1)
     for (const { step, errors, infos } of foretold(seed)) {
-      if (step?.kind !== 'restore' || step.stop?.kind !== 'lsn') continue;
+      if (step.kind !== 'restore' || step.stop?.kind !== 'lsn') continue;
       const { before, of } = step.stop;
       met.add(`${step.what} ${String(errors[0] ?? infos[0] ?? 'reached')}`);
       if (errors.length + infos.length === 0) met.add(`${before ? 'before' : 'at'} ${of.at}`);
