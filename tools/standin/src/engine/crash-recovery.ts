@@ -11,6 +11,7 @@ import type { CommittedMark } from './commit.ts';
 import type { Decision } from './commit-journal.ts';
 import type { Disk } from './durable-file.ts';
 import type { HostPaths } from './host-paths.ts';
+import type { LockResource } from './lock-resource.ts';
 
 const noLog = DatabaseLog.volatile(0n);
 
@@ -19,8 +20,9 @@ export async function loadDatabase(
   disk: Disk,
   description: DatabaseDescription,
   hostPath: HostPaths,
+  lock?: LockResource,
 ): Promise<StoredDatabase> {
-  const database = new StoredDatabase(description, noLog, 0n);
+  const database = new StoredDatabase(description, noLog, 0n, lock);
   // An interrupted restore has no usable files; only a new data restore can follow.
   if (description.interrupted || description.state === 'OFFLINE') return database;
   try {

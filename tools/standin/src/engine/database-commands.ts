@@ -10,6 +10,7 @@ import { operatingSystemError } from '../recovery/operating-system-errors.ts';
 import { recoverDatabase } from '../recovery/recover.ts';
 import { reopenStandby } from '../recovery/standby.ts';
 import { fail, message, SqlError, unsupported } from '../messages.ts';
+import { assertOpen } from '../open-database.ts';
 import type { Instance } from './instance.ts';
 import type { StoredDatabase } from './stored-database.ts';
 import type { AlterDatabaseStatement, Database, DatabaseFile, ResultSink, Session } from '../contract.ts';
@@ -40,6 +41,7 @@ async function createNamed(
   if (instance.find(name) !== undefined) throw fail(1801, name);
   for (const file of wanted) await assertFileFree(instance, file);
   assertSpace(instance, wanted);
+  claimFiles(instance, name, wanted);
   const recoveryModel = instance.find('model')?.recoveryModel ?? 'FULL';
   const ownerSid = session.login.sid;
   const description = newDescription(instance, {
@@ -69,6 +71,18 @@ async function assertFileFree(instance: Instance, file: DatabaseFile): Promise<v
   }
 }
 
+/** Without a wait between the look and the claim: a statement beside this one may want the same files. */
+function claimFiles(instance: Instance, name: string, files: readonly DatabaseFile[]): void {
+  for (const { physicalName } of files) {
+    if (instance.ownerOfFile(physicalName, name) === undefined) continue;
+    throw new SqlError([message(5170, physicalName), message(1802)], 'statement');
+  }
+  instance.inMaking.claimFiles(
+    name,
+    files.map(({ physicalName }) => physicalName),
+  );
+}
+
 function assertSpace(instance: Instance, files: readonly DatabaseFile[]): void {
   let available = instance.quota?.availableBytes();
   if (available === undefined) return;
@@ -93,7 +107,7 @@ export async function dropDatabase(instance: Instance, session: Session, name: s
   const database = instance.find(name);
   if (database === undefined) throw fail(3701, 'database', name);
   if (database.system) throw fail(3708, 'database', name, 'database');
-  if (database.lock.granted.size > 0) throw fail(3702, name);
+  if (database.lock.granted.size > 0 || otherUsers(database, session).length > 0) throw fail(3702, name);
   const { loaded } = database;
   instance.databases.delete(foldText(name));
   // The files of an offline database stay (sqlserver.md §9.2).
@@ -117,7 +131,9 @@ export async function alterDatabase(
     if (session.nesting > 0) throw fail(226, 'ALTER DATABASE');
     const database = instance.find(statement.database);
     if (database === undefined) throw fail(5011, statement.database);
-    if (database.id <= 2) throw fail(5058, statement.set.option, database.name);
+    // That the others of the system stay online is inferred: BACKUP writes into msdb.
+    const untouchable = database.id <= 2 || (database.system && statement.set.option === 'OFFLINE');
+    if (untouchable) throw fail(5058, statement.set.option, database.name);
     if (database.state === 'RESTORING') throw fail(5052, 'ALTER DATABASE', 'RESTORING');
     await setOption(instance, session, database, statement, sink);
     await instance.save();
@@ -138,14 +154,16 @@ async function setOption(
 ): Promise<void> {
   const { set } = statement;
   if (database.inStandby) assertPossibleInStandby(database, set.option);
+  if (set.option === 'EMERGENCY') throw unsupported('ALTER DATABASE … SET EMERGENCY');
+  if (set.option === 'ONLINE' && database.state === 'ONLINE') return;
+  // Of one that cannot be opened nothing can be changed but that (inferred: as for whoever wants to use it).
+  if (set.option !== 'ONLINE' && set.option !== 'OFFLINE') assertOpen(database);
+  if (database.userAccess === 'SINGLE_USER' && database.onlyUser !== undefined && database.onlyUser !== session) {
+    throw fail(5064, database.name);
+  }
   if (set.option === 'RECOVERY') {
     setRecoveryModel(database, set.model);
     return;
-  }
-  if (set.option === 'EMERGENCY') throw unsupported('ALTER DATABASE … SET EMERGENCY');
-  if (set.option === 'ONLINE') return bringOnline(instance, database);
-  if (database.userAccess === 'SINGLE_USER' && database.onlyUser !== undefined && database.onlyUser !== session) {
-    throw fail(5064, database.name);
   }
   if (set.option === 'MULTI_USER') {
     database.change({ userAccess: 'MULTI_USER' });
@@ -154,7 +172,12 @@ async function setOption(
   }
   const release = await exclusive(instance, session, database, statement, sink);
   try {
-    if (set.option === 'OFFLINE') await takeOffline(instance, database);
+    // It may have been restored over, or opened, while this one waited.
+    const found = instance.find(database.name);
+    if (found === undefined || found.state === 'RESTORING') throw fail(5052, 'ALTER DATABASE', 'RESTORING');
+    if (set.option === 'ONLINE') await bringOnline(instance, found);
+    else if (found !== database) await setOption(instance, session, found, statement, sink);
+    else if (set.option === 'OFFLINE') await takeOffline(instance, database);
     else if (set.option === 'SINGLE_USER') {
       database.change({ userAccess: 'SINGLE_USER' });
       database.onlyUser = session;
@@ -233,7 +256,7 @@ async function bringOnline(instance: Instance, database: StoredDatabase): Promis
   if (description.state === 'SUSPECT' && database.loaded) return recoverDatabase(instance, database, false);
   const { disk, hostPath, branches, journal } = instance;
   const state = description.state === 'OFFLINE' ? 'ONLINE' : description.state;
-  const opened = await loadDatabase(disk, { ...description, state }, hostPath);
+  const opened = await loadDatabase(disk, { ...description, state }, hostPath, database.lock);
   instance.add(opened);
   if (opened.failure !== undefined) throw fail(945, database.name);
   await settleTransactions([opened], journal.found, instance.clock().getTime(), branches.decidedElsewhere);

@@ -5,7 +5,7 @@ import { BackgroundCheckpoints } from './background-checkpoints.ts';
 import { Branches } from './branches.ts';
 import { checkpoint } from './checkpoint.ts';
 import { CommitJournal } from './commit-journal.ts';
-import { foldText } from './compare.ts';
+import { compareText, foldText } from './compare.ts';
 import { fileOf } from './crash-recovery.ts';
 import { DatabasesInMaking } from './databases-in-making.ts';
 import { DiskQuota } from './disk-quota.ts';
@@ -229,6 +229,13 @@ export class Instance implements CommitHost {
     const owner = this.sessions.get(session);
     if (owner === undefined) throw new Error(`session ${session.spid} is not attached`);
     return owner;
+  }
+
+  /** Whose file it is, of all but `except`: of a database in the list, or of one that is being made. */
+  ownerOfFile(path: string, except: string): string | undefined {
+    const others = [...this.databases.values()].filter(({ name }) => compareText(name, except) !== 0);
+    const owner = others.find(({ files }) => files.some(file => compareText(file.physicalName, path) === 0));
+    return owner?.name ?? this.inMaking.makerOf(path, except);
   }
 
   dataPath(database: StoredDatabase): string {

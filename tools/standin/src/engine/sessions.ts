@@ -54,9 +54,11 @@ function takeOnlyPlace(database: StoredDatabase, session: Session): void {
   if (database.userAccess === 'SINGLE_USER') database.onlyUser ??= session;
 }
 
-/** Sessions that keep `database` from being used exclusively by `session`. */
+/** Sessions that keep `database` from being used exclusively by `session`. The one that has its only place has it from everywhere (sqlserver.md §8.4). */
 export function otherUsers(database: StoredDatabase, session: Session): readonly Session[] {
-  return [...new Set([...database.lock.granted.keys()].map(owner => owner.session))].filter(other => other !== session);
+  const inside = [...database.lock.granted.keys()].map(owner => owner.session);
+  const users = new Set(database.onlyUser === undefined ? inside : [...inside, database.onlyUser]);
+  return [...users].filter(other => other !== session);
 }
 
 /** Exclusive use without waiting, as RESTORE, tail log backups and DROP want it. Returns the release, or undefined when somebody is in the way. */

@@ -42,6 +42,8 @@ export type DatabaseDescription = {
   readonly tailApplied: boolean;
   /** It can be read between two restores; `state` stays RESTORING. */
   readonly standby?: { readonly undoFile: string } | undefined;
+  /** Of the server that its data was backed up on, until recovery upgrades it: one of an older version becomes no standby (3180). */
+  readonly dataVersion?: number | undefined;
   readonly ownerSid: string;
 };
 
@@ -60,6 +62,7 @@ export class StoredDatabase implements Database {
   saved: DatabaseDescription;
   log: DatabaseLog;
   readonly system: boolean;
+  /** Of the name: one that takes the place of another takes its lock over, and those who wait for it. */
   readonly lock: LockResource;
   /** SINGLE_USER: the session that owns the only place, wherever its current database is (sqlserver.md §8.4). */
   onlyUser: Session | undefined;
@@ -86,7 +89,7 @@ export class StoredDatabase implements Database {
   #byName = new Map<string, StoredTable>();
   #byId = new Map<number, StoredTable>();
 
-  constructor(description: DatabaseDescription, log: DatabaseLog, checkpointLsn: Lsn) {
+  constructor(description: DatabaseDescription, log: DatabaseLog, checkpointLsn: Lsn, lock?: LockResource) {
     this.description = description;
     this.saved = description;
     this.log = log;
@@ -94,7 +97,7 @@ export class StoredDatabase implements Database {
     this.checkpointLsn = checkpointLsn;
     this.redoNeedsLsn = checkpointLsn;
     this.lastCheckpointRecordLsn = checkpointLsn;
-    this.lock = new LockResource('DATABASE', description.id, '', () => undefined);
+    this.lock = lock ?? new LockResource('DATABASE', description.id, '', () => undefined);
   }
 
   get id(): number {
@@ -175,6 +178,11 @@ export class StoredDatabase implements Database {
   /** False while its files are not in use: offline, an interrupted restore, or not openable. */
   get loaded(): boolean {
     return this.state !== 'OFFLINE' && !this.description.interrupted && this.failure === undefined;
+  }
+
+  /** Another one takes its place: whoever waited for this one finds it in the middle of a restore. */
+  retire(): void {
+    this.change({ state: 'RESTORING' });
   }
 
   change(part: Partial<DatabaseDescription>): void {

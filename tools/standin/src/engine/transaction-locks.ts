@@ -125,8 +125,15 @@ export class TransactionLocks {
   async enter(database: StoredDatabase): Promise<void> {
     if (database === this.#session.database || database.volatile) return;
     assertAccessible(database, this.#session);
+    const held = database.lock.granted.has(this.owner);
     await database.lock.acquire(this.owner, 'S', this.#timeoutMs);
-    assertAccessible(database, this.#session);
+    try {
+      // The wait may have been for a RESTORE.
+      assertAccessible(database, this.#session);
+    } catch (refusal) {
+      if (!held) database.lock.release(this.owner);
+      throw refusal;
+    }
   }
 
   /** Waits until every key of `row` is free; throws 2627 for one that a committed row (or one of ours) holds. */

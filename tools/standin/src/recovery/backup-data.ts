@@ -12,7 +12,7 @@ import { recordSuspectPage } from './history.ts';
 import { takeBackupTime } from './pace.ts';
 import { Progress } from './progress.ts';
 import type { PaddingPart } from './padding.ts';
-import type { StoredDatabase } from '../engine/stored-database.ts';
+import type { DatabaseDescription, StoredDatabase } from '../engine/stored-database.ts';
 import type { Lsn } from '../contract.ts';
 
 export function backupData(run: Run): Promise<void> {
@@ -94,6 +94,16 @@ function dataPadding({ padding }: Snapshot, since: Lsn | undefined): { readonly 
   return { padding: { seed: padding.seed, bytes: padding.bytes } };
 }
 
+/** The first log of a new chain lies on one path alone (sqlserver.md §2.7). */
+function chainFrom(first: Lsn, { recoveryForkGuid }: StoredDatabase): Partial<DatabaseDescription> {
+  return {
+    lastLogBackupLsn: first,
+    chainBegins: true,
+    firstRecoveryForkGuid: recoveryForkGuid,
+    forkPointLsn: undefined,
+  };
+}
+
 /** sqlserver.md §1.2, last point: a copy-only full leaves no trace in the chain. */
 function applyDataBackup(database: StoredDatabase, header: BackupSetHeader): void {
   if (header.isCopyOnly) return;
@@ -101,6 +111,6 @@ function applyDataBackup(database: StoredDatabase, header: BackupSetHeader): voi
   const startsChain = database.recoveryModel !== 'SIMPLE' && database.lastLogBackupLsn === undefined;
   database.change({
     ...(header.kind === 'full' ? { differentialBase: baseOf(header) } : {}),
-    ...(startsChain ? { lastLogBackupLsn: BigInt(header.firstLsn), chainBegins: true } : {}),
+    ...(startsChain ? chainFrom(BigInt(header.firstLsn), database) : {}),
   });
 }

@@ -1,6 +1,7 @@
 /** BACKUP LOG: the log since the last one, of a database that can be used or of what is left of one (sqlserver.md §1.2, §2.6). */
 import { truncateLog } from '../engine/checkpoint.ts';
 import { DatabaseLog } from '../engine/database-log.ts';
+import { untilAborted } from '../engine/request-aborted.ts';
 import { otherUsers, tryExclusive } from '../engine/sessions.ts';
 import { fail, message, SqlError } from '../messages.ts';
 import { beginHeader, type BackupSetHeader } from './backup-set.ts';
@@ -18,23 +19,22 @@ const logBackups = new WeakMap<StoredDatabase, Promise<unknown>>();
 /** Two log backups of one database follow each other (sqlserver.md §9.3). */
 export async function backupLog(run: Run): Promise<void> {
   const before = logBackups.get(run.database) ?? Promise.resolve();
-  const work = before.then(
-    () => backupOneLog(run),
-    () => backupOneLog(run),
-  );
-  logBackups.set(run.database, work);
+  const work = untilAborted(run.session, before).then(() => backupOneLog(run));
+  // Who gave up waiting leaves its place to whoever came after it.
+  logBackups.set(run.database, Promise.allSettled([before, work]));
   await work;
 }
 
 async function backupOneLog(run: Run): Promise<void> {
   const { instance, database, statement } = run;
   const { standby } = statement.options;
-  if (!isTail(statement.options))
-    return shared(run, () => (database.failure === undefined ? backupLogSlice(run, false) : backupOrphanedLog(run)));
+  const take = (tail: boolean): Promise<void> =>
+    database.failure === undefined ? backupLogSlice(run, tail) : backupOrphanedLog(run, tail);
+  if (!isTail(statement.options)) return shared(run, () => take(false));
   const release = takeExclusive(run);
   try {
     if (standby !== undefined) await assertUndoFile(instance, database.name, standby);
-    await backupLogSlice(run, true);
+    await take(true);
     // As NORECOVERY followed by a RESTORE WITH STANDBY (sqlserver.md §1.1).
     if (standby !== undefined) await enterStandby(instance, database, standby);
   } finally {
@@ -42,8 +42,8 @@ async function backupOneLog(run: Run): Promise<void> {
   }
 }
 
-/** What the log file holds, up to where a torn end is cut off; the database stays as it is. */
-async function backupOrphanedLog(run: Run): Promise<void> {
+/** What the log file holds, up to where a torn end is cut off. */
+async function backupOrphanedLog(run: Run, tail: boolean): Promise<void> {
   const { instance, database } = run;
   const { lastLogBackupLsn: begins = 0n } = database;
   const log = await DatabaseLog.open(instance.disk, instance.logPath(database), begins).catch((cause: unknown) => {
@@ -52,7 +52,7 @@ async function backupOrphanedLog(run: Run): Promise<void> {
   try {
     const checkpoint = log.records(0n, log.nextLsn).findLast(({ entry }) => entry.kind === 'checkpoint');
     database.lastCheckpointRecordLsn = checkpoint?.lsn ?? database.differentialBase?.lsn ?? begins;
-    await backupLogSlice(run, false, log);
+    await backupLogSlice(run, tail, log);
   } finally {
     await log.close();
   }
@@ -88,7 +88,9 @@ async function backupLogSlice(run: Run, tail: boolean, log = run.database.log): 
     const logBytes = recordBytes + (await writePadding(run, target, header, { done: recordBytes, total }, progress));
     const ended = await finishSet(run, target, header, { lastLsn, sliceEndMs, dataBytes: 0, logBytes });
     // The log of a database that cannot be changed is not let go of: 4217, and the next backup begins where this one did.
-    if (tail || (!header.isCopyOnly && !database.readOnly)) applyLogBackup(database, lastLsn, tail);
+    // A chain that was broken meanwhile (SET RECOVERY SIMPLE) stays so.
+    const goesOn = !header.isCopyOnly && !database.readOnly && database.lastLogBackupLsn === firstLsn;
+    if (tail || goesOn) applyLogBackup(database, lastLsn, tail);
     await progress.finish();
     await report(run, target, ended);
     if (!header.isCopyOnly) await truncateLog(database);
@@ -114,6 +116,11 @@ function takeExclusive(run: Run): () => void {
 
 function applyLogBackup(database: StoredDatabase, lastLsn: Lsn, tail: boolean): void {
   const { recoveryForkGuid } = database.description;
+  // Without its data files it waits for a full: nothing else can be restored onto what is left.
+  if (tail && database.failure !== undefined) {
+    database.failure = undefined;
+    database.change({ interrupted: true });
+  }
   database.change({
     lastLogBackupLsn: lastLsn,
     chainBegins: false,

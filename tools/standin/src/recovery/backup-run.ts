@@ -23,7 +23,7 @@ export function assertReady(database: StoredDatabase, session: Session, options:
     return;
   }
   // What it leaves behind, or what becomes of one that was being restored, no document says.
-  if (isTail(options)) throw unsupported('BACKUP … NO_TRUNCATE, NORECOVERY or STANDBY of a damaged database');
+  if (options.standby !== undefined) throw unsupported('BACKUP … NO_TRUNCATE, STANDBY of a damaged database');
   if (description.state !== 'ONLINE') throw unsupported('BACKUP … NO_TRUNCATE of a damaged database being restored');
 }
 

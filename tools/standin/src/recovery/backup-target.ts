@@ -1,7 +1,8 @@
 /** Opens the device of a BACKUP: a new medium, an overwritten one, or one that gets another set (sqlserver.md §1.1). */
 import { defaultPaths, type Instance } from '../engine/instance.ts';
-import { fail, unsupported } from '../messages.ts';
-import { devicePath, MediaWriter, readMedia, type Media, type MediaHeader } from './media.ts';
+import { fail, failWithState, unsupported } from '../messages.ts';
+import { devicePath, MediaWriter, readMedia, wholePath, type Media, type MediaHeader } from './media.ts';
+import { operatingSystemError } from './operating-system-errors.ts';
 import type { BackupStatement } from '../contract.ts';
 
 export type Target = {
@@ -59,6 +60,9 @@ async function openWriter(
     createdMs: instance.clock().getTime(),
     compressed: compression,
   };
+  // Any other way of writing reads first what is there, and a database's file is no medium.
+  if (options.format === true && instance.ownerOfFile(wholePath(path, defaultPaths.backup), '') !== undefined)
+    throw failWithState(1, 3201, path, operatingSystemError(32));
   // Most have a file of their own: to make it tells whether it is there.
   const created =
     options.format === true || nowhere

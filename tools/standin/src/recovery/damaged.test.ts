@@ -4,7 +4,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failureOf, makeTable, put, startFixture, type Fixture } from '../engine/engine-fixture.ts';
 import { silentSink } from '../silent-sink.ts';
-import { recoveryOf, type Recovery } from './recovery-fixture.ts';
+import { recoveryOf, share, type Recovery } from './recovery-fixture.ts';
 import type { Database } from '../contract.ts';
 
 const full = { kind: 'database', database: 'App', from: 'full.bak', options: { replace: true } } as const;
@@ -155,9 +155,22 @@ describe('NO_TRUNCATE', () => {
     expect(await ids()).toEqual([1, 2, 3]);
   });
 
-  it('with NORECOVERY is not built for a damaged one', async () => {
+  it('with NORECOVERY leaves a damaged one RESTORING, without REPLACE for the full that follows', async () => {
     await lose('mdf');
-    const work = recovery.backup('App', 'log', 'tail.bak', { noTruncate: true, noRecovery: true });
+    await recovery.backup('App', 'log', 'tail.bak', { noTruncate: true, noRecovery: true });
+    expect(app()?.state).toBe('RESTORING');
+    await fixture.restart();
+    expect(app()?.state).toBe('RESTORING');
+    expect(await recovery.refused(recovery.restore({ database: 'App', from: 'tail.bak' }))).toEqual([4319, 3013]);
+    await recovery.restore({ ...full, options: {} });
+    await recovery.restore({ database: 'App', from: 'one.bak' });
+    await recovery.restore({ database: 'App', from: 'tail.bak', recovery: 'recovery' });
+    expect(await ids()).toEqual([1, 2, 3]);
+  });
+
+  it('with STANDBY is not built for a damaged one', async () => {
+    await lose('mdf');
+    const work = recovery.backup('App', 'log', 'tail.bak', { noTruncate: true, standby: `${share}\\App.undo` });
     expect(await recovery.refused(work)).toEqual([50000, 3013]);
   });
 });

@@ -10,7 +10,7 @@ import { fail } from '../messages.ts';
 import { baseOf, type BackupSetHeader } from './backup-set.ts';
 import { operatingSystemError } from './operating-system-errors.ts';
 import { takeTime } from './pace.ts';
-import { planFiles } from './restore-files.ts';
+import { assertUnclaimed, planFiles } from './restore-files.ts';
 import { restoringOf } from './restore-log.ts';
 import { decodeLog, type Source } from './restore-source.ts';
 import { readChunks } from './media.ts';
@@ -31,9 +31,13 @@ export async function restoreFull(run: RestoreRun, existing: StoredDatabase | un
   const stopMissed = missedStop(run);
   const files = await planFiles(run, existing);
   const description = describe(instance, run, existing, files);
-  const database = new StoredDatabase(description, DatabaseLog.volatile(0n), 0n);
+  // What was found free of everybody else may have been taken since.
+  assertUnclaimed(run, existing, files);
+  const database = new StoredDatabase(description, DatabaseLog.volatile(0n), 0n, existing?.lock);
   const owner = instance.ownerOf(session);
-  database.lock.tryAcquire(owner, 'X');
+  if (existing === undefined) database.lock.tryAcquire(owner, 'X');
+  const wasLoaded = existing?.loaded === true;
+  existing?.retire();
   try {
     const kept = new Set(files.map(file => file.physicalName));
     const doomed = (existing?.files ?? []).map(file => file.physicalName).filter(path => !kept.has(path));
@@ -43,11 +47,11 @@ export async function restoreFull(run: RestoreRun, existing: StoredDatabase | un
     instance.add(database);
     await instance.save();
     if (existing !== undefined) await checkpointEnded(existing);
-    if (existing?.loaded === true) await existing.log.close();
+    if (wasLoaded) await existing.log.close();
     await instance.removeStrayFiles(doomed);
     await load(run, database, source);
   } finally {
-    database.lock.release(owner);
+    if (existing === undefined) database.lock.release(owner);
   }
   database.change({ interrupted: false });
   await instance.save();
@@ -66,8 +70,10 @@ function checkReplaceable(run: RestoreRun, existing: StoredDatabase): void {
   if (replace === true) return;
   if (existing.familyGuid !== header.familyGuid) throw fail(3154, existing.name);
   if (existing.recovered && hasUnsavedTail(existing) && stop?.kind !== 'at time') throw fail(3159, existing.name);
-  const { redoStart, interrupted } = existing.description;
-  if (redoStart !== undefined && !interrupted && BigInt(header.lastLsn) < redoStart.lsn) throw fail(3120);
+  const { redoStart, interrupted, lastLogBackupLsn } = existing.description;
+  // After its own tail nothing has been restored yet.
+  const isOwnTail = redoStart !== undefined && redoStart.lsn === lastLogBackupLsn;
+  if (redoStart !== undefined && !interrupted && !isOwnTail && BigInt(header.lastLsn) < redoStart.lsn) throw fail(3120);
 }
 
 function hasUnsavedTail(database: StoredDatabase): boolean {
@@ -104,6 +110,7 @@ function describe(
     redoStart: { lsn: BigInt(header.lastLsn), forkGuid: header.recoveryForkId },
     interrupted: true,
     tailApplied: false,
+    dataVersion: header.majorVersion,
     ownerSid: existing?.description.ownerSid ?? Buffer.from(run.session.login.sid).toString('hex'),
   };
 }
@@ -135,6 +142,7 @@ export async function restoreDifferential(run: RestoreRun, found: StoredDatabase
     firstRecoveryForkGuid: header.recoveryForkId,
     forkPointLsn: undefined,
     tailApplied: false,
+    dataVersion: header.majorVersion,
   });
   await instance.save();
   return { applied: header.backupSize, stopMissed };

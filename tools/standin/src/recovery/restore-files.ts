@@ -5,6 +5,7 @@ import { folderExists } from '../engine/new-database.ts';
 import { compareText } from '../engine/compare.ts';
 import { fail, message, SqlError } from '../messages.ts';
 import { operatingSystemError } from './operating-system-errors.ts';
+import type { Instance } from '../engine/instance.ts';
 import type { StoredDatabase } from '../engine/stored-database.ts';
 import type { DatabaseFile, Message } from '../contract.ts';
 import type { RestoreRun } from './restore.ts';
@@ -29,8 +30,21 @@ export async function planFiles(
   const problems: Message[] = [];
   for (const file of files) problems.push(...(await problemsOf(run, existing, file)));
   if (problems.length > 0) throw new SqlError([...problems, message(3119)], 'statement');
-  await assertSpace(run, existing, files);
+  await assertSpace(run.instance, existing, files);
   return files;
+}
+
+/** Says so of files that another statement has taken since they were planned. */
+export function assertUnclaimed(
+  { instance, statement }: RestoreRun,
+  existing: StoredDatabase | undefined,
+  files: readonly DatabaseFile[],
+): void {
+  const problems = files.flatMap(({ logicalName, physicalName }) => {
+    const owner = instance.ownerOfFile(physicalName, existing?.name ?? statement.database);
+    return owner === undefined ? [] : [message(1834, physicalName, owner), message(3156, logicalName, physicalName)];
+  });
+  if (problems.length > 0) throw new SqlError([...problems, message(3119)], 'statement');
 }
 
 function assertDistinct(files: readonly DatabaseFile[]): void {
@@ -53,11 +67,8 @@ async function problemsOf(
   if (!(await folderExists(instance, file.physicalName))) {
     return [message(5133, file.physicalName, operatingSystemError(3)), misplaced];
   }
-  for (const other of instance.databases.values()) {
-    if (other === existing) continue;
-    const claimed = other.files.some(each => compareText(each.physicalName, file.physicalName) === 0);
-    if (claimed) return [message(1834, file.physicalName, other.name), misplaced];
-  }
+  const owner = instance.ownerOfFile(file.physicalName, existing?.name ?? statement.database);
+  if (owner !== undefined) return [message(1834, file.physicalName, owner), misplaced];
   const own = existing?.files.some(each => compareText(each.physicalName, file.physicalName) === 0) === true;
   if (own || statement.options.replace === true || !(await exists(instance.hostPath(file.physicalName)))) return [];
   return [message(3142, file.logicalName, file.physicalName), misplaced];
@@ -72,16 +83,18 @@ function exists(path: string | undefined): Promise<boolean> {
 }
 
 /** 3257: the nominal sizes of the files must fit, not only their content. What a file that is restored over takes already is not needed again. */
-async function assertSpace(
-  run: RestoreRun,
+export async function assertSpace(
+  instance: Instance,
   existing: StoredDatabase | undefined,
   files: readonly DatabaseFile[],
 ): Promise<void> {
   const [first] = files;
-  const host = first === undefined ? undefined : run.instance.hostPath(first.physicalName);
+  const host = first === undefined ? undefined : instance.hostPath(first.physicalName);
   if (first === undefined || host === undefined) return;
-  const { bavail, bsize } = await statfs(dirname(host), { bigint: true });
-  const available = run.instance.quota?.availableBytes() ?? bavail * bsize;
+  // Where it would lie may be missing here: only a RESTORE complains of that (5133).
+  const disk = await statfs(dirname(host), { bigint: true }).catch(() => undefined);
+  if (disk === undefined) return;
+  const available = instance.quota?.availableBytes() ?? disk.bavail * disk.bsize;
   const taken = (path: string): bigint =>
     existing?.files.find(each => compareText(each.physicalName, path) === 0)?.sizeBytes ?? 0n;
   const more = files.map(file => file.sizeBytes - taken(file.physicalName));

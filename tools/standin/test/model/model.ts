@@ -193,7 +193,7 @@ function backup(world: World, step: StepOf<'backup'>): Verdict {
   if (database === undefined) return refused(world, 911, 3013);
   if (database.lost && !step.noTruncate) return refused(world, 945, 3013);
   // Of a damaged database that is no more ONLINE by itself, or shall not be, no document tells.
-  if (database.lost && (database.state !== 'ONLINE' || step.tail !== undefined)) return 'undefined behaviour';
+  if (database.lost && (database.state !== 'ONLINE' || step.tail === 'STANDBY')) return 'undefined behaviour';
   if (database.state === 'RESTORING') return refused(world, 927, 3013);
   if (database.state === 'STANDBY') return refused(world, 3036, 3013);
   if (what === 'differential' && database.base === undefined) return refused(world, 3035, 3013);
@@ -251,7 +251,10 @@ function dataSet(id: number, database: ModelDatabase, step: StepOf<'backup'>, si
   };
   const starts = !copyOnly && recoveryModel !== 'SIMPLE' && database.chain === undefined;
   const base = differential || copyOnly ? database.base : { id, last: next };
-  return { set, after: { ...database, history, next, base, chain: starts ? first : database.chain } };
+  if (!starts) return { set, after: { ...database, history, next, base } };
+  // The first log of a new chain lies on one path alone (sqlserver.md §2.7).
+  const alone = { id: fork.id, first: fork.id, point: undefined };
+  return { set, after: { ...database, history, next, base, chain: first, fork: alone } };
 }
 
 function logSet(id: number, database: ModelDatabase, step: StepOf<'backup'>): Taken {
@@ -278,5 +281,13 @@ function logSet(id: number, database: ModelDatabase, step: StepOf<'backup'>): Ta
   if (step.tail === undefined) return { set, after: moved };
   // As NORECOVERY, followed by a restore with STANDBY (sqlserver.md §1.1).
   const state = step.tail === 'STANDBY' ? 'STANDBY' : 'RESTORING';
-  return { set, after: { ...moved, state, redo: { at: next, fork: fork.id }, tail: true } };
+  // What has lost its data file waits for a full, as after a restore that was cut short.
+  const left = {
+    state,
+    redo: { at: next, fork: fork.id },
+    tail: true,
+    interrupted: database.lost,
+    lost: false,
+  } as const;
+  return { set, after: { ...moved, ...left } };
 }

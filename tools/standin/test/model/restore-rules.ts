@@ -67,8 +67,9 @@ function planFull(world: World, step: Restore, set: BackupSet, content: number |
     if (existing.lost && existing.state === 'ONLINE') return 'undefined behaviour';
     if (existing.state === 'ONLINE' && existing.recoveryModel !== 'SIMPLE' && unsaved && step.stop?.kind !== 'time')
       return terminated(world, 3159);
-    const { redo, interrupted } = existing;
-    if (redo !== undefined && !interrupted && set.last < redo.at) return terminated(world, 3120);
+    const { redo, interrupted, chain } = existing;
+    // After its own tail nothing has been restored yet.
+    if (redo !== undefined && !interrupted && chain !== redo.at && set.last < redo.at) return terminated(world, 3120);
   }
   const stop = stopAtData(step.stop, set, world);
   if (typeof stop === 'string') return stop;
