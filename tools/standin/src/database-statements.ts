@@ -11,7 +11,9 @@ export type BackupOptions = {
   readonly differential?: boolean;
   readonly copyOnly?: boolean;
   readonly compression?: boolean;
+  /** Without it the server's option decides; false: NO_CHECKSUM. */
   readonly checksum?: boolean;
+  readonly blockSize?: number;
   readonly init?: boolean;
   readonly format?: boolean;
   readonly noRecovery?: boolean;
@@ -47,6 +49,7 @@ export type RestoreStatement = {
     readonly restart?: boolean;
     readonly move?: readonly { readonly logicalName: string; readonly physicalName: string }[];
     readonly stats?: number;
+    /** True: a set without them is refused (3187); false: they are not looked at. */
     readonly checksum?: boolean;
     readonly restrictedUser?: boolean;
     readonly stop?: RestoreStop;

@@ -59,6 +59,7 @@ async function openWriter(
     description: options.mediaDescription ?? null,
     createdMs: instance.clock().getTime(),
     compressed: compression,
+    ...(options.blockSize === undefined ? {} : { blockSize: options.blockSize }),
   };
   // Any other way of writing reads first what is there, and a database's file is no medium.
   if (options.format === true && instance.ownerOfFile(wholePath(path, defaultPaths.backup), '') !== undefined)

@@ -1,4 +1,5 @@
 /** Rows of msdb that BACKUP and RESTORE leave (sqlserver.md §4.1). */
+import { compareText } from '../engine/compare.ts';
 import { toDatetimePrecision } from '../engine/times.ts';
 import { Shared } from '../shared.ts';
 import { flagsOf, historyTypes, pagesOf, databaseVersions, type BackupSetHeader } from './backup-set.ts';
@@ -85,7 +86,7 @@ function mediaRows(
         media_count: 1n,
         physical_device_name: device,
         device_type: 2n,
-        physical_block_size: 512n,
+        physical_block_size: integers.of(media.blockSize ?? 512),
         mirror: 0n,
       },
     },
@@ -220,7 +221,8 @@ export async function recordRecovery(instance: Instance, database: string): Prom
   const history = instance.systemTable('msdb', 'restorehistory');
   const place = (name: string): number => history.definition.columns.findIndex(column => column.name === name);
   const [nameAt, recoveryAt] = [place('destination_database_name'), place('recovery')];
-  const [id, row] = [...history.live()].findLast(([, each]) => each[nameAt] === database) ?? [];
+  const isIts = (name: SqlValue | undefined): boolean => typeof name === 'string' && compareText(name, database) === 0;
+  const [id, row] = [...history.live()].findLast(([, each]) => isIts(each[nameAt])) ?? [];
   if (id === undefined || row === undefined) return;
   instance.replaceRow(
     history,

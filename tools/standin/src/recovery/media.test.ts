@@ -43,7 +43,7 @@ async function look(
       .engine()
       .restoreInformation(
         fixture.session(),
-        { kind, devices: [{ type: 'disk', path: `${share}\\${file}` }], options: { checksum } },
+        { kind, devices: [{ type: 'disk', path: `${share}\\${file}` }], options: checksum ? { checksum } : {} },
         collect(),
       ),
   );

@@ -30,6 +30,8 @@ export type MediaHeader = {
   readonly description?: string | null;
   readonly createdMs: number;
   readonly compressed: boolean;
+  /** BLOCKSIZE of the BACKUP that made the medium; without it 512. */
+  readonly blockSize?: number;
 };
 
 type FramePlace = { readonly type: string; readonly at: number; readonly bytes: number };

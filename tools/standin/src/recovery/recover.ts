@@ -42,6 +42,7 @@ export async function recoverDatabase(
     state: 'ONLINE',
     databaseGuid: instance.newGuid(),
     redoStart: undefined,
+    dataVersion: undefined,
     tailApplied: false,
     userAccess: restricted ? 'RESTRICTED_USER' : database.userAccess,
     // The chain goes on across the recovery: the next log backup begins here (sqlserver.md §9.2).

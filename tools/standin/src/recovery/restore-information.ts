@@ -5,6 +5,9 @@ import { fail, failTerminating, message, SqlError, unsupported } from '../messag
 import { fileListColumns, fileListRow, headerColumns, headerRow, labelColumns, labelRow } from './information-rows.ts';
 import { chooseSet, devicePath, readChunks, readMedia, type Media } from './media.ts';
 import { Progress } from './progress.ts';
+import { assertReadable } from './restore-source.ts';
+import { assertSpace } from './restore-files.ts';
+import type { BackupSetHeader } from './backup-set.ts';
 import type { ResultColumn, ResultSink, RestoreInformationStatement, Row, Session } from '../contract.ts';
 
 /** What 3013 calls each statement. */
@@ -39,6 +42,8 @@ export async function restoreInformation(
     if (device.type === 'url') throw unsupported('RESTORE FROM URL');
     const host = devicePath(instance, device.path, 2, defaultPaths.backup);
     const media = await readMedia(host, device.path);
+    if (statement.kind === 'filelistonly' || statement.kind === 'verifyonly')
+      assertReadable(instance, device.path, chooseSet(media, statement.options.file).header);
     if (statement.kind === 'verifyonly') await verify(instance, session, statement, sink, host, media);
     else send(sink, ...rowsOf(instance, statement, media));
     await sink.flush();
@@ -68,6 +73,14 @@ function send(sink: ResultSink, columns: readonly ResultColumn[], rows: readonly
   sink.done({ command: rowsCommand, rowCount: BigInt(rows.length) });
 }
 
+/** 3257 where a RESTORE under its own name, to where it was, would be (sqlserver.md §2.1). */
+async function assertRoom(instance: Instance, { kind, databaseName, files }: BackupSetHeader): Promise<void> {
+  // Others need room for what they add, which their RESTORE finds out.
+  if (kind !== 'full') return;
+  const wanted = files.map(({ backupBytes: _, ...file }) => ({ ...file, sizeBytes: BigInt(file.sizeBytes) }));
+  await assertSpace(instance, instance.find(databaseName), wanted);
+}
+
 /** Complete and readable; content is checked only against checksums the set carries (sqlserver.md §2.1: not a substitute for a restore). */
 async function verify(
   instance: Instance,
@@ -80,8 +93,9 @@ async function verify(
   const set = chooseSet(media, statement.options.file);
   const { hasBackupChecksums, backupSize } = set.header;
   if (statement.options.checksum === true && !hasBackupChecksums) throw fail(3187);
+  await assertRoom(instance, set.header);
   const progress = new Progress(session, sink, statement.options.stats, instance.faults.wire);
-  if (hasBackupChecksums) {
+  if (hasBackupChecksums && statement.options.checksum !== false) {
     let done = 0;
     for await (const { bytes } of readChunks(host, media, set, instance.faults.media)) {
       done += bytes.length;

@@ -85,8 +85,14 @@ export function restoringOf(
   const { redoStart, interrupted } = existing.description;
   if (redoStart === undefined) throw fail(3117);
   if (interrupted) throw fail(4319, existing.files[0]?.logicalName ?? existing.name);
+  assertDecided(existing);
   assertFiles(existing);
   return { database: existing, redoStart };
+}
+
+/** 926: recovery found a transaction in doubt. It goes on by SET ONLINE or from a full, not from where it stood (sqlserver.md §3.5; the number: inferred). */
+export function assertDecided(database: StoredDatabase): void {
+  if (database.description.state === 'SUSPECT') assertOpen(database);
 }
 
 /** Only another full helps a database whose files are lost. What a standby without its undo file lacks is told where that is read (3441). */

@@ -17,7 +17,10 @@ export type Source = {
   readonly header: BackupSetHeader;
 };
 
-/** 3201, 3254, 3241, 3242, 3203, 3256, 3287 for the device; 3169 for a newer server's set; 33111 (a fault); 3187 for CHECKSUM without checksums. */
+/**
+ * 3201, 3254, 3241, 3242, 3203, 3256, 3287 for the device; 3169 for a newer server's set; 33111 (a fault); 3187 for CHECKSUM without checksums.
+ * `set`: as it is to be read; `header`: as it lies in the file, for history.
+ */
 export async function openSource(
   instance: Instance,
   devices: RestoreStatement['devices'],
@@ -31,15 +34,25 @@ export async function openSource(
   const media = await readMedia(host, device.path);
   const set = chooseSet(media, options.file);
   const { header } = set;
+  assertReadable(instance, device.path, header);
+  if (options.checksum === true && !header.hasBackupChecksums) throw fail(3187);
+  return { host, device: device.path, media, set: options.checksum === false ? unchecked(set) : set, header };
+}
+
+/** NO_CHECKSUM: read as if it had none (sqlserver.md §2.2). Damage that the format itself notices is then 3203. */
+function unchecked(set: MediaSet): MediaSet {
+  return { ...set, header: { ...set.header, hasBackupChecksums: false } };
+}
+
+/** 3169, 33111 (a fault): whatever looks behind the header. HEADERONLY and LABELONLY do not (sqlserver.md §2.4; FILELISTONLY as servers print it). */
+export function assertReadable(instance: Instance, device: string, header: BackupSetHeader): void {
   const { databases } = instance.faults;
-  const path = wholePath(device.path, defaultPaths.backup);
+  const path = wholePath(device, defaultPaths.backup);
   const own = instance.options.majorVersion;
   const itsVersion = databases.comesFromNewerVersion(path) ? own + 1 : header.majorVersion;
   if (itsVersion > own) throw fail(3169, dotted(itsVersion), dotted(own));
   const thumbprint = databases.missingCertificate(path);
   if (thumbprint !== undefined) throw fail(33111, thumbprint);
-  if (options.checksum === true && !header.hasBackupChecksums) throw fail(3187);
-  return { host, device: device.path, media, set, header };
 }
 
 function dotted(majorVersion: number): string {

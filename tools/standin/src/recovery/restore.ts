@@ -8,7 +8,7 @@ import { takeTime } from './pace.ts';
 import { Progress, throughput } from './progress.ts';
 import { recoverDatabase } from './recover.ts';
 import { restoreDifferential, restoreFull } from './restore-data.ts';
-import { assertFiles, restoreLog, restoringOf } from './restore-log.ts';
+import { assertDecided, assertFiles, restoreLog, restoringOf } from './restore-log.ts';
 import { assertKind, openSource, type Source } from './restore-source.ts';
 import { assertUndoFile, enterStandby, leaveStandby } from './standby.ts';
 import type { Instance } from '../engine/instance.ts';
@@ -120,9 +120,13 @@ async function restoreSet(
 }
 
 async function assertStandby(instance: Instance, name: string, source: Source, undoFile: string): Promise<void> {
-  // A database of an older version would be upgraded, which is not possible before it is recovered (sqlserver.md §2.3).
-  if (source.header.majorVersion < instance.options.majorVersion) throw fail(3180);
+  assertSameVersion(instance, source.header.majorVersion);
   await assertUndoFile(instance, name, undoFile);
+}
+
+/** A database of an older version would be upgraded, which is not possible before it is recovered (sqlserver.md §2.3). */
+function assertSameVersion(instance: Instance, majorVersion: number | undefined): void {
+  if (majorVersion !== undefined && majorVersion < instance.options.majorVersion) throw fail(3180);
 }
 
 function step(run: RestoreRun, existing: StoredDatabase | undefined): Promise<RestoreOutcome> {
@@ -193,12 +197,16 @@ async function finish(
   assertNotInside(session, database);
   const { recovery } = statement;
   const { standby } = database.description;
+  assertDecided(database);
   if (database.description.state !== 'RESTORING') throw fail(3153);
   if (database.description.interrupted) throw fail(4333);
   assertFiles(database);
   const release = takeExclusive(instance, session, database);
   try {
-    if (typeof recovery === 'object') await assertUndoFile(instance, database.name, recovery.standby);
+    if (typeof recovery === 'object') {
+      assertSameVersion(instance, database.description.dataVersion);
+      await assertUndoFile(instance, database.name, recovery.standby);
+    }
     await leaveStandby(instance, database);
     if (typeof recovery === 'object') await enterStandby(instance, database, recovery.standby);
     else if (recovery === 'recovery') {

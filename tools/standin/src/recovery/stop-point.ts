@@ -1,5 +1,6 @@
 /** Where a RESTORE LOG with a stop clause ends inside one log (sqlserver.md §2.2, §3.6). */
 import { fail, message } from '../messages.ts';
+import { toDate, toDatetimePrecision } from '../engine/times.ts';
 import type { BackupSetHeader } from './backup-set.ts';
 import type { LogRecord } from '../engine/log-records.ts';
 import type { Lsn, Message, RestoreStop } from '../contract.ts';
@@ -19,7 +20,9 @@ export function findStop(
   const marks = log.records.filter(
     ({ entry }) =>
       // Names of marks compare exactly, whatever the collation (sqlserver.md §3.1).
-      entry.kind === 'commit' && entry.mark?.name === stop.mark && (afterMs === undefined || entry.timeMs >= afterMs),
+      entry.kind === 'commit' &&
+      entry.mark?.name === stop.mark &&
+      (afterMs === undefined || asTold(entry.timeMs) >= afterMs),
   );
   const first = marks.find(({ lsn }) => lsn >= position.lsn);
   if (first === undefined && marks.length > 0) throw fail(4335);
@@ -36,8 +39,9 @@ export function findDataStop(
   if (stop.kind === 'at time') {
     if (header.recoveryModel === 'SIMPLE') throw fail(3145);
     const timeMs = parseStopTime(stop.time);
-    if (timeMs < header.finishMs) throw fail(4338);
-    return timeMs > header.finishMs ? message(4322) : undefined;
+    const finishMs = asTold(header.finishMs);
+    if (timeMs < finishMs) throw fail(4338);
+    return timeMs > finishMs ? message(4322) : undefined;
   }
   const lsn = parseMarkLsn(stop.mark);
   if (lsn < BigInt(header.lastLsn)) throw fail(4338);
@@ -57,11 +61,11 @@ function stopAtTime(
   log: { readonly records: readonly LogRecord[]; readonly sliceEndMs: number; readonly lastLsn: Lsn },
   position: { readonly lsn: Lsn; readonly appliedTimeMs: number },
 ): StopPoint {
-  if (timeMs < position.appliedTimeMs) throw fail(4335);
-  const beyond = log.records.find(({ entry }) => 'timeMs' in entry && entry.timeMs > timeMs);
+  if (timeMs < asTold(position.appliedTimeMs)) throw fail(4335);
+  const beyond = log.records.find(({ entry }) => 'timeMs' in entry && asTold(entry.timeMs) > timeMs);
   if (beyond !== undefined && beyond.lsn < position.lsn) throw fail(4335);
   if (beyond !== undefined) return { until: beyond.lsn, missed: undefined };
-  if (timeMs <= log.sliceEndMs) return { until: log.lastLsn, missed: undefined };
+  if (timeMs <= asTold(log.sliceEndMs)) return { until: log.lastLsn, missed: undefined };
   return { until: undefined, missed: message(4322) };
 }
 
@@ -75,7 +79,12 @@ function parseMarkLsn(mark: string): Lsn {
   return vlf * 10n ** 15n + block * 10n ** 5n + slot;
 }
 
-/** Local time of the source, which is UTC here. Blank or T between date and time. */
+/** As msdb tells it, in steps of datetime: who stops at a time that he read there means the record that it is of (sqlserver.md §3.2, §3.6). */
+function asTold(timeMs: number): number {
+  return toDate(toDatetimePrecision(new Date(timeMs))).getTime();
+}
+
+/** Local time of the source, which is UTC here. ISO, as recovery-options.ts writes every time. */
 export function parseStopTime(text: string): number {
   const match = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2}(?:\.\d{1,7})?)?$/.exec(text.trim());
   if (match === null) throw fail(241);

@@ -101,6 +101,9 @@ function parseOptions(cursor: Cursor, known: ReadonlySet<string>, statement: str
   return cursor.accept('WITH') ? cursor.list(() => parseOption(cursor, known, statement)) : [];
 }
 
+/** AFTER belongs to them alone (sqlserver.md §2.2). */
+const marks = new Set(['STOPATMARK', 'STOPBEFOREMARK']);
+
 function parseOption(cursor: Cursor, known: ReadonlySet<string>, statement: string): RecoveryOption {
   const token = cursor.next();
   const name = token.upper;
@@ -115,7 +118,7 @@ function parseOption(cursor: Cursor, known: ReadonlySet<string>, statement: stri
     second = parseExpression(cursor);
   } else if (cursor.accept('=')) {
     value = parseExpression(cursor);
-    if (cursor.accept('AFTER')) second = parseExpression(cursor);
+    if (marks.has(name) && cursor.accept('AFTER')) second = parseExpression(cursor);
   } else if (cursor.at('(')) detail = parseDetail(cursor);
   return { line: token.line, name, value, second, detail };
 }

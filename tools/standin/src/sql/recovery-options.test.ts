@@ -42,14 +42,14 @@ describe('what BACKUP, RESTORE and ALTER DATABASE hand to the engine', () => {
 
   it('evaluates names, devices and options', async () => {
     const answer = await run(`DECLARE @d sysname = N'My DB', @f nvarchar(200) = N'\\\\share\\bts\\a.bak';
-      BACKUP DATABASE @d TO DISK = @f, DISK = 'D:\\b.bak' WITH DIFFERENTIAL, COPY_ONLY, NO_COMPRESSION, CHECKSUM, FORMAT, NAME = N'x''y', STATS, BLOCKSIZE = 4096`);
+      BACKUP DATABASE @d TO DISK = @f, DISK = 'D:\\b.bak' WITH DIFFERENTIAL, COPY_ONLY, NO_COMPRESSION, CHECKSUM, FORMAT, NAME = N'x''y', STATS, BLOCKSIZE = 4096, MAXTRANSFERSIZE = 131072, BUFFERCOUNT = 4, STOP_ON_ERROR`);
     expect(answer.errors).toEqual([]);
     expect(seen).toEqual([
       {
         kind: 'database',
         database: 'My DB',
         devices: [{ type: 'disk', path: '\\\\share\\bts\\a.bak' }, { type: 'disk', path: 'D:\\b.bak' }],
-        options: { differential: true, compression: false, checksum: true, init: true, format: true, name: "x'y", stats: 10 },
+        options: { differential: true, compression: false, checksum: true, blockSize: 4096, init: true, format: true, name: "x'y", stats: 10 },
       },
     ]); // prettier-ignore
     expect(answer.ends).toEqual([{ command: 228 }]);
@@ -77,6 +77,49 @@ describe('what BACKUP, RESTORE and ALTER DATABASE hand to the engine', () => {
     ]); // prettier-ignore
   });
 
+  it('tells NO_CHECKSUM from none', async () => {
+    await run(`BACKUP LOG d TO DISK = 'f' WITH NO_CHECKSUM RESTORE LOG d FROM DISK = 'f' WITH NO_CHECKSUM
+      RESTORE VERIFYONLY FROM DISK = 'f' WITH NO_CHECKSUM RESTORE VERIFYONLY FROM DISK = 'f'`);
+    expect(seen.map(each => (each as { readonly options: object }).options)).toEqual([
+      { checksum: false },
+      { checksum: false },
+      { checksum: false },
+      {},
+    ]);
+  });
+
+  it.each([
+    ["'20260301 10:01:30'", '2026-03-01T10:01:30'],
+    ["'2026-03-01'", '2026-03-01T00:00:00'],
+    ["'03/01/2026 10:01:30 PM'", '2026-03-01T22:01:30'],
+    ["'2026-03-01 10:01:30.005'", '2026-03-01T10:01:30.007'],
+    ["'2026-03-01T10:01'", '2026-03-01T10:01:00'],
+    ['@datetime', '2026-03-01T10:01:30.007'],
+    ['@datetime2', '2026-03-01T10:01:30.007'],
+  ])('reads %s as a time to stop at, and after', async (given, time) => {
+    const answer =
+      await run(`DECLARE @datetime datetime = '20260301 10:01:30.007', @datetime2 datetime2 = '20260301 10:01:30.0065'
+      RESTORE LOG d FROM DISK = 'f' WITH STOPAT = ${given}
+      RESTORE LOG d FROM DISK = 'f' WITH STOPBEFOREMARK = 'm' AFTER ${given}`);
+    expect(answer.errors).toEqual([]);
+    expect(seen.map(each => (each as { readonly options: { readonly stop: unknown } }).options.stop)).toEqual([
+      { kind: 'at time', time },
+      { kind: 'before mark', mark: 'm', after: time },
+    ]);
+  });
+
+  it.each([
+    ['NAME', 128],
+    ['DESCRIPTION', 255],
+    ['MEDIANAME', 128],
+    ['MEDIADESCRIPTION', 255],
+  ])('takes a %s of up to %i characters', async (name, longest) => {
+    const named = (length: number): string => `BACKUP DATABASE d TO DISK = 'f' WITH ${name} = '${'x'.repeat(length)}'`;
+    expect((await run(named(longest))).errors).toEqual([]);
+    expect((await run(named(longest + 1))).errors.map(each => each.number)).toEqual([50000]);
+    expect(seen).toHaveLength(1);
+  });
+
   const refused: readonly (readonly [statement: string, numbers: number[]])[] = [
     ["RESTORE DATABASE d FROM DISK = 'f' WITH RECOVERY, NORECOVERY", [3031, 3013]],
     ["BACKUP LOG d TO DISK = 'f' WITH DIFFERENTIAL", [3032, 3013]],
@@ -87,6 +130,18 @@ describe('what BACKUP, RESTORE and ALTER DATABASE hand to the engine', () => {
     ["BACKUP DATABASE d TO DISK = 'f' WITH ENCRYPTION (ALGORITHM = AES_256, SERVER CERTIFICATE = c)", [50000]],
     ["RESTORE DATABASE d FROM DISK = 'f' WITH KEEP_REPLICATION", [50000]],
     ["BACKUP DATABASE d TO DISK = 'f' WITH BOGUS", [155]],
+    ["RESTORE LOG d FROM DISK = 'f' WITH STOPAT = 'noon'", [241, 3013]],
+    ["RESTORE LOG d FROM DISK = 'f' WITH STOPAT = '1752-12-31'", [242, 3013]],
+    ["RESTORE LOG d FROM DISK = 'f' WITH STOPATMARK = 'm' AFTER 'noon'", [241, 3013]],
+    ["RESTORE LOG d FROM DISK = 'f' WITH STOPAT = '2026-03-01' AFTER '2026-03-01'", [102]],
+    ["BACKUP DATABASE d TO DISK = 'f' WITH NAME = 'n' AFTER '2026-03-01'", [102]],
+    ["BACKUP DATABASE d TO DISK = 'f' WITH CHECKSUM, NO_CHECKSUM", [3031, 3013]],
+    ["BACKUP DATABASE d TO DISK = 'f' WITH MAXTRANSFERSIZE = 65537", [50000]],
+    ["BACKUP DATABASE d TO DISK = 'f' WITH MAXTRANSFERSIZE = 4259840", [50000]],
+    ["RESTORE DATABASE d FROM DISK = 'f' WITH MAXTRANSFERSIZE = 0", [50000]],
+    ["RESTORE VERIFYONLY FROM DISK = 'f' WITH BUFFERCOUNT = 0", [50000]],
+    ["BACKUP DATABASE d TO DISK = 'f' WITH BUFFERCOUNT = -1", [50000]],
+    ["BACKUP DATABASE d TO DISK = 'f' WITH NAME", [50000]],
     ['ALTER DATABASE gone SET OFFLINE', [5011, 5069]],
     ['BEGIN TRAN ALTER DATABASE d SET OFFLINE', [226, 5069]],
     ['ALTER DATABASE d SET AUTO_CLOSE ON', [50000]],

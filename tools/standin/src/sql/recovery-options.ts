@@ -37,14 +37,12 @@ const conflicts: readonly (readonly [string, string])[] = [
 
 /** Accepted without effect: they tune buffers, repeat a default, or (RESTART of a backup, sqlserver.md §1.1) do nothing on the server either. */
 const tuning = new Set([
-  'BLOCKSIZE',
   'BUFFERCOUNT',
   'MAXTRANSFERSIZE',
   'STOP_ON_ERROR',
   'NOFORMAT',
   'NOINIT',
   'NOSKIP',
-  'NO_CHECKSUM',
   'NO_COMPRESSION',
 ]);
 
@@ -98,21 +96,49 @@ function number(run: Run, options: Options, name: string, fallback?: number): nu
   return value;
 }
 
-/** As every date: 'yyyymmdd', 'yyyy-mm-dd' or with a time. */
+/** As every date: 'yyyymmdd', 'yyyy-mm-dd' or with a time; 241 or 242 as CONVERT gives them. */
 function moment(run: Run, options: Options, name: string): string | undefined {
   const given = text(run, options, name);
-  if (given === undefined) return undefined;
+  return given === undefined ? undefined : momentText(given);
+}
+
+/** In the form that the engine reads, to the precision of datetime. */
+function momentText(given: string): string {
   const value = convert(given, { name: 'nvarchar', length: 'max' }, { name: 'datetime' });
   const written = convert(value, { name: 'datetime' }, { name: 'nvarchar', length: 'max' }, 126);
-  return typeof written === 'string' ? written : undefined;
+  if (typeof written !== 'string') throw new Error(`${given} became no text`);
+  return written;
 }
 
 /** A power of two from 512 to 65536 (sqlserver.md §1.1). */
-function assertBlockSize(run: Run, options: Options): void {
+function blockSize(run: Run, options: Options): number | undefined {
   const size = number(run, options, 'BLOCKSIZE');
-  if (size === undefined) return;
+  if (size === undefined) return undefined;
   const isPower = size > 0 && Number.isInteger(Math.log2(size));
   if (!isPower || size < 512 || size > 65_536) throw fail(3253);
+  return size;
+}
+
+/** Buffers have no effect; a size that a disk does not take is a mistake whose number no document tells (sqlserver.md §1.1). */
+function assertBuffers(run: Run, options: Options, statement: string): void {
+  const size = number(run, options, 'MAXTRANSFERSIZE');
+  const fits = size === undefined || (size > 0 && size % 65_536 === 0 && size <= 4_194_304);
+  if (!fits) throw unsupported(`${statement} … WITH MAXTRANSFERSIZE = ${size}`);
+  const count = number(run, options, 'BUFFERCOUNT');
+  if (count !== undefined && count < 1) throw unsupported(`${statement} … WITH BUFFERCOUNT = ${count}`);
+}
+
+/** Longer ones are a mistake whose number no document tells (sqlserver.md §1.1). */
+function named(run: Run, options: Options, name: string, longest: number): string | undefined {
+  const given = text(run, options, name);
+  if (given !== undefined && given.length > longest)
+    throw unsupported(`BACKUP … WITH ${name} of more than ${longest} characters`);
+  return given;
+}
+
+/** NO_CHECKSUM: false, against the server's default on BACKUP and against a set that has them on RESTORE (sqlserver.md §1.1, §2.2). */
+function checksum(options: Options): boolean | undefined {
+  return options.has('CHECKSUM') ? true : options.has('NO_CHECKSUM') ? false : undefined;
 }
 
 function flag(options: Options, name: string): true | undefined {
@@ -129,6 +155,8 @@ const backupBuilt = new Set([
   'COPY_ONLY',
   'COMPRESSION',
   'CHECKSUM',
+  'NO_CHECKSUM',
+  'BLOCKSIZE',
   'INIT',
   'FORMAT',
   'NAME',
@@ -150,7 +178,7 @@ export function backupStatement(run: Run, syntax: Extract<Statement, { kind: 'ba
   const wrong = syntax.what === 'log' ? ['DIFFERENTIAL'] : ['NORECOVERY', 'STANDBY', 'NO_TRUNCATE'];
   const misplaced = wrong.filter(name => options.has(name));
   if (misplaced.length > 0) throw fail(3032, misplaced.join(', ').toLowerCase());
-  assertBlockSize(run, options);
+  assertBuffers(run, options, 'BACKUP');
   for (const tail of ['NORECOVERY', 'STANDBY'])
     if (options.has('COPY_ONLY') && options.has(tail)) throw fail(3031, tail.toLowerCase(), 'copy_only');
   return {
@@ -162,16 +190,17 @@ export function backupStatement(run: Run, syntax: Extract<Statement, { kind: 'ba
       // With DIFFERENTIAL it is ignored: the result is a normal differential (sqlserver.md §1.1).
       copyOnly: options.has('DIFFERENTIAL') ? undefined : flag(options, 'COPY_ONLY'),
       compression: options.has('COMPRESSION') ? true : options.has('NO_COMPRESSION') ? false : undefined,
-      checksum: flag(options, 'CHECKSUM'),
+      checksum: checksum(options),
+      blockSize: blockSize(run, options),
       init: flag(options, 'INIT') ?? flag(options, 'FORMAT'),
       format: flag(options, 'FORMAT'),
       noRecovery: flag(options, 'NORECOVERY'),
       standby: text(run, options, 'STANDBY'),
       noTruncate: flag(options, 'NO_TRUNCATE'),
-      name: text(run, options, 'NAME'),
-      description: text(run, options, 'DESCRIPTION'),
-      mediaName: text(run, options, 'MEDIANAME'),
-      mediaDescription: text(run, options, 'MEDIADESCRIPTION'),
+      name: named(run, options, 'NAME', 128),
+      description: named(run, options, 'DESCRIPTION', 255),
+      mediaName: named(run, options, 'MEDIANAME', 128),
+      mediaDescription: named(run, options, 'MEDIADESCRIPTION', 255),
       expireDate: moment(run, options, 'EXPIREDATE'),
       retainDays: number(run, options, 'RETAINDAYS'),
       skip: flag(options, 'SKIP'),
@@ -191,6 +220,8 @@ const restoreBuilt = new Set([
   'FILE',
   'STATS',
   'CHECKSUM',
+  'NO_CHECKSUM',
+  'BLOCKSIZE',
   'STOPAT',
   'STOPATMARK',
   'STOPBEFOREMARK',
@@ -198,7 +229,8 @@ const restoreBuilt = new Set([
 
 export function restoreStatement(run: Run, syntax: Extract<Statement, { kind: 'restore' }>): RestoreStatement {
   const options = collect(syntax.options, restoreBuilt, `RESTORE ${syntax.what.toUpperCase()}`);
-  assertBlockSize(run, options);
+  blockSize(run, options);
+  assertBuffers(run, options, 'RESTORE');
   const moves = syntax.options.filter(option => option.name === 'MOVE');
   return {
     kind: syntax.what,
@@ -221,7 +253,7 @@ export function restoreStatement(run: Run, syntax: Extract<Statement, { kind: 'r
               physicalName: evaluate(run, option.second, 'MOVE'),
             })),
       stats: number(run, options, 'STATS', 10),
-      checksum: flag(options, 'CHECKSUM'),
+      checksum: checksum(options),
       restrictedUser: flag(options, 'RESTRICTED_USER'),
       stop: stopOf(run, options),
     }),
@@ -229,12 +261,12 @@ export function restoreStatement(run: Run, syntax: Extract<Statement, { kind: 'r
 }
 
 function stopOf(run: Run, options: Options): RestoreStop | undefined {
-  const time = text(run, options, 'STOPAT');
+  const time = moment(run, options, 'STOPAT');
   if (time !== undefined) return { kind: 'at time', time };
   const option = options.get('STOPATMARK') ?? options.get('STOPBEFOREMARK');
   if (option === undefined) return undefined;
   const mark = evaluate(run, option.value, option.name);
-  const after = option.second === undefined ? undefined : evaluate(run, option.second, 'AFTER');
+  const after = option.second === undefined ? undefined : momentText(evaluate(run, option.second, 'AFTER'));
   return {
     kind: option.name === 'STOPATMARK' ? 'at mark' : 'before mark',
     mark,
@@ -242,19 +274,21 @@ function stopOf(run: Run, options: Options): RestoreStop | undefined {
   };
 }
 
-const informationBuilt = new Set(['FILE', 'CHECKSUM', 'STATS']);
+const informationBuilt = new Set(['FILE', 'CHECKSUM', 'NO_CHECKSUM', 'BLOCKSIZE', 'STATS']);
 
 export function restoreInformationStatement(
   run: Run,
   syntax: Extract<Statement, { kind: 'restore information' }>,
 ): RestoreInformationStatement {
   const options = collect(syntax.options, informationBuilt, `RESTORE ${syntax.what.toUpperCase()}`);
+  blockSize(run, options);
+  assertBuffers(run, options, 'RESTORE');
   return {
     kind: syntax.what,
     devices: devices(run, syntax.devices),
     options: defined<RestoreInformationStatement['options']>({
       file: number(run, options, 'FILE'),
-      checksum: flag(options, 'CHECKSUM'),
+      checksum: checksum(options),
       stats: number(run, options, 'STATS', 10),
     }),
   };

@@ -1,6 +1,6 @@
 /** What each statement does and what it tells the client about itself. */
 import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
-import type { AlterDatabaseStatement, DatabaseFile } from '../contract.ts';
+import type { AlterDatabaseStatement, DatabaseFile, Session } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 import type { AlterDatabaseSyntax, ExecuteProcedure, ExecuteText, InsertStatement, Query, Statement } from './ast.ts';
 import { capturingSink, type CapturedRows } from './capture.ts';
@@ -169,6 +169,9 @@ async function changed(run: Run, statement: Statement, result: ChangeResult): Pr
   counted(run, commandOf(statement), result.count, true);
 }
 
+/** Those whose INSERT … EXEC runs: a transaction to BACKUP and RESTORE (sqlserver.md §1.2). */
+const inserting = new WeakSet<Session>();
+
 /** The EXEC of INSERT … EXEC runs first, with its rows kept back; then the insert is one statement. */
 async function insert(run: Run, statement: InsertStatement, execute: Execute): Promise<ChangeResult> {
   const { source } = statement;
@@ -179,11 +182,14 @@ async function insert(run: Run, statement: InsertStatement, execute: Execute): P
 async function executed(run: Run, statement: ExecuteProcedure | ExecuteText, execute: Execute): Promise<CapturedRows> {
   const rows: CapturedRows = { sets: [] };
   const outer = run.sink;
+  const outermost = !inserting.has(run.session);
   run.sink = capturingSink(outer, rows);
+  inserting.add(run.session);
   try {
     await execute(run, statement);
   } finally {
     run.sink = outer;
+    if (outermost) inserting.delete(run.session);
   }
   return rows;
 }
@@ -350,7 +356,7 @@ async function recover(
 }
 
 function outsideTransaction<T>(run: Run, make: () => T): T {
-  if (run.session.transaction !== undefined) throw fail(3021);
+  if (run.session.transaction !== undefined || inserting.has(run.session)) throw fail(3021);
   return make();
 }
 
