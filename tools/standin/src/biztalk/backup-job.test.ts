@@ -76,7 +76,7 @@ describe('the job', () => {
     ]);
     const [failed] = await fixture.rows('SELECT message FROM msdb.dbo.sysjobhistory WHERE step_id = 2');
     expect(failed?.['message']).toMatch(
-      /<destination path>.*3201.*Failed running the backup on TEST\\ONE.BizTalkMgmtDb/,
+      /<destination path>.*3201.*Failed running the backup on TEST\\ONE.BizTalkMgmtDb.*Failed running sp_BackupAllFull/,
     );
     expect(await fixture.rows('SELECT * FROM BizTalkMgmtDb.dbo.adm_BackupHistory')).toEqual([]);
     expect(await fixture.rows('SELECT NextBackupSetId AS n FROM BizTalkMgmtDb.dbo.adm_BackupSetId')).toEqual([

@@ -4,7 +4,8 @@ import { SqlError, fail } from '../messages.ts';
 import { coveredDatabases, procedureAt, type Covered } from './covered-databases.ts';
 import { linkIfMissing, warnOfTimeout } from './group-servers.ts';
 import {
-  complaint,
+  complains,
+  dateOf,
   failedIn,
   flagOf,
   momentOf,
@@ -27,15 +28,16 @@ export const writerLock = 'BTS_BackupJob_Lock';
  */
 export async function backupAllFull(context: ProcedureContext): Promise<number> {
   const procedure = 'sp_BackupAllFull';
-  const run = await beginRun(context);
+  // With NULL the text names its mark by its own moment too, and then fails with 515: such a call is more use when it works.
+  const startedAt =
+    dateOf(context.argument('@TimeStamp')) ?? (await momentOf(context, flagOf(context, '@UseLocalTime')));
+  const run = await beginRun(context, procedure, startedAt);
   const databases = await coveredDatabases(context);
   for (const covered of databases) {
-    const startedAt = context.engine.clock();
     try {
       await linkIfMissing(context, covered.server);
       await backupOne(context, run, covered, 'Full');
     } catch (failure) {
-      warnOfTimeout(context, covered.server, startedAt);
       throw failedIn(procedure, `Failed running the backup on ${covered.server}.${covered.database}`, failure);
     }
   }
@@ -46,10 +48,11 @@ export async function backupAllFull(context: ProcedureContext): Promise<number> 
 
 /** The return code is the lock's, whatever happened before: only the raised error tells a failure (biztalk-dr.md §2.4). */
 export async function markAll(context: ProcedureContext): Promise<number> {
-  const run = await beginRun(context);
+  const startedAt = await momentOf(context, flagOf(context, '@UseLocalTime'));
   try {
-    await markAndBackupLogs(context, run);
+    await markAndBackupLogs(context, await beginRun(context, 'sp_MarkAll', startedAt));
   } catch (failure) {
+    // Always given back, whether it is held or not.
     const status = await releaseWriterLock(context);
     throw failure instanceof SqlError ? Object.assign(failure, { status }) : failure;
   }
@@ -69,7 +72,7 @@ async function markAndBackupLogs(context: ProcedureContext, run: Run): Promise<v
     try {
       await backupOne(context, run, covered, 'Log');
     } catch (failure) {
-      warnOfTimeout(context, covered.server, startedAt);
+      warnOfTimeout(context, startedAt);
       throw failedIn(procedure, `Failed running the log backup on ${covered.server}.${covered.database}`, failure);
     }
   }
@@ -84,9 +87,11 @@ type Run = {
   readonly compress: boolean;
 };
 
-async function beginRun(context: ProcedureContext): Promise<Run> {
+type Procedure = 'sp_BackupAllFull' | 'sp_MarkAll';
+
+async function beginRun(context: ProcedureContext, procedure: Procedure, startedAt: Date): Promise<Run> {
   const setId = await nextBackupSetId(context);
-  const startedAt = await momentOf(context, flagOf(context, '@UseLocalTime'));
+  if (setId === noSetId) throw complains(procedure, 'Failed running sp_GetNextBackupSetId');
   const mark = fullMarkName(textOf(context, '@MarkName'), startedAt);
   await acquireWriterLock(context);
   const [settings] = await context.query('SELECT UseCompression FROM dbo.adm_BackupSettings');
@@ -99,15 +104,16 @@ async function beginRun(context: ProcedureContext): Promise<Run> {
   };
 }
 
-/** Ids are taken before anything else and never given back. */
+const noSetId = -1n;
+
+/** Ids are taken before anything else and never given back. -1: there is none, because the table has not one row with an id above 0. */
 export async function nextBackupSetId(context: ProcedureContext): Promise<bigint> {
   const [row] = await context.query(
-    'UPDATE dbo.adm_BackupSetId SET NextBackupSetId = NextBackupSetId + 1 OUTPUT deleted.NextBackupSetId AS id',
+    `UPDATE dbo.adm_BackupSetId SET NextBackupSetId = NextBackupSetId + 1 OUTPUT deleted.NextBackupSetId AS id
+     WHERE NextBackupSetId > 0 AND (SELECT COUNT(*) FROM dbo.adm_BackupSetId) = 1`,
   );
   const id = row?.['id'];
-  if (typeof id !== 'bigint')
-    throw new SqlError([complaint('adm_BackupSetId has no row.', 'sp_GetNextBackupSetId')], 'statement');
-  return id;
+  return typeof id === 'bigint' ? id : noSetId;
 }
 
 /** Session-owned and without a time-out (biztalk-dr.md §2.7). */
@@ -181,15 +187,9 @@ async function insertHistory(
   );
 }
 
-async function completeSet(
-  context: ProcedureContext,
-  run: Run,
-  expected: number,
-  procedure: 'sp_BackupAllFull' | 'sp_MarkAll',
-): Promise<void> {
+async function completeSet(context: ProcedureContext, run: Run, expected: number, procedure: Procedure): Promise<void> {
   const set = { set: typedBigint(run.setId) };
   await context.query('UPDATE dbo.adm_BackupHistory SET SetComplete = 1 WHERE BackupSetId = @set', set);
   const [row] = await context.query('SELECT COUNT(*) AS n FROM dbo.adm_BackupHistory WHERE BackupSetId = @set', set);
-  if (Number(row?.['n']) !== expected)
-    throw new SqlError([complaint('Failed backing up the databases', procedure)], 'statement');
+  if (Number(row?.['n']) !== expected) throw complains(procedure, 'Failed backing up the databases');
 }

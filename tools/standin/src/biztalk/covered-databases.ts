@@ -1,4 +1,5 @@
 /** admv_BackupDatabases: exactly what the job covers, as a union of six sources (biztalk-dr.md §1.3). */
+import { compareText, keyText } from '../engine/compare.ts';
 import { parseResultColumns } from '../engine/table-text.ts';
 import { isManagement, isServer, quoted, stringOf } from './group-context.ts';
 import type { Database, Engine, ProcedureContext, Row, Session, Transaction, VirtualTable } from '../contract.ts';
@@ -49,18 +50,27 @@ async function coveredRows(engine: Engine, session: Session, management: Databas
     }
   }
   for (const box of await readTable(transaction, management, 'adm_MessageBox')) {
-    rows.push([box['DBServerName'] ?? null, box['DBName'] ?? null]);
+    if (isNamed(box['DBServerName'])) rows.push([box['DBServerName'] ?? null, box['DBName'] ?? null]);
   }
   for (const other of await readTable(transaction, management, 'adm_OtherBackupDatabases')) {
     if (isNamed(other['ServerName'])) rows.push([other['ServerName'] ?? null, other['DatabaseName'] ?? null]);
   }
   if (transaction !== session.transaction) await transaction.commit();
-  // A UNION: the same pair once.
-  return [...new Map(rows.map(row => [JSON.stringify(row), row])).values()];
+  return union(rows);
+}
+
+/** The same pair once, whatever its case and blanks at its end. Of two spellings the first stays (unverified). */
+function union(rows: readonly Row[]): readonly Row[] {
+  const found = new Map<string, Row>();
+  for (const row of rows) {
+    const key = JSON.stringify(row.map(value => keyText(value)));
+    if (!found.has(key)) found.set(key, row);
+  }
+  return [...found.values()];
 }
 
 function isNamed(value: SqlValue | undefined): boolean {
-  return typeof value === 'string' && value.trim() !== '';
+  return typeof value === 'string' && compareText(value, '') !== 0;
 }
 
 async function readTable(

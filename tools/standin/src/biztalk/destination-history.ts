@@ -36,7 +36,15 @@ export async function importHistory(context: ProcedureContext, names: Destinatio
   return 0;
 }
 
-const stepColumns = 'step_id, step_name, command, database_name, on_success_action, on_fail_action';
+/** Of a step, its numbers, which sp_add_jobstep takes under the same names. */
+const stepNumbers = [
+  'on_success_action',
+  'on_success_step_id',
+  'on_fail_action',
+  'on_fail_step_id',
+  'retry_attempts',
+  'retry_interval',
+] as const;
 const scheduleColumns = `freq_type, freq_interval, freq_subday_type, freq_subday_interval, freq_relative_interval, freq_recurrence_factor,
   active_start_date, active_end_date, active_start_time, active_end_time`;
 
@@ -45,12 +53,15 @@ async function sourceJobs(context: ProcedureContext, source: Source): Promise<re
   const jobs = await ask(
     context,
     source,
-    'SELECT CONVERT(nvarchar(36), job_id) AS id, name, enabled, SUSER_SNAME(owner_sid) AS owner FROM msdb.dbo.sysjobs',
+    `SELECT CONVERT(nvarchar(36), j.job_id) AS id, j.name, j.enabled, SUSER_SNAME(j.owner_sid) AS owner, j.description, j.start_step_id,
+       j.notify_level_eventlog, c.name AS category
+     FROM msdb.dbo.sysjobs j LEFT JOIN msdb.dbo.syscategories c ON c.category_id = j.category_id`,
   );
   const steps = await ask(
     context,
     source,
-    `SELECT CONVERT(nvarchar(36), job_id) AS id, ${stepColumns} FROM msdb.dbo.sysjobsteps ORDER BY step_id`,
+    `SELECT CONVERT(nvarchar(36), job_id) AS id, step_id, step_name, command, database_name, ${stepNumbers.join(', ')}
+     FROM msdb.dbo.sysjobsteps ORDER BY step_id`,
   );
   const schedules = await ask(
     context,
@@ -74,25 +85,29 @@ async function sourceJobs(context: ProcedureContext, source: Source): Promise<re
 function scriptOf(job: Rows[number], steps: Rows, schedules: Rows): string {
   const name = literal(job['name']);
   return [
-    `EXEC msdb.dbo.sp_add_job @job_name = ${name}, @enabled = @enabled, @owner_login_name = ${literal(job['owner'])}`,
+    `EXEC msdb.dbo.sp_add_job @job_name = ${name}, @enabled = @enabled, @owner_login_name = ${literal(job['owner'])}, ` +
+      `@description = ${literal(job['description'])}, @category_name = ${literal(job['category'])}, ` +
+      `@start_step_id = ${Number(job['start_step_id'])}, @notify_level_eventlog = ${Number(job['notify_level_eventlog'])}`,
     ...steps.map(
       step =>
         `EXEC msdb.dbo.sp_add_jobstep @job_name = ${name}, @step_name = ${literal(step['step_name'])}, @command = ${literal(step['command'])}, ` +
-        `@database_name = ${literal(step['database_name'])}, @on_success_action = ${Number(step['on_success_action'])}, @on_fail_action = ${Number(step['on_fail_action'])}`,
+        `@database_name = ${literal(step['database_name'])}, ${numbers(step, stepNumbers)}`,
     ),
     ...schedules.map(
       schedule =>
         `EXEC msdb.dbo.sp_add_jobschedule @job_name = ${name}, @name = ${literal(schedule['name'])}, @enabled = ${Number(schedule['enabled'])}, ` +
-        scheduleColumns
-          .split(/,\s*/)
-          .map(column => `@${column} = ${Number(schedule[column])}`)
-          .join(', '),
+        numbers(schedule, scheduleColumns.split(/,\s*/)),
     ),
     `EXEC msdb.dbo.sp_add_jobserver @job_name = ${name}`,
   ].join(';\n');
 }
 
+function numbers(row: Rows[number], columns: readonly string[]): string {
+  return columns.map(column => `@${column} = ${Number(row[column])}`).join(', ');
+}
+
 function literal(value: Rows[number][string] | undefined): string {
+  if (value === null || value === undefined) return 'NULL';
   return `N'${stringOf(value).replaceAll("'", "''")}'`;
 }
 

@@ -32,6 +32,13 @@ describe.each(spellings)('a destination in spelling %s', spelling => {
   beforeAll(async () => {
     fixture = await startDestination(['Orders'], { spelling });
     await fixture.source.rows('CREATE TABLE Orders.dbo.Notes (note nvarchar(20) NOT NULL)');
+    await fixture.source
+      .rows(`EXEC msdb.dbo.sp_add_job @job_name = N'Nightly', @description = N'It''s late', @category_name = N'Database Maintenance',
+        @start_step_id = 2, @notify_level_eventlog = 3;
+      EXEC msdb.dbo.sp_add_jobstep @job_name = N'Nightly', @step_name = N'Repair', @command = N'SELECT 1';
+      EXEC msdb.dbo.sp_add_jobstep @job_name = N'Nightly', @step_name = N'Check', @command = N'SELECT 2', @on_success_action = 4, @on_success_step_id = 3,
+        @on_fail_action = 4, @on_fail_step_id = 1, @retry_attempts = 3, @retry_interval = 5;
+      EXEC msdb.dbo.sp_add_jobstep @job_name = N'Nightly', @step_name = N'Report', @command = N'SELECT 3'`);
   }, 30_000);
   afterAll(() => fixture.end());
 
@@ -131,6 +138,17 @@ describe.each(spellings)('a destination in spelling %s', spelling => {
     );
     expect(made).toHaveLength(4);
     expect(made[2]).toEqual(['MarkAndBackupLog', "exec [dbo].[sp_MarkAll] 'BTS','\\\\share\\bts'", management, 0]);
+  });
+
+  it('makes a job as it was at the source, with the ways between its steps', async () => {
+    const job = `SELECT j.description, j.start_step_id, j.notify_level_eventlog, c.name FROM msdb.dbo.sysjobs j
+      JOIN msdb.dbo.syscategories c ON c.category_id = j.category_id WHERE j.name = N'Nightly'`;
+    const steps = `SELECT s.step_id, s.on_success_action, s.on_success_step_id, s.on_fail_action, s.on_fail_step_id, s.retry_attempts, s.retry_interval
+      FROM msdb.dbo.sysjobsteps s JOIN msdb.dbo.sysjobs j ON j.job_id = s.job_id WHERE j.name = N'Nightly' ORDER BY s.step_id`;
+    expect(await fixture.destination.rows(job)).toEqual([["It's late", 2, 3, 'Database Maintenance']]);
+    for (const each of [job, steps])
+      expect(await fixture.destination.rows(each)).toEqual(await fixture.source.rows(each));
+    expect((await fixture.destination.rows(steps))[1]).toEqual([2, 4, 3, 4, 1, 3, 5]);
   });
 
   it('can take no further logs once it is recovered', async () => {

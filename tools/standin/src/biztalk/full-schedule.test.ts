@@ -60,6 +60,15 @@ describe('a full backup', () => {
     expect(isFullDue('d', undefined, today({ partialOpen: true, forceAfterPartial: true }))).toBe(true);
   });
 
+  it('goes by the frequency only where it compares periods', () => {
+    const now = at('2026-03-01T10:00');
+    const earlier = (part: Partial<ScheduleFacts>): ScheduleFacts => facts(now, { newestFullAt: now, ...part });
+    expect(isFullDue(undefined, 23, facts(now))).toBe(true);
+    expect(isFullDue(undefined, 23, earlier({ forceFull: true }))).toBe(true);
+    expect(isFullDue(undefined, 23, earlier({ partialOpen: true, forceAfterPartial: true }))).toBe(true);
+    expect(isFullDue(undefined, 23, earlier({}))).toBe('unknown frequency');
+  });
+
   it('goes by the period of the chosen clock and by the hour of the local one', () => {
     const [utc, local] = [at('2026-03-01T23:30'), at('2026-03-02T09:30')];
     const newestFullAt = at('2026-03-01T01:00');
@@ -71,7 +80,7 @@ describe('a full backup', () => {
   it('counts weeks from the day of DATEFIRST', () => {
     // A Sunday and the Monday after it.
     const [sunday, monday] = [at('2026-03-08T10:00'), at('2026-03-09T10:00')];
-    const due = (dateFirst: number): boolean =>
+    const due = (dateFirst: number): unknown =>
       isFullDue('w', undefined, facts(monday, { newestFullAt: sunday, dateFirst }));
     expect([7, 1, 2].map(due)).toEqual([false, true, false]);
   });
@@ -94,6 +103,11 @@ describe('names', () => {
     const mark = fullMarkName('BTS', new Date('2007-04-12T00:00:08.497Z'));
     expect(mark).toBe('BTS_2007_04_12_00_00_08_497');
     expect(fullMarkName("lo'ngprefix", new Date(0))).toBe('longpre_1970_01_01_00_00_00_000');
+    expect(fullMarkName('~!@#$%^&', new Date(0))).toBe('_________1970_01_01_00_00_00_000');
+    expect(fullMarkName('*()-+{[}', new Date(0))).toBe('_________1970_01_01_00_00_00_000');
+    expect(fullMarkName('|\\:;<>,/', new Date(0))).toBe('_________1970_01_01_00_00_00_000');
+    // What the list of characters leaves out stays.
+    expect(fullMarkName(']=?`ü_"', new Date(0))).toBe(']=?`ü__1970_01_01_00_00_00_000');
     expect(backupFileName('SQL1\\BTS', 'BizTalkMgmtDb', 'Log', mark)).toBe(`SQL1_BTS_BizTalkMgmtDb_Log_${mark}.bak`);
     expect(backupFileName('A'.repeat(40), 'D', 'Full', 'm')).toBe(`${'A'.repeat(30)}_D_Full_m.bak`);
   });

@@ -10,7 +10,7 @@ export type ScheduleFacts = {
   readonly forceAfterPartial: boolean;
   /** The highest set with SetComplete = 0 has no later complete full. */
   readonly partialOpen: boolean;
-  /** Start of the newest `db` row, complete or not. */
+  /** The latest start of a `db` row, complete or not. */
   readonly newestFullAt: Date | undefined;
   /** SET DATEFIRST of the session: 1 Monday … 7 Sunday. */
   readonly dateFirst: number;
@@ -22,10 +22,16 @@ export function parseFrequency(text: string): Frequency | undefined {
   return letter === 'h' || letter === 'd' || letter === 'w' || letter === 'm' || letter === 'y' ? letter : undefined;
 }
 
-export function isFullDue(frequency: Frequency, backupHour: number | undefined, facts: ScheduleFacts): boolean {
+/** `frequency`: undefined for an unknown one, which is refused where periods are compared, and not before. */
+export function isFullDue(
+  frequency: Frequency | undefined,
+  backupHour: number | undefined,
+  facts: ScheduleFacts,
+): boolean | 'unknown frequency' {
   if (facts.forceFull) return true;
   if (facts.forceAfterPartial && facts.partialOpen) return true;
   if (facts.newestFullAt === undefined) return true;
+  if (frequency === undefined) return 'unknown frequency';
   const { dateFirst } = facts;
   if (period(frequency, facts.newestFullAt, dateFirst) === period(frequency, facts.now, dateFirst)) return false;
   if (backupHour === undefined || frequency === 'h') return true;

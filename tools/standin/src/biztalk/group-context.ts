@@ -79,10 +79,16 @@ export function complaint(text: string, procedure: string): Message {
   return { number: 50_000, severity: 16, state: 1, text, procedure };
 }
 
-/** What went wrong first, then the procedure's own complaint, as the caller of a failing procedure sees them. */
-export function failedIn(procedure: string, text: string, cause: unknown): SqlError {
+/** The procedure's own complaint, after which it returns -1. */
+export function complains(procedure: string, text: string): SqlFailure {
+  return Object.assign(new SqlError([complaint(text, procedure)], 'statement'), { status: -1 });
+}
+
+/** What went wrong first, then the procedure's own complaint, as the caller of a failing procedure sees them; it returns -1. */
+export function failedIn(procedure: string, text: string, cause: unknown): SqlFailure {
   if (!isFailure(cause)) throw cause;
-  return new SqlError([...cause.messages, complaint(text, procedure)], 'statement', cause);
+  const messages = [...cause.messages, complaint(text, procedure)];
+  return Object.assign(new SqlError(messages, 'statement', cause), { status: -1 });
 }
 
 export function isFailure(value: unknown): value is SqlFailure {

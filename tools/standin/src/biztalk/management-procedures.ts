@@ -1,12 +1,13 @@
 /** Procedures of the Management database (biztalk-dr.md §2.2–§2.7). */
-import { SqlError } from '../messages.ts';
+import { toSqlDateTime } from '../engine/times.ts';
 import { acquireWriterLock, backupAllFull, markAll, nextBackupSetId, releaseWriterLock } from './backup-run.ts';
 import { isFullDue, parseFrequency } from './full-schedule.ts';
 import { linkIfMissing, realServerName, remoteTimeoutSeconds } from './group-servers.ts';
 import { blockTracking, markLogs } from './mark-run.ts';
 import {
-  complaint,
+  complains,
   dateOf,
+  failedIn,
   flagOf,
   isManagement,
   momentOf,
@@ -17,34 +18,31 @@ import {
 } from './group-context.ts';
 import { bigint, bit, int, nvarchar, output, parameter, sysname } from '../procedure-parameters.ts';
 import type { NativeProcedure, ProcedureContext, ProcedureParameter } from '../contract.ts';
+import type { SqlType } from '../values.ts';
 
-const runParameters = [
-  parameter('@MarkName', nvarchar(8)),
-  parameter('@BackupPath', nvarchar(128)),
-  parameter('@UseLocalTime', bit, false),
-];
+const nameAndPath = [parameter('@MarkName', nvarchar(8)), parameter('@BackupPath', nvarchar(128))];
+const localTime = parameter('@UseLocalTime', bit, false);
+const datetime: SqlType = { name: 'datetime' };
 const scheduleParameters = [
   parameter('@Frequency', { name: 'nchar', length: 1 }),
-  parameter('@MarkName', nvarchar(8)),
-  parameter('@BackupPath', nvarchar(128)),
+  ...nameAndPath,
   parameter('@ForceFullBackupAfterPartialSetFailure', bit, false),
   parameter('@BackupHour', int, null),
-  parameter('@UseLocalTime', bit, false),
+  localTime,
 ];
-/** Names of arguments: unverified, here and of bts_SafeAddLinkedServer. */
+/** Names and types as in the public text, here and of bts_SafeAddLinkedServer. */
 const remoteNameParameters = [
   parameter('@ServerName', nvarchar(256)),
   parameter('@DatabaseName', sysname),
   output('@RemoteServerName', sysname),
 ];
-/** Argument and result columns: unverified (biztalk-dr.md §2.7 says what it is for). */
-const databasesParameters = [parameter('@ServerName', nvarchar(256), null)];
-const deleteParameters = [parameter('@DaysToKeep', { name: 'smallint' }, null), parameter('@UseLocalTime', bit, false)];
+const databasesParameters = [parameter('@ServerName', sysname, null)];
+const deleteParameters = [parameter('@DaysToKeep', { name: 'smallint' }, null), localTime];
 
 export const managementProcedures: readonly NativeProcedure[] = [
   procedure('sp_BackupAllFull_Schedule', scheduleParameters, backupAllFullOnSchedule),
-  procedure('sp_BackupAllFull', runParameters, backupAllFull),
-  procedure('sp_MarkAll', runParameters, markAll),
+  procedure('sp_BackupAllFull', [...nameAndPath, parameter('@TimeStamp', datetime, null), localTime], backupAllFull),
+  procedure('sp_MarkAll', [...nameAndPath, localTime], markAll),
   procedure('sp_MarkBTSLogs', [parameter('@MarkName', nvarchar(32))], markLogs),
   procedure('sp_BlockTDDS', [], blockTracking),
   procedure('bts_SafeAddLinkedServer', [parameter('@linkedServer', sysname)], async context => {
@@ -62,7 +60,8 @@ export const managementProcedures: readonly NativeProcedure[] = [
     return 0;
   }),
   procedure('sp_SetBackupCompression', [parameter('@bCompression', bit)], async context => {
-    const value = { type: bit, value: flagOf(context, '@bCompression') };
+    // As it is given: NULL is an UPDATE that fails (515).
+    const value = { type: bit, value: context.argument('@bCompression') };
     await context.query('UPDATE dbo.adm_BackupSettings SET UseCompression = @on', { on: value });
     return 0;
   }),
@@ -86,16 +85,13 @@ function procedure(
 }
 
 async function backupAllFullOnSchedule(context: ProcedureContext): Promise<number> {
-  const frequency = parseFrequency(textOf(context, '@Frequency'));
-  if (frequency === undefined) {
-    const text = 'Unknown value for the parameter @Frequency';
-    throw new SqlError([complaint(text, 'sp_BackupAllFull_Schedule')], 'statement');
-  }
+  const procedure = 'sp_BackupAllFull_Schedule';
   const [settings] = await context.query('SELECT ForceFull FROM dbo.adm_BackupSettings');
   const forceFull = settings?.['ForceFull'] === true;
   const local = flagOf(context, '@UseLocalTime');
-  const due = isFullDue(frequency, numberOf(context, '@BackupHour'), {
-    now: await momentOf(context, local),
+  const now = await momentOf(context, local);
+  const due = isFullDue(parseFrequency(textOf(context, '@Frequency')), numberOf(context, '@BackupHour'), {
+    now,
     localNow: await momentOf(context, true),
     forceFull,
     forceAfterPartial: flagOf(context, '@ForceFullBackupAfterPartialSetFailure'),
@@ -103,23 +99,29 @@ async function backupAllFullOnSchedule(context: ProcedureContext): Promise<numbe
     newestFullAt: await newestFullAt(context),
     dateFirst: context.session.options.dateFirst,
   });
+  if (due === 'unknown frequency') throw complains(procedure, 'Unknown value for the parameter @Frequency');
   if (!due) return 0;
-  const path = textOf(context, '@BackupPath').slice(0, 128);
-  await context.execute('EXEC dbo.sp_BackupAllFull @MarkName = @mark, @BackupPath = @path, @UseLocalTime = @local', {
-    mark: typedText(textOf(context, '@MarkName').slice(0, 8), 8),
-    path: typedText(path, 128),
-    local: { type: bit, value: local },
-  });
+  try {
+    await context.execute('EXEC dbo.sp_BackupAllFull @mark, @path, @now, @local', {
+      mark: typedText(textOf(context, '@MarkName').slice(0, 8), 8),
+      path: typedText(textOf(context, '@BackupPath').slice(0, 128), 128),
+      now: { type: datetime, value: toSqlDateTime(now) },
+      local: { type: bit, value: local },
+    });
+  } catch (failure) {
+    throw failedIn(procedure, 'Failed running sp_BackupAllFull', failure);
+  }
   // Only after success: a request for a full survives its failure.
   if (forceFull) await context.query('UPDATE dbo.adm_BackupSettings SET ForceFull = 0');
   return 0;
 }
 
+/** By the time of the rows, whatever their sets' ids: a clock that was put back leaves them in another order. */
 async function newestFullAt(context: ProcedureContext): Promise<Date | undefined> {
   const [row] = await context.query(
-    "SELECT TOP (1) BackupDateTime FROM dbo.adm_BackupHistory WHERE BackupType = 'db' ORDER BY BackupSetId DESC, BackupId DESC",
+    "SELECT MAX(BackupDateTime) AS at FROM dbo.adm_BackupHistory WHERE BackupType = 'db'",
   );
-  return dateOf(row?.['BackupDateTime']);
+  return dateOf(row?.['at']);
 }
 
 async function hasOpenPartialSet(context: ProcedureContext): Promise<boolean> {
@@ -136,7 +138,7 @@ async function getBackupHistory(context: ProcedureContext): Promise<number> {
   const last = context.argument('@LastBackupSetId');
   await acquireWriterLock(context);
   await context.execute(
-    `SELECT BackupId, BackupSetId, MarkName, DatabaseName, BackupFileName, BackupFileLocation, BackupType, BackupDateTime, SetComplete, ServerName
+    `SELECT BackupId, BackupSetId, MarkName, DatabaseName, ServerName, BackupFileName, BackupFileLocation, BackupType, BackupDateTime, SetComplete
      FROM dbo.adm_BackupHistory WHERE BackupSetId > @last ORDER BY BackupId`,
     { last: typedBigint(typeof last === 'bigint' ? last : -1n) },
   );
@@ -147,7 +149,7 @@ async function getDatabasesForServer(context: ProcedureContext): Promise<number>
   await context.execute(
     `SELECT ServerName, DatabaseName FROM dbo.admv_BackupDatabases WHERE @server IS NULL OR ServerName = @server
      ORDER BY ServerName, DatabaseName`,
-    { server: { type: nvarchar(256), value: context.argument('@ServerName') } },
+    { server: { type: sysname, value: context.argument('@ServerName') } },
   );
   return 0;
 }

@@ -56,7 +56,8 @@ async function resolvedPlaces(context: ProcedureContext): Promise<readonly Place
       places.push({ ...covered, realServer: await realServerName(context, covered) });
     } catch (failure) {
       const text = `sp_GetRemoteServerName failed to resolve server name ${covered.server}`;
-      throw failedIn('sp_MarkBTSLogs', text, failure);
+      // The text raises it where it fails and again at its end.
+      throw failedIn('sp_MarkBTSLogs', text, failedIn('sp_MarkBTSLogs', text, failure));
     }
   }
   return places.sort((a, b) => compareText(a.realServer, b.realServer));

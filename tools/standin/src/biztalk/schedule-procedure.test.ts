@@ -4,6 +4,7 @@ import type { ProcedureContext } from '../contract.ts';
 import { toSqlDateTime } from '../engine/times.ts';
 import { startBizTalkFixture, type BizTalkFixture } from './biztalk-fixture.ts';
 import { managementProcedures } from './management-procedures.ts';
+import type { TypedValue } from '../values.ts';
 
 const management = 'BizTalkMgmtDb.dbo';
 let fixture: BizTalkFixture;
@@ -94,15 +95,17 @@ const table: readonly (readonly [string, readonly SetRow[], string, string, bool
   ['a full of this year', [[1, 'db', 1, '2026-01-01T00:00']], 'y', '0', false],
   ['a full of last year', [[1, 'db', 1, '2025-12-31T23:59']], 'Y', '0', true],
   [
-    'the newest full is that of the highest id',
+    'the newest full is that of the latest start, whatever its id',
     [
       [1, 'db', 1, noon],
       [2, 'db', 1, '2026-03-17T12:00'],
     ],
     'd',
     '0',
-    true,
+    false,
   ],
+  ['an unknown frequency is nothing to the first full', [], 'q', '0', true],
+  ['nor to one after a partial set', [[1, 'db', 0, noon]], 'q', '1', true],
 ];
 
 describe('sp_BackupAllFull_Schedule', () => {
@@ -119,7 +122,10 @@ describe('sp_BackupAllFull_Schedule', () => {
     await fixture.rows('ALTER DATABASE SSODB SET OFFLINE');
     const schedule = `EXEC ${management}.sp_BackupAllFull_Schedule 'd', 'BTS', '\\\\share\\bts', 0, 3`;
     const session = fixture.session();
-    expect((await fixture.errors(schedule, session)).at(-1)).toMatch(/^50000 Failed running the backup on/);
+    expect((await fixture.errors(schedule, session)).slice(-2)).toEqual([
+      '50000 Failed running the backup on TEST\\ONE.SSODB',
+      '50000 Failed running sp_BackupAllFull',
+    ]);
     await fixture.engine.detach(session);
     await fixture.rows('ALTER DATABASE SSODB SET ONLINE');
     const flag = `SELECT ForceFull AS f FROM ${management}.adm_BackupSettings`;
@@ -136,12 +142,41 @@ describe('sp_BackupAllFull_Schedule', () => {
     await before([[1, 'db', 1, noon]], false);
     const away = `EXEC ${management}.sp_BackupAllFull_Schedule 'd', 'BTS', 'Q:\\nowhere', 1`;
     const session = fixture.session();
-    expect(await fixture.errors(away, session)).toHaveLength(3);
+    expect(await fixture.errors(away, session)).toHaveLength(4);
     await fixture.engine.detach(session);
     fixture.setClock('2026-03-19T12:15:00Z');
     await fixture.rows(away.replace('Q:\\nowhere', '\\\\share\\bts'));
     const ids = `SELECT DISTINCT BackupSetId AS id FROM ${management}.adm_BackupHistory ORDER BY id`;
     expect(await fixture.rows(ids)).toEqual([{ id: 1n }, { id: 101n }]);
+  });
+
+  it.each(["'q'", "''", 'NULL'])(
+    'refuses the frequency %s where it compares periods, and not before',
+    async frequency => {
+      fixture.setClock(`${noon}Z`);
+      const schedule = `EXEC @s = ${management}.sp_BackupAllFull_Schedule ${frequency}, 'BTS', '\\\\share\\bts'`;
+      await before([[1, 'db', 1, noon]], false);
+      const sink = await fixture.run(`DECLARE @s int; ${schedule}; SELECT @s AS s`);
+      expect(sink.messages.map(({ text }) => text)).toEqual(['Unknown value for the parameter @Frequency']);
+      expect(sink.objects()).toEqual([{ s: -1n }]);
+      await before([[1, 'db', 1, noon]], true);
+      expect(await fixture.rows(`DECLARE @s int; ${schedule}; SELECT @s AS s`)).toEqual([{ s: 0n }]);
+      expect(await fixture.rows(taken)).toEqual([{ files: 2n, complete: 1n }]);
+    },
+  );
+
+  it('returns -1 when the full fails, as that does itself', async () => {
+    fixture.setClock('2026-03-21T12:00:00Z');
+    await before([], false);
+    for (const procedure of ["sp_BackupAllFull_Schedule 'd',", 'sp_BackupAllFull']) {
+      const session = fixture.session();
+      const sink = await fixture.run(
+        `DECLARE @s int; EXEC @s = ${management}.${procedure} 'BTS', 'Q:\\nowhere'; SELECT @s AS s`,
+        session,
+      );
+      expect(sink.objects()).toEqual([{ s: -1n }]);
+      await fixture.engine.detach(session);
+    }
   });
 
   it('goes by the weeks of the session', async () => {
@@ -174,7 +209,7 @@ describe('a server ten hours ahead of UTC', () => {
 
   it.each(zones)('newest %s, UTC %s, @UseLocalTime %s, hour %s: due %s', async (newest, utc, local, hour, due) => {
     const here = new Date(Date.parse(`${utc}:00Z`) + 36_000_000).toISOString().slice(0, 23);
-    const executed: string[] = [];
+    const executed: unknown[] = [];
     const given: Readonly<Record<string, unknown>> = {
       '@Frequency': 'd',
       '@MarkName': 'BTS',
@@ -186,7 +221,7 @@ describe('a server ten hours ahead of UTC', () => {
     const answers: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
       ['GETUTCDATE', { at: `${utc}:00.000` }],
       ['GETDATE', { at: here }],
-      ['TOP (1) BackupDateTime', { BackupDateTime: toSqlDateTime(new Date(`${newest}Z`)) }],
+      ['MAX(BackupDateTime)', { at: toSqlDateTime(new Date(`${newest}Z`)) }],
     ];
     const context = {
       session: { options: { dateFirst: 7 } },
@@ -198,9 +233,11 @@ describe('a server ten hours ahead of UTC', () => {
             .slice(0, 1)
             .map(([, row]) => row),
         ),
-      execute: (text: string) => Promise.resolve(void executed.push(text)),
+      execute: (_: string, { now }: Readonly<Record<string, TypedValue>>) =>
+        Promise.resolve(void executed.push(now?.value)),
     } as unknown as ProcedureContext;
     await managementProcedures.find(({ name }) => name === 'sp_BackupAllFull_Schedule')?.run(context);
-    expect(executed).toHaveLength(due ? 1 : 0);
+    // The full's own moment is this one, by the clock that was chosen.
+    expect(executed).toEqual(due ? [toSqlDateTime(new Date(local === 1 ? `${here}Z` : `${utc}Z`))] : []);
   });
 });
