@@ -36,14 +36,40 @@ export type ClockControlOptions = {
 type Wish =
   { readonly advanceMs: number; readonly timeoutMs: number } | { readonly to: Date } | { readonly rate: number };
 
-const forms =
-  'The body is {"advanceMs": whole number from 1, "timeoutMs": whole number from 1}, without "timeoutMs" 30000, or {"setTo": time such as "2026-03-01T12:00:00Z"}, or {"rate": 0 to 86400}.';
 /** A day in a second. */
 export const fastestRate = 86_400;
-const usualTimeoutMs = 30_000;
+export const usualTimeoutMs = 30_000;
 /** What datetime can hold. */
 const firstMs = Date.UTC(1753, 0, 1);
 const lastMs = Date.UTC(9999, 11, 31);
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What POST /clock takes: `body` as a refusal and the help show it, `effect` as the help tells it. */
+export const clockBodies: readonly {
+  readonly body: string;
+  readonly effect: string;
+  readonly read: (fields: Fields) => Wish | undefined;
+}[] = [
+  {
+    body: '{"advanceMs": whole number from 1, "timeoutMs": whole number from 1}',
+    effect:
+      'a clock that stands goes on; all that falls due is done at its own time, in order; timeoutMs need not be given',
+    read: ({ advanceMs, timeoutMs = usualTimeoutMs }) =>
+      isCount(advanceMs) && isCount(timeoutMs) && timeoutMs <= 3_600_000 ? { advanceMs, timeoutMs } : undefined,
+  },
+  {
+    body: '{"setTo": time such as "2026-03-01T12:00:00Z"}',
+    effect: "a jump, as when somebody sets the machine's clock; what was due on the way runs once",
+    read: ({ setTo }) => readTime(setTo),
+  },
+  {
+    body: `{"rate": 0 to ${fastestRate}}`,
+    effect: "seconds of its clock in one of this machine's, from here on; 0: it stands",
+    read: ({ rate }) => (typeof rate === 'number' && rate >= 0 && rate <= fastestRate ? { rate } : undefined),
+  },
+];
+const forms = `The body is ${clockBodies.map(({ body }) => body).join(', or ')}; without "timeoutMs" ${usualTimeoutMs}.`;
 
 export class ClockControl {
   readonly #options: ClockControlOptions;
@@ -126,15 +152,20 @@ export class ClockControl {
 
 function readWish(request: unknown): Wish | undefined {
   if (typeof request !== 'object' || request === null) return undefined;
-  const { advanceMs, timeoutMs = usualTimeoutMs, setTo, rate } = request as Readonly<Record<string, unknown>>;
   const keys = Object.keys(request).filter(key => !('advanceMs' in request && key === 'timeoutMs'));
   if (keys.length !== 1) return undefined;
-  if (isCount(advanceMs) && isCount(timeoutMs) && timeoutMs <= 3_600_000) return { advanceMs, timeoutMs };
-  if (typeof rate === 'number' && rate >= 0 && rate <= fastestRate) return { rate };
+  for (const { read } of clockBodies) {
+    const wish = read(request as Fields);
+    if (wish !== undefined) return wish;
+  }
+  return undefined;
+}
+
+function readTime(text: unknown): Wish | undefined {
   // Without a zone it would be this machine's local time, which the instance has not.
-  if (typeof setTo !== 'string' || !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?Z$/.test(setTo))
+  if (typeof text !== 'string' || !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?Z$/.test(text))
     return undefined;
-  const to = new Date(setTo);
+  const to = new Date(text);
   return to.getTime() >= firstMs && to.getTime() <= lastMs ? { to } : undefined;
 }
 

@@ -59,8 +59,8 @@ type Settings = Readonly<Record<string, unknown>>;
 type Environment = Readonly<Record<string, string | undefined>>;
 type ServerRole = 'sysadmin' | 'dbcreator' | 'securityadmin' | 'processadmin';
 
-const serverRoles: readonly ServerRole[] = ['sysadmin', 'dbcreator', 'securityadmin', 'processadmin'];
-const settingNames = [
+export const serverRoles: readonly ServerRole[] = ['sysadmin', 'dbcreator', 'securityadmin', 'processadmin'];
+export const settingNames = [
   'port',
   'control-port',
   'data',

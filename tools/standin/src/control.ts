@@ -67,10 +67,18 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   }
   const [, fault] = /^\/faults\/([a-z-]+)$/.exec(path) ?? [];
   if (request.method === 'DELETE' && fault !== undefined) sendFault(response, faults.clear(fault));
-  else send(response, 404, { error: { code: 'NO_SUCH_PATH', message: paths } });
+  else send(response, 404, { error: { code: 'NO_SUCH_PATH', message: controlPaths.join(', ') } });
 }
 
-const paths = 'GET /health, GET /statistics, GET /clock, POST /clock, GET /faults, POST /faults, DELETE /faults/NAME';
+export const controlPaths = [
+  'GET /health',
+  'GET /statistics',
+  'GET /clock',
+  'POST /clock',
+  'GET /faults',
+  'POST /faults',
+  'DELETE /faults/NAME',
+] as const;
 
 /** undefined for what is no JSON: no request of ours is that. */
 function parsed(body: string): unknown {

@@ -1,4 +1,5 @@
 import { readConfig, type Config } from '../config.ts';
+import { controlPaths } from '../control.ts';
 import { stopInOrder } from '../lifetime.ts';
 import { startService, type Service } from '../service.ts';
 import type { Command } from './command.ts';
@@ -9,17 +10,17 @@ export const optionTable = `  --login NAME           a sysadmin login (default s
   --version N            2016, 2017, 2019, 2022 (the default) or 2025; also as major version, 13 to 17
   --clock TIME           what the clock shows at the start, as 2026-03-01T12:00:00Z (default: this machine's time)
   --clock-rate N         its seconds in one of this machine's (default 1)
-  --clock-mode manual    it stands until POST /clock moves it over the control port
+  --clock-mode manual    it stands until POST /clock moves it over the control port: help clock
   --time-zone NAME       of its local time, as Australia/Brisbane (default UTC)
   --no-sync              files are not forced to the disk: faster; kill -9 is survived, a power cut not
   --no-agent             SQL Server Agent does not run
-  --peers FILE           where the other instances are, for linked servers
+  --peers FILE           where the other instances are, for linked servers: help peers
   --mark-timeout MS      how long a mark waits for prepared transactions or another mark (default 10000)
-  --fault NAME           a fault from the start (repeatable); POST /faults sets them while it runs
+  --fault NAME           a fault from the start (repeatable); faults set sets them while it runs
   --tls-cert FILE, --tls-key FILE
                          certificate and key, PEM (default: one of its own)
   --force-encryption     clients that do not encrypt are refused
-  --config FILE          JSON with the option names as keys; options of the line win`;
+  --config FILE          JSON with the option names as keys: help config`;
 
 export function readyLine({ serverName: name }: Config, { port, controlPort, peerPort }: Service): object {
   return { ready: true, name, port, controlPort, peerPort, pid: process.pid };
@@ -34,7 +35,8 @@ Runs one instance on 127.0.0.1 until SIGTERM or SIGINT. Prints one line of JSON 
   --data DIR             the instance's own files; the same folder again: the same databases
   --name NAME            @@SERVERNAME, as PRIMARY\\BTS
   --port N               TDS port (default 0: a free one)
-  --control-port N       control port: GET /health, /statistics, /clock, /faults (default 0)
+  --control-port N       control port, HTTP and JSON (default 0): ${controlPaths.slice(0, 4).join(', ')},
+                         ${controlPaths.slice(4).join(', ')}; see help clock, help faults
   --peer-port N          for linked instances (default 0)
   --map 'D:\\Data=DIR'    a Windows or UNC path prefix and the folder of this machine behind it (repeatable); backups and
                          files of databases go to mapped paths, C:\\MSSQL\\DATA and C:\\MSSQL\\Backup are there without
