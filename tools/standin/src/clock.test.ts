@@ -67,6 +67,31 @@ it('waits on a running clock by this machine’s', async () => {
   fast.close();
 });
 
+it('lets nobody wait longer or shorter because it is wrong for a while', async () => {
+  let wallMs = 5_000_000;
+  let skewMs = 3_600_000;
+  const wrong = new InstanceClock({ startAt: start, skewMs: () => skewMs, wallMs: () => wallMs });
+  const woken: string[] = [];
+  const wait = wrong.waitUntil(later(3_600_000 + 1000), never, {}).then(() => void woken.push('begun while it is'));
+  expect(wrong.nextWait()).toEqual(later(3_601_000));
+  skewMs = 0;
+  expect(wrong.nextWait()).toEqual(later(1000));
+  const other = wrong.waitUntil(later(2000), never, {}).then(() => void woken.push('begun before'));
+  skewMs = 3_600_000;
+  wrong.setRate(1);
+  await Promise.resolve();
+  expect(woken).toEqual([]);
+  skewMs = 0;
+  wallMs += 1000;
+  wrong.setRate(1);
+  await wait;
+  wallMs += 1000;
+  wrong.setRate(1);
+  await other;
+  expect(woken).toEqual(['begun while it is', 'begun before']);
+  wrong.close();
+});
+
 it('ends a wait that is aborted, and knows who sleeps', async () => {
   const { clock: standing } = clock(0);
   const [controller, sleeper] = [new AbortController(), {}];

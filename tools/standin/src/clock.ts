@@ -4,6 +4,7 @@
  */
 import { RequestAborted } from './engine/request-aborted.ts';
 
+/** `untilMs`: without the skew, which may be gone before. */
 type Wait = { readonly untilMs: number; readonly sleeper: object; readonly wake: () => void };
 
 export type ClockOptions = {
@@ -67,7 +68,7 @@ export class InstanceClock {
         then();
       };
       const aborted = end(() => reject(new RequestAborted(signal.reason)));
-      const wait: Wait = { untilMs: moment.getTime(), sleeper, wake: end(resolve) };
+      const wait: Wait = { untilMs: moment.getTime() - this.#skewMs(), sleeper, wake: end(resolve) };
       if (signal.aborted) {
         reject(new RequestAborted(signal.reason));
         return;
@@ -100,7 +101,7 @@ export class InstanceClock {
   /** The earliest time that somebody waits for. */
   nextWait(): Date | undefined {
     const [first] = this.#inOrder();
-    return first && new Date(first.untilMs);
+    return first && new Date(first.untilMs + this.#skewMs());
   }
 
   /** How long that is on this machine's clock, at most `mostMs`. */
@@ -115,7 +116,11 @@ export class InstanceClock {
   }
 
   #nowMs(): number {
-    return Math.floor(this.#shownMs + (this.#wallMs() - this.#sinceMs) * this.#rate) + this.#skewMs();
+    return this.#rightMs() + this.#skewMs();
+  }
+
+  #rightMs(): number {
+    return Math.floor(this.#shownMs + (this.#wallMs() - this.#sinceMs) * this.#rate);
   }
 
   #inOrder(): readonly Wait[] {
@@ -124,7 +129,7 @@ export class InstanceClock {
 
   #wakeAndArm(): void {
     clearTimeout(this.#timer);
-    for (const wait of this.#inOrder()) if (wait.untilMs <= this.#nowMs()) wait.wake();
+    for (const wait of this.#inOrder()) if (wait.untilMs <= this.#rightMs()) wait.wake();
     const next = this.nextWait();
     if (next === undefined || this.#rate === 0) return;
     this.#timer = setTimeout(() => this.#wakeAndArm(), this.wallDelayMs(next, longestTimerMs));

@@ -198,6 +198,20 @@ describe('a job that is started', () => {
     expect(await statuses()).toEqual(['1:2', '1:0', '0:0']);
   });
 
+  it('tries again after its interval though the clock goes back', async () => {
+    await addJob('J', [command("RAISERROR('x', 16, 1)", '@retry_attempts = 1', '@retry_interval = 5')]);
+    await fixture.moveTo('2026-03-02T10:00:00Z');
+    expect(await start('J')).toEqual([]);
+    while (fixture.agent().runOf(await jobId('J'))?.status !== 3) await new Promise(resolve => setImmediate(resolve));
+    await fixture.moveTo('2026-03-01T10:00:00Z');
+    await fixture.moveTo('2026-03-01T10:04:59Z');
+    expect(await statuses()).toEqual(['1:2']);
+    await fixture.at('2026-03-01T10:05:00Z');
+    expect(await statuses()).toEqual(['1:2', '1:0', '0:0']);
+    const [outcome] = await fixture.rows('SELECT run_duration FROM msdb.dbo.sysjobhistory WHERE step_id = 0');
+    expect(outcome).toEqual({ run_duration: 0n });
+  });
+
   it('starts at the step that is named', async () => {
     await addJob('J', [command('SELECT 1', '@on_success_action = 3'), command('SELECT 2')]);
     await fixture.rows("EXEC msdb.dbo.sp_start_job @job_name = N'J', @step_name = N's2'");
@@ -336,6 +350,19 @@ describe('a schedule', () => {
     await fixture.at('2026-03-01T10:32:00Z');
     await fixture.at('2026-03-01T10:45:00Z');
     expect(await statuses()).toEqual(['1:1', '0:1']);
+  });
+
+  it('goes on from now when the clock has gone back', async () => {
+    await scheduled();
+    await fixture.at('2026-03-02T10:01:00Z');
+    expect(await statuses()).toEqual(['1:1', '0:1']);
+    await fixture.at('2026-03-01T10:02:00Z');
+    const [next] = await fixture.rows("EXEC msdb.dbo.sp_help_job @job_name = N'J', @job_aspect = 'JOB'");
+    expect(next).toMatchObject({ next_run_date: 20_260_301n, next_run_time: 101_500n });
+    expect(await statuses()).toEqual(['1:1', '0:1']);
+    await fixture.at('2026-03-01T10:15:00Z');
+    await fixture.at('2026-03-01T10:30:00Z');
+    expect(await statuses()).toEqual(['1:1', '0:1', '1:1', '0:1', '1:1', '0:1']);
   });
 
   it('passes over a job that still runs', async () => {

@@ -31,7 +31,7 @@ export type AgentOptions = {
 };
 
 type Due = { readonly schedule: Schedule; readonly scheduleId: number; readonly jobId: string; at: Date | undefined };
-type Sleeper = { readonly run: JobRun; readonly until: Date; readonly wake: () => void };
+type Sleeper = { readonly run: JobRun; until: Date; readonly wake: () => void };
 type Plan = {
   readonly jobId: string;
   readonly job: string;
@@ -52,6 +52,8 @@ export class Agent {
   #starting: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   #closing = false;
+  /** What the clock showed at the last look. */
+  #lookedAt: Date | undefined;
   /** Told when a run begins to wait for the clock. */
   #sleeperCame = (): void => undefined;
 
@@ -169,6 +171,7 @@ export class Agent {
     }
     const { engine } = this.#options;
     const now = engine.clock();
+    this.#noticeStepBack(now);
     for (const sleeper of [...this.#sleepers]) if (sleeper.until <= now) sleeper.wake();
     const plans = jobTable(engine, 'sysjobschedules').rowCount === 0 ? [] : await this.#plans();
     const keys = new Set(plans.map(keyOf));
@@ -179,6 +182,15 @@ export class Agent {
       return next === undefined ? [] : [[jobId, next.at] as const];
     });
     this.#nextRuns?.record(new Map(due), jobId => this.#runs.has(jobId));
+  }
+
+  /** Of a clock that has gone back (a fault): what was still to come is counted from now, or nothing would come before the clock is there again. */
+  #noticeStepBack(now: Date): void {
+    const backMs = (this.#lookedAt ?? now).getTime() - now.getTime();
+    this.#lookedAt = now;
+    if (backMs <= 0) return;
+    this.#due.clear();
+    for (const sleeper of this.#sleepers) sleeper.until = new Date(sleeper.until.getTime() - backMs);
   }
 
   #follow(plan: Plan, now: Date): void {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createRegistry, registerCatalogue } from './catalogue.ts';
 import { collect, startFixture, type Fixture, type TestSession } from '../engine/engine-fixture.ts';
 import { createExecutor } from '../sql/executor.ts';
-import type { Executor } from '../contract.ts';
+import type { Executor, Login } from '../contract.ts';
 
 let fixture: Fixture;
 let executor: Executor;
@@ -88,6 +88,49 @@ describe('files', () => {
     ]);
     const [volume] = await rows("SELECT total_bytes, available_bytes FROM sys.dm_os_volume_stats(DB_ID(N'App'), 1)");
     expect(Number(volume?.['available_bytes'])).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['a.bak\\more', "22048 xp_create_subdir() returned error 3, 'The system cannot find the path specified.'"],
+    ['a.bak', "22048 xp_create_subdir() returned error 183, 'Cannot create a file when that file already exists.'"],
+  ])('%s is no place for a folder', async (name, error) => {
+    const sink = collect();
+    await executor.batch(session, `EXEC xp_create_subdir N'\\\\share\\bts\\${name}'`, sink);
+    expect(sink.messages.map(({ number, text }) => `${number} ${text}`)).toEqual([error]);
+  });
+});
+
+describe('server options', () => {
+  const numbersOf = async (text: string, who = session): Promise<readonly number[]> => {
+    const sink = collect();
+    await executor.batch(who, text, sink);
+    return sink.messages.filter(message => message.severity > 10).map(({ number }) => number);
+  };
+
+  it('are shown to everybody and changed by administrators', async () => {
+    const login: Login = { name: 'poor', sid: Uint8Array.of(9), serverRoles: new Set(['dbcreator']) };
+    const poor = Object.assign(fixture.session(), { login });
+    expect(await numbersOf("EXEC sp_configure; EXEC sp_configure 'backup checksum default'", poor)).toEqual([]);
+    expect(await numbersOf("EXEC sp_configure 'backup checksum default', 1", poor)).toEqual([15247]);
+    expect(await numbersOf("EXEC sp_configure 'backup checksum default', 9", poor)).toEqual([15247]);
+    expect(await numbersOf("EXEC sp_configure 'xp_cmdshell', 1", poor)).toEqual([15123]);
+    expect(await numbersOf('RECONFIGURE', poor)).toEqual([5812]);
+    expect(await rows("SELECT value FROM sys.configurations WHERE name = N'backup checksum default'")).toEqual([
+      { value: 0n },
+    ]);
+    expect(await numbersOf('RECONFIGURE WITH OVERRIDE')).toEqual([]);
+  });
+
+  it('turn xp_cmdshell on, which is not built', async () => {
+    const set = (value: number): Promise<unknown> =>
+      rows(
+        `EXEC sp_configure 'show advanced options', 1; RECONFIGURE; EXEC sp_configure 'xp_cmdshell', ${value}; RECONFIGURE`,
+      );
+    expect(await numbersOf("EXEC xp_cmdshell N'dir'")).toEqual([15281]);
+    await set(1);
+    expect(await numbersOf("EXEC xp_cmdshell N'dir'")).toEqual([50_000]);
+    await set(0);
+    expect(await numbersOf("EXEC xp_cmdshell N'dir'")).toEqual([15281]);
   });
 });
 

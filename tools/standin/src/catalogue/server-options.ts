@@ -54,6 +54,8 @@ async function configure(context: ProcedureContext): Promise<number> {
     show(context, [option]);
     return 0;
   }
+  // ALTER SETTINGS: sysadmin has it, and serveradmin, which no login here has. Before the value is looked at (inferred).
+  if (!context.session.login.serverRoles.has('sysadmin')) throw fail(15247);
   if (value < BigInt(option.minimum) || value > BigInt(option.maximum)) throw fail(15129, String(value), option.name);
   const before = serverOptions.configured(option.name);
   await serverOptions.configure(option.name, Number(value));

@@ -105,10 +105,10 @@ function quotaSpace(quota: NonNullable<Engine['diskQuota']>): Space {
   return { totalBytes: quota.limitBytes, availableBytes: quota.availableBytes() };
 }
 
-/** file exists (and is a file) · is a folder · its folder exists. */
+/** file exists (and is a file) · is a folder · its folder exists. Where a fault keeps the engine out nothing is seen (unverified for error 5). */
 export async function fileExists(engine: Engine, path: string): Promise<readonly [bigint, bigint, bigint]> {
   const host = engine.hostPath(path);
-  if (host === undefined) return [0n, 0n, 0n];
+  if (host === undefined || engine.faults.media.pathError(path) !== undefined) return [0n, 0n, 0n];
   const [found, folder] = await Promise.all([kindOf(host), kindOf(dirname(host))]);
   return [found === 'file' ? 1n : 0n, found === 'folder' ? 1n : 0n, folder === 'folder' ? 1n : 0n];
 }

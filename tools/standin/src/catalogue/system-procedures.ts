@@ -1,8 +1,9 @@
 /** System procedures that the product or the BizTalk objects call. */
 import { mkdir } from 'node:fs/promises';
 import { parseResultColumns } from '../engine/table-text.ts';
-import { fail, unsupported } from '../messages.ts';
+import { fail, unsupported, type SqlError } from '../messages.ts';
 import { int, nvarchar, output, parameter } from '../procedure-parameters.ts';
+import { operatingSystemText, systemErrorNumber } from '../recovery/operating-system-errors.ts';
 import type { NativeProcedure, ProcedureContext } from '../contract.ts';
 import { fileExists } from './server-views.ts';
 
@@ -43,11 +44,7 @@ export const systemProcedures: readonly NativeProcedure[] = [
     schema: 'sys',
     name: 'xp_cmdshell',
     parameters: [parameter('@command_string', nvarchar(4000)), parameter('@no_output', nvarchar(20), null)],
-    // Off, and there is nothing to switch on (sqlserver.md §7.3).
-    run: () =>
-      Promise.reject(
-        fail(15281, 'procedure', 'sys.xp_cmdshell', 'xp_cmdshell', 'xp_cmdshell', 'xp_cmdshell', 'xp_cmdshell'),
-      ),
+    run: xpCmdshell,
   },
   { schema: 'sys', name: 'xp_create_subdir', parameters: [parameter('@path', nvarchar(260))], run: xpCreateSubdir },
 ];
@@ -94,11 +91,27 @@ async function xpFileExist(context: ProcedureContext): Promise<number> {
   return 0;
 }
 
+/** Off at a new instance (sqlserver.md §7.3); switched on it is not built. */
+function xpCmdshell({ engine }: ProcedureContext): Promise<number> {
+  const off = fail(15281, 'procedure', 'sys.xp_cmdshell', 'xp_cmdshell', 'xp_cmdshell', 'xp_cmdshell', 'xp_cmdshell');
+  return Promise.reject(engine.serverOptions.inUse('xp_cmdshell') === 0 ? off : unsupported('xp_cmdshell'));
+}
+
+/** A folder that is there already is made once more (sqlserver.md §7.3). */
 async function xpCreateSubdir(context: ProcedureContext): Promise<number> {
-  const host = context.engine.hostPath(text(context, '@path'));
+  const path = text(context, '@path');
+  const host = context.engine.hostPath(path);
   if (host === undefined) throw unsupported('xp_create_subdir outside the mapped folders');
-  await mkdir(host, { recursive: true });
+  const refused = context.engine.faults.media.pathError(path);
+  if (refused !== undefined) throw notMade(refused);
+  await mkdir(host, { recursive: true }).catch((failure: unknown) => {
+    throw notMade(systemErrorNumber(failure));
+  });
   return 0;
+}
+
+function notMade(error: number): SqlError {
+  return fail(22048, error, operatingSystemText(error));
 }
 
 function text(context: ProcedureContext, name: string): string {

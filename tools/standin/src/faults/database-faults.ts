@@ -33,11 +33,13 @@ export const databaseFaults = {
     parameters: { database: anyDatabase, times },
   },
   'newer-backup': {
-    description: 'RESTORE finds a backup of the next version of SQL Server: 3169.',
+    description:
+      'RESTORE of a database or log, FILELISTONLY and VERIFYONLY find a backup of the next version of SQL Server: 3169. HEADERONLY and LABELONLY read it as ever.',
     parameters: { path: anyPath, times },
   },
   'missing-certificate': {
-    description: 'RESTORE finds a backup of an encrypted database and no certificate for it: 33111.',
+    description:
+      'RESTORE of a database or log, FILELISTONLY and VERIFYONLY find a backup of an encrypted database and no certificate for it: 33111. HEADERONLY and LABELONLY read it as ever.',
     parameters: {
       path: anyPath,
       thumbprint: {

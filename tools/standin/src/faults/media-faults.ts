@@ -3,7 +3,7 @@ import { anyDatabase, anyPath, matches, percentOfContent, times, type Definition
 
 const operation = {
   type: 'choice',
-  meaning: 'which statements it keeps out',
+  meaning: 'which statements it keeps out (any: looking for files and making folders, too)',
   choices: ['any', 'backup', 'restore'],
   default: 'any',
 } as const;
@@ -18,15 +18,18 @@ const spoiled = { database: anyDatabase, path: anyPath, kind, times } as const;
 export const mediaFaults = {
   'share-down': {
     description:
-      'The share is gone: opening a device is 3201 with 53, a BACKUP that writes fails with 3202 and 59, a RESTORE that reads with 3203 and 64.',
+      'The share is gone: opening a device is 3201 with 53, a BACKUP that writes fails with 3202 and 59, a RESTORE that reads with 3203 and 64; its files and folders are not seen, xp_create_subdir is 22048 with 53.',
     parameters: { path: anyPath },
   },
   'path-missing': {
-    description: 'Opening a device is 3201 with 3.',
+    description:
+      'Opening a device is 3201 with 3; with operation=any its files and folders are not seen, xp_create_subdir is 22048 with 3.',
     parameters: { path: anyPath, operation, times },
   },
   'access-denied': {
-    description: "Opening a device is 3201 with 5: the engine's account has no rights there.",
+    // That nothing is seen there is a choice (unverified).
+    description:
+      "Opening a device is 3201 with 5: the engine's account has no rights there; with operation=any its files and folders are not seen, xp_create_subdir is 22048 with 5.",
     parameters: { path: anyPath, operation, times },
   },
   'file-in-use': {
@@ -148,6 +151,15 @@ export function mediaQuestions(faults: Reader<typeof mediaFaults>) {
       if (faults.strike('path-missing', applies)) return 3;
       if (faults.strike('access-denied', applies)) return 5;
       return faults.strike('file-in-use', applies) ? 32 : undefined;
+    },
+
+    /** Windows' error for looking at a path or making a folder there: neither is a BACKUP or a RESTORE. */
+    pathError(path: string): number | undefined {
+      if (shareIsDown(path)) return 53;
+      const applies = (set: { readonly path: string; readonly operation: string }): boolean =>
+        matches(set.path, path) && set.operation === 'any';
+      if (faults.strike('path-missing', applies)) return 3;
+      return faults.strike('access-denied', applies) ? 5 : undefined;
     },
 
     /** For content about to be written: what comes through of the whole, in percent, and Windows' error for the rest. */

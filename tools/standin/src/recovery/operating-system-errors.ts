@@ -11,6 +11,7 @@ const texts: Readonly<Record<number, string>> = {
   59: 'An unexpected network error occurred.',
   64: 'The specified network name is no longer available.',
   112: 'There is not enough space on the disk.',
+  183: 'Cannot create a file when that file already exists.',
   1117: 'The request could not be performed because of an I/O device error.',
 };
 
@@ -23,15 +24,24 @@ const numbers: Readonly<Record<string, number>> = {
   EROFS: 5,
   EBUSY: 32,
   ENOSPC: 112,
+  EEXIST: 183,
 };
 
 export function operatingSystemError(number: number): string {
-  return `${number}(${texts[number] ?? 'Unknown error.'})`;
+  return `${number}(${operatingSystemText(number)})`;
+}
+
+export function operatingSystemText(number: number): string {
+  return texts[number] ?? 'Unknown error.';
 }
 
 /** The Windows error of a failed file operation of this machine. */
 export function translateSystemError(failure: unknown): string {
-  return operatingSystemError(numbers[systemCode(failure)] ?? 1117);
+  return operatingSystemError(systemErrorNumber(failure));
+}
+
+export function systemErrorNumber(failure: unknown): number {
+  return numbers[systemCode(failure)] ?? 1117;
 }
 
 /** `ENOENT` and the like; empty for anything else. */

@@ -127,6 +127,7 @@ async function act(run: Run, statement: Statement): Promise<void> {
     case 'restore information':
       return recover(run, statement);
     case 'reconfigure':
+      if (!run.session.login.serverRoles.has('sysadmin')) throw fail(5812);
       if (run.session.transaction !== undefined) throw fail(574, 'CONFIG');
       run.engine.serverOptions.reconfigure();
       return;

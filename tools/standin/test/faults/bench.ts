@@ -102,9 +102,9 @@ export async function startBench(): Promise<Bench> {
   };
 }
 
-/** `/53` of `…error 53(The network …`. */
+/** `/53` of `…error 53(The network …` and `…error 53, 'The network …`. */
 function windowsError(text: string): string {
-  const [, number] = /(?:error|failed:|:") (\d+)\(/.exec(text) ?? [];
+  const [, number] = /(?:error|failed:|:") (\d+)[(,]/.exec(text) ?? [];
   return number === undefined ? '' : `/${number}`;
 }
 

@@ -55,6 +55,14 @@ const restorable = async (bench: Bench, place: string): Promise<void> => {
   await restoreCopy(bench, place);
 };
 
+/** What looks at the last backup alone, what reads it, and its RESTORE. */
+async function readAndRestore(bench: Bench, place: string): Promise<unknown> {
+  const answers = [];
+  for (const kind of ['HEADERONLY', 'LABELONLY', 'FILELISTONLY', 'VERIFYONLY'])
+    answers.push(await bench.errors(`RESTORE ${kind} FROM DISK = N'${bench.last(place)}'`));
+  return [...answers, await restoreCopy(bench, place)];
+}
+
 export const databaseStrikes: Strikes<Bench> = {
   'lsn-gap': {
     parameters: { database: 'A' },
@@ -97,18 +105,20 @@ export const databaseStrikes: Strikes<Bench> = {
   'newer-backup': {
     parameters: { path: '*\\A_*' },
     prepare: startChain,
-    act: restoreCopy,
-    normal: [],
-    faulty: ['3169', '3013'],
+    act: readAndRestore,
+    normal: [[], [], [], [], []],
+    faulty: [[], [], ['3169', '3013'], ['3169', '3013'], ['3169', '3013']],
     sparesB: true,
+    manyHits: true,
   },
   'missing-certificate': {
     parameters: { path: '*\\A_*' },
     prepare: startChain,
-    act: restoreCopy,
-    normal: [],
-    faulty: ['33111', '3013'],
+    act: readAndRestore,
+    normal: [[], [], [], [], []],
+    faulty: [[], [], ['33111', '3013'], ['33111', '3013'], ['33111', '3013']],
     sparesB: true,
+    manyHits: true,
   },
   'database-in-use': {
     parameters: { database: 'A_copy' },

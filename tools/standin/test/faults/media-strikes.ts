@@ -12,25 +12,48 @@ async function goesSlowly(bench: Bench, text: string): Promise<boolean> {
   return messages.filter(({ number }) => number === 3211).length > 6;
 }
 
+/** What both ways of looking for the last backup see, whether a folder can be made beside it, and whether a BACKUP writes there. */
+async function useFolder(bench: Bench, place: string): Promise<unknown> {
+  const file = bench.last(place);
+  const seen = [
+    ...(await bench.rows(`SELECT * FROM sys.dm_os_file_exists(N'${file}')`)),
+    ...(await bench.rows(`EXEC master.dbo.xp_fileexist N'${file}'`)),
+  ].map(row => Object.values(row).join('/'));
+  return [seen, await bench.errors(`EXEC master.sys.xp_create_subdir N'${file}_more'`), await backUp(bench, place)];
+}
+
+const usable = [['1/0/1', '1/0/1'], [], []];
+const unusable = (error: number): unknown => [['0/0/0', '0/0/0'], [`22048/${error}`], [`3201/${error}`, '3013']];
+
 const fine = [[], [], []];
 const backedUp = (bench: Bench, place: string): Promise<unknown> => backUp(bench, place);
 
 export const mediaStrikes: Strikes<Bench> = {
-  'share-down': { parameters: { path: '*\\A_*' }, act: backUp, normal: [], faulty: ['3201/53', '3013'], sparesB: true },
-  'path-missing': {
-    parameters: { path: '*\\a_*,*.never', operation: 'backup' },
-    act: backUp,
-    normal: [],
-    faulty: ['3201/3', '3013'],
+  'share-down': {
+    parameters: { path: '*\\A_*' },
+    prepare: backedUp,
+    act: useFolder,
+    normal: usable,
+    faulty: unusable(53),
     sparesB: true,
   },
-  'access-denied': {
-    parameters: { path: '*\\A_*', operation: 'restore' },
+  'path-missing': {
+    parameters: { path: '*\\a_*,*.never' },
     prepare: backedUp,
-    act: async (bench, place) => [await backUp(bench, place), await readHeader(bench, place)],
-    normal: [[], []],
-    faulty: [[], ['3201/5', '3013']],
+    act: useFolder,
+    normal: usable,
+    faulty: unusable(3),
     sparesB: true,
+    manyHits: true,
+  },
+  'access-denied': {
+    parameters: { path: '*\\A_*' },
+    prepare: backedUp,
+    act: useFolder,
+    normal: usable,
+    faulty: unusable(5),
+    sparesB: true,
+    manyHits: true,
   },
   'file-in-use': {
     parameters: { path: '*\\A_*' },

@@ -72,6 +72,36 @@ describe('a share that goes down under way', () => {
   });
 });
 
+describe('a path that is missing', () => {
+  const seen = async (path: string): Promise<unknown> =>
+    Object.values((await bench.rows(`SELECT * FROM sys.dm_os_file_exists(N'${path}')`))[0] ?? {});
+
+  it.each(['path-missing', 'access-denied'])('%s for backups alone is so for nobody else', async name => {
+    const device = bench.device('A');
+    expect(await bench.errors(`BACKUP DATABASE A TO DISK = N'${device}'`)).toEqual([]);
+    bench.faults.set({ name, parameters: { operation: 'backup', times: 1 } });
+    expect(await seen(device)).toEqual([1n, 0n, 1n]);
+    expect(await bench.errors(`EXEC xp_create_subdir N'${device}_more'`)).toEqual([]);
+    expect(await bench.errors(`RESTORE HEADERONLY FROM DISK = N'${device}'`)).toEqual([]);
+    expect(bench.isSet(name)).toBe(true);
+    expect((await backUp(bench, 'A')).slice(1)).toEqual(['3013']);
+    bench.faults.set({ name, parameters: { operation: 'restore', times: 1 } });
+    expect(await backUp(bench, 'A')).toEqual([]);
+    expect(await seen(device)).toEqual([1n, 0n, 1n]);
+    expect((await bench.errors(`RESTORE HEADERONLY FROM DISK = N'${device}'`)).slice(1)).toEqual(['3013']);
+  });
+
+  it('is one hit for each look and each folder', async () => {
+    const device = bench.device('A');
+    bench.faults.set({ name: 'path-missing', parameters: { times: 2 } });
+    expect(await seen('\\\\share\\bts')).toEqual([0n, 0n, 0n]);
+    expect(await bench.errors(`EXEC xp_create_subdir N'${device}_more'`)).toEqual(['22048/3']);
+    expect(bench.exists(`${device}_more`)).toBe(false);
+    expect(await seen('\\\\share\\bts')).toEqual([0n, 1n, 1n]);
+    expect(bench.isSet('path-missing')).toBe(false);
+  });
+});
+
 describe('parameters', () => {
   it('rots log backups alone when told so, which checksums show as 3183', async () => {
     await startChain(bench, 'A');
