@@ -1,6 +1,6 @@
 /** What waits for a database finds what became of it meanwhile, and nothing that is gone (sqlserver.md §9.2, §9.3). */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { collect, failureOf, makeTable, put, startFixture, type Collected, type Fixture } from './engine-fixture.ts';
+import { collect, failureOf, makeTable, startFixture, type Collected, type Fixture } from './engine-fixture.ts';
 import { recoveryOf, share, type Recovery } from '../recovery/recovery-fixture.ts';
 import { silentSink } from '../silent-sink.ts';
 import type { AlterDatabaseStatement, Database } from '../contract.ts';
@@ -15,21 +15,11 @@ beforeEach(async () => {
   recovery = recoveryOf(fixture);
   const database = await fixture.engine().createDatabase(fixture.session(), 'App', undefined);
   await makeTable(fixture.engine(), fixture.session(), database);
-  await write(1);
+  await recovery.write('App', 1);
   await recovery.backup('App', 'database', 'full.bak');
-  await write(2);
+  await recovery.write('App', 2);
 });
 afterEach(() => fixture.end());
-
-async function write(id: number): Promise<void> {
-  const session = fixture.session();
-  await put(fixture.engine(), session, recovery.table('App'), id, `row ${id}`);
-  await fixture.engine().detach(session);
-}
-
-async function ids(): Promise<readonly unknown[]> {
-  return (await recovery.values('App')).map(row => Number(row[0]));
-}
 
 function app(): Database | undefined {
   return fixture.engine().database('App');
@@ -77,7 +67,7 @@ describe('behind a RESTORE that replaces the database', () => {
     // Nor do they keep anybody out who waited in vain.
     await recovery.restore({ kind: 'database', database: 'App', recovery: 'recovery' });
     await transaction.rollback();
-    expect(await ids()).toEqual([1]);
+    expect(await recovery.ids('App')).toEqual([1]);
   });
 
   it('OFFLINE and READ_ONLY are 5052, and the database is what the RESTORE made', async () => {
@@ -99,7 +89,7 @@ describe('behind a RESTORE that replaces the database', () => {
     expect(await entering).toEqual([927]);
     await fixture.engine().use(guest, 'App');
     expect(guest.database).toBe(app());
-    expect(await ids()).toEqual([1]);
+    expect(await recovery.ids('App')).toEqual([1]);
   });
 });
 
@@ -109,11 +99,11 @@ describe('SET ONLINE', () => {
     const [one, two] = [alter({ option: 'ONLINE' }), alter({ option: 'ONLINE' })];
     await one;
     const opened = app();
-    await Promise.all([two, write(3)]);
+    await Promise.all([two, recovery.write('App', 3)]);
     expect(app()).toBe(opened);
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
     await fixture.restart();
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
   });
 
   it('keeps a RESTORE out as whoever uses the database does', async () => {
@@ -121,7 +111,7 @@ describe('SET ONLINE', () => {
     const online = alter({ option: 'ONLINE' });
     expect(await recovery.refused(recovery.restore({ ...full, recovery: 'recovery' }))).toEqual([3101, 3013]);
     await online;
-    expect(await ids()).toEqual([1, 2]);
+    expect(await recovery.ids('App')).toEqual([1, 2]);
   });
 });
 

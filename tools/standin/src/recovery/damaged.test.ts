@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failureOf, makeTable, put, startFixture, type Fixture } from '../engine/engine-fixture.ts';
+import { failureOf, makeTable, startFixture, type Fixture } from '../engine/engine-fixture.ts';
 import { silentSink } from '../silent-sink.ts';
 import { recoveryOf, share, type Recovery } from './recovery-fixture.ts';
 import type { Database } from '../contract.ts';
@@ -17,23 +17,13 @@ beforeEach(async () => {
   recovery = recoveryOf(fixture);
   const database = await fixture.engine().createDatabase(fixture.session(), 'App', undefined);
   await makeTable(fixture.engine(), fixture.session(), database);
-  await write(1);
+  await recovery.write('App', 1);
   await recovery.backup('App', 'database', 'full.bak');
-  await write(2);
+  await recovery.write('App', 2);
   await recovery.backup('App', 'log', 'one.bak');
-  await write(3);
+  await recovery.write('App', 3);
 });
 afterEach(() => fixture.end());
-
-async function write(id: number): Promise<void> {
-  const session = fixture.session();
-  await put(fixture.engine(), session, recovery.table('App'), id, `row ${id}`);
-  await fixture.engine().detach(session);
-}
-
-async function ids(): Promise<readonly unknown[]> {
-  return (await recovery.values('App')).map(row => Number(row[0]));
-}
 
 function app(): Database | undefined {
   return fixture.engine().database('App');
@@ -74,7 +64,7 @@ describe('a database without its data file', () => {
     await recovery.restore(full);
     await recovery.restore({ database: 'App', from: 'one.bak' });
     await recovery.restore({ database: 'App', from: 'tail.bak', recovery: 'recovery' });
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
   });
 
   it('gives the same tail twice: its chain does not move', async () => {
@@ -90,16 +80,16 @@ describe('a database without its data file', () => {
     await fixture.restart();
     expect(app()?.state).toBe('RECOVERY_PENDING');
     await findAgain('mdf');
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
     await lose('mdf');
     await rename(`${fileOf('mdf')}.away`, fileOf('mdf'));
     const online = { database: 'App', set: { option: 'ONLINE' } } as const;
     await fixture.engine().alterDatabase(fixture.session(), online, silentSink);
-    expect(await ids()).toEqual([1, 2, 3]);
-    await write(4);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
+    await recovery.write('App', 4);
     await recovery.backup('App', 'log', 'two.bak');
     await fixture.restart();
-    expect(await ids()).toEqual([1, 2, 3, 4]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3, 4]);
   });
 
   it('takes nothing but a full when it waited for logs, and waits again with its file', async () => {
@@ -113,7 +103,7 @@ describe('a database without its data file', () => {
     await findAgain('mdf');
     expect(app()?.state).toBe('RESTORING');
     await recovery.restore({ ...log, recovery: 'recovery' });
-    expect(await ids()).toEqual([1, 2]);
+    expect(await recovery.ids('App')).toEqual([1, 2]);
   });
 });
 
@@ -126,7 +116,7 @@ describe('a database with a spoilt data file', () => {
     await recovery.restore(full);
     await recovery.restore({ database: 'App', from: 'one.bak' });
     await recovery.restore({ database: 'App', from: 'tail.bak', recovery: 'recovery' });
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
   });
 });
 
@@ -136,7 +126,7 @@ describe('a database without its log file', () => {
     expect(app()?.state).toBe('RECOVERY_PENDING');
     expect(await recovery.refused(tail())).toEqual([3446, 3013]);
     await findAgain('ldf');
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
   });
 });
 
@@ -152,7 +142,7 @@ describe('NO_TRUNCATE', () => {
     await recovery.backup('App', 'log', 'tail.bak', { noTruncate: true, noRecovery: true });
     expect(app()?.state).toBe('RESTORING');
     await recovery.restore({ kind: 'database', database: 'App', recovery: 'recovery' });
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
   });
 
   it('with NORECOVERY leaves a damaged one RESTORING, without REPLACE for the full that follows', async () => {
@@ -165,7 +155,7 @@ describe('NO_TRUNCATE', () => {
     await recovery.restore({ ...full, options: {} });
     await recovery.restore({ database: 'App', from: 'one.bak' });
     await recovery.restore({ database: 'App', from: 'tail.bak', recovery: 'recovery' });
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
   });
 
   it('with STANDBY is not built for a damaged one', async () => {

@@ -1,5 +1,5 @@
 /** For tests: short forms of BACKUP and RESTORE over the engine fixture. */
-import { collect, failureOf, type Collected, type Fixture } from '../engine/engine-fixture.ts';
+import { collect, failureOf, put, type Collected, type Fixture } from '../engine/engine-fixture.ts';
 import type { BackupOptions, RestoreStatement, Row, Table } from '../contract.ts';
 
 export const share = '\\\\share\\bts';
@@ -15,6 +15,10 @@ export type Recovery = {
   headers(file: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   table(database: string, name?: string): Table;
   values(database: string, name?: string): Promise<readonly Row[]>;
+  /** A row of the table of `makeTable`, by a session of its own. */
+  write(database: string, id: number): Promise<void>;
+  /** Of its rows. */
+  ids(database: string): Promise<readonly number[]>;
 };
 
 export function recoveryOf(fixture: Fixture): Recovery {
@@ -38,6 +42,16 @@ export function recoveryOf(fixture: Fixture): Recovery {
     const found = fixture.engine().database(database)?.table('dbo', name);
     if (found === undefined) throw new Error(`no table ${name} in ${database}`);
     return found;
+  }
+
+  async function values(database: string, name?: string): Promise<readonly Row[]> {
+    const reader = fixture.session();
+    const transaction = fixture.engine().begin(reader, undefined);
+    const rows: Row[] = [];
+    for await (const { row } of transaction.scan(table(database, name), 'read')) rows.push(row);
+    await transaction.commit();
+    await fixture.engine().detach(reader);
+    return rows;
   }
 
   return {
@@ -69,15 +83,13 @@ export function recoveryOf(fixture: Fixture): Recovery {
       return first;
     },
     table,
-    values: async (database, name) => {
-      const reader = fixture.session();
-      const transaction = fixture.engine().begin(reader, undefined);
-      const rows: Row[] = [];
-      for await (const { row } of transaction.scan(table(database, name), 'read')) rows.push(row);
-      await transaction.commit();
-      await fixture.engine().detach(reader);
-      return rows;
+    values,
+    write: async (database, id) => {
+      const writer = fixture.session();
+      await put(fixture.engine(), writer, table(database), id, `row ${id}`);
+      await fixture.engine().detach(writer);
     },
+    ids: async database => (await values(database)).map(row => Number(row[0])),
   };
 }
 

@@ -17,28 +17,18 @@ beforeEach(async () => {
   recovery = recoveryOf(fixture);
   const database = await fixture.engine().createDatabase(fixture.session(), 'App', undefined);
   await makeTable(fixture.engine(), fixture.session(), database);
-  await write(1);
+  await recovery.write('App', 1);
   await recovery.backup('App', 'database', 'full.bak');
   const session = fixture.session();
   const open = fixture.engine().begin(session, undefined);
   await open.insert(recovery.table('App'), [2n, 'open']);
-  await write(3);
+  await recovery.write('App', 3);
   await recovery.backup('App', 'log', 'one.bak');
   await open.commit();
   await fixture.engine().detach(session);
   await recovery.backup('App', 'log', 'two.bak');
 });
 afterEach(() => fixture.end());
-
-async function write(id: number): Promise<void> {
-  const session = fixture.session();
-  await put(fixture.engine(), session, recovery.table('App'), id, `row ${id}`);
-  await fixture.engine().detach(session);
-}
-
-async function ids(): Promise<readonly unknown[]> {
-  return (await recovery.values('App')).map(row => Number(row[0]));
-}
 
 function state(): DatabaseState | undefined {
   return fixture.engine().database('App')?.state;
@@ -52,33 +42,33 @@ async function standAtOne(): Promise<void> {
 describe('a standby', () => {
   it('hides what was open in its log, and has it again when the log that commits it comes', async () => {
     await standAtOne();
-    expect(await ids()).toEqual([1, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 3]);
     await recovery.restore({ database: 'App', from: 'two.bak', recovery: standby });
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
     await recovery.restore({ database: 'App', recovery: 'recovery', kind: 'database' });
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
   });
 
   it('recovered here undoes for good what was open', async () => {
     await standAtOne();
     await recovery.restore({ database: 'App', recovery: 'recovery', kind: 'database' });
-    expect(await ids()).toEqual([1, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 3]);
     await fixture.restart();
-    expect(await ids()).toEqual([1, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 3]);
   });
 
   it('is one again after a restart, and goes on', async () => {
     await standAtOne();
     await fixture.restart();
     expect(fixture.engine().database('App')).toMatchObject({ state: 'ONLINE', inStandby: true });
-    expect(await ids()).toEqual([1, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 3]);
     const session = fixture.session();
     const transaction = fixture.engine().begin(session, undefined);
     expect(await failureOf(transaction.insert(recovery.table('App'), [9n, 'no']))).toEqual([3906]);
     await transaction.rollback();
     await recovery.restore({ database: 'App', from: 'two.bak', recovery: standby });
     await fixture.restart();
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
   });
 
   it('without its undo file is SUSPECT after a restart: only a new full helps', async () => {
@@ -95,21 +85,21 @@ describe('a standby', () => {
     await copyFile(`${file}.kept`, file);
     expect(await recovery.refused(recovery.restore(next))).toEqual([3441, 3013]);
     await fixture.restart();
-    expect(await ids()).toEqual([1, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 3]);
     await recovery.restore({ ...full, recovery: 'recovery' });
-    expect(await ids()).toEqual([1]);
+    expect(await recovery.ids('App')).toEqual([1]);
   });
 
   it('without its undo file takes no log, and stays readable', async () => {
     await standAtOne();
     await rm(join(fixture.folder, 'share', 'App.undo'));
     expect(await recovery.refused(recovery.restore({ database: 'App', from: 'two.bak' }))).toEqual([3441, 3013]);
-    expect(await ids()).toEqual([1, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 3]);
   });
 
   it('made by a tail log follows the new primary', async () => {
     await recovery.backup('App', 'log', 'tail.bak', standby);
-    expect(await ids()).toEqual([1, 2, 3]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3]);
     await recovery.restore({
       ...full,
       database: 'New',
@@ -125,6 +115,6 @@ describe('a standby', () => {
     await put(fixture.engine(), fixture.session(), recovery.table('New'), 4, 'there');
     await recovery.backup('New', 'log', 'back.bak');
     await recovery.restore({ database: 'App', from: 'back.bak', recovery: standby });
-    expect(await ids()).toEqual([1, 2, 3, 4]);
+    expect(await recovery.ids('App')).toEqual([1, 2, 3, 4]);
   });
 });
