@@ -167,10 +167,9 @@ describe('two that make databases at once', () => {
     failureOf(fixture.engine().createDatabase(fixture.session(), name, files));
 
   it('of the same files: the second RESTORE is 1834', async () => {
-    expect((await Promise.all([copy('One'), copy('Two')])).toSorted()).toEqual([
-      [],
-      [1834, 3156, 1834, 3156, 3119, 3013],
-    ]);
+    const outcomes = await Promise.all([copy('One'), copy('Two')]);
+    // Of both files, or of the second alone when the first was looked at before the other statement had it.
+    expect(outcomes.map(numbers => [...new Set(numbers)]).toSorted()).toEqual([[], [1834, 3156, 3119, 3013]]);
   });
 
   it('of the same files: the second CREATE is 5170', async () => {
