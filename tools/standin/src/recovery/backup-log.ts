@@ -20,8 +20,9 @@ const logBackups = new WeakMap<StoredDatabase, Promise<unknown>>();
 export async function backupLog(run: Run): Promise<void> {
   const before = logBackups.get(run.database) ?? Promise.resolve();
   const work = untilAborted(run.session, before).then(() => backupOneLog(run));
-  // Who gave up waiting leaves its place to whoever came after it.
-  logBackups.set(run.database, Promise.allSettled([before, work]));
+  // Who gave up waiting leaves its place to whoever came after it. Of what came before nothing is kept: results would hold each other.
+  const both = Promise.allSettled([before, work]).then(() => undefined);
+  logBackups.set(run.database, both);
   await work;
 }
 
