@@ -61,9 +61,11 @@ export function otherUsers(database: StoredDatabase, session: Session): readonly
   return [...users].filter(other => other !== session);
 }
 
-/** Exclusive use without waiting, as RESTORE, tail log backups and DROP want it. Returns the release, or undefined when somebody is in the way. */
-export function tryExclusive(instance: Instance, database: StoredDatabase, session: Session): (() => void) | undefined {
+/** Exclusive use without waiting, as RESTORE and tail log backups want it; 3101 when somebody is in the way. Returns the release. */
+export function takeExclusive(instance: Instance, database: StoredDatabase, session: Session): () => void {
+  if (instance.faults.databases.isInUse(database.name)) throw fail(3101);
   const owner = instance.ownerOf(session);
-  if (database.lock.granted.has(owner) || !database.lock.tryAcquire(owner, 'X')) return undefined;
+  const taken = otherUsers(database, session).length > 0 || database.lock.granted.has(owner);
+  if (taken || !database.lock.tryAcquire(owner, 'X')) throw fail(3101);
   return () => database.lock.release(owner);
 }

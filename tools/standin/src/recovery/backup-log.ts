@@ -2,7 +2,7 @@
 import { truncateLog } from '../engine/checkpoint.ts';
 import { DatabaseLog } from '../engine/database-log.ts';
 import { untilAborted } from '../engine/request-aborted.ts';
-import { otherUsers, tryExclusive } from '../engine/sessions.ts';
+import { takeExclusive } from '../engine/sessions.ts';
 import { fail, message, SqlError } from '../messages.ts';
 import { beginHeader, type BackupSetHeader } from './backup-set.ts';
 import { writeLog, writePadding, type Run } from './backup-content.ts';
@@ -27,12 +27,13 @@ export async function backupLog(run: Run): Promise<void> {
 }
 
 async function backupOneLog(run: Run): Promise<void> {
-  const { instance, database, statement } = run;
+  const { instance, session, database, statement } = run;
   const { standby } = statement.options;
   const take = (tail: boolean): Promise<void> =>
     database.failure === undefined ? backupLogSlice(run, tail) : backupOrphanedLog(run, tail);
   if (!isTail(statement.options)) return shared(run, () => take(false));
-  const release = takeExclusive(run);
+  if (session.database === database) throw fail(3102, 'BACKUP', database.name);
+  const release = takeExclusive(instance, database, session);
   try {
     if (standby !== undefined) await assertUndoFile(instance, database.name, standby);
     await take(true);
@@ -104,15 +105,6 @@ async function backupLogSlice(run: Run, tail: boolean, log = run.database.log): 
 function logPadding({ padding }: StoredDatabase, header: BackupSetHeader): BackupSetHeader {
   if (padding === undefined || padding.logBytes === 0) return header;
   return { ...header, padding: { seed: `${padding.seed}/${header.backupSetGuid}`, bytes: padding.logBytes } };
-}
-
-function takeExclusive(run: Run): () => void {
-  const { instance, session, database } = run;
-  if (session.database === database) throw fail(3102, 'BACKUP', database.name);
-  if (instance.faults.databases.isInUse(database.name)) throw fail(3101);
-  const release = otherUsers(database, session).length > 0 ? undefined : tryExclusive(instance, database, session);
-  if (release === undefined) throw fail(3101);
-  return release;
 }
 
 function applyLogBackup(database: StoredDatabase, lastLsn: Lsn, tail: boolean): void {

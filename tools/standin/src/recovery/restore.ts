@@ -1,6 +1,6 @@
 /** RESTORE DATABASE and RESTORE LOG: checks that all forms share, then the form itself (sqlserver.md §2, §9.2). */
 import { mayCreateDatabases } from '../engine/access.ts';
-import { otherUsers, tryExclusive } from '../engine/sessions.ts';
+import { takeExclusive } from '../engine/sessions.ts';
 import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
 import { pagesOf, type BackupSetHeader } from './backup-set.ts';
 import { recordRecovery, recordRestore } from './history.ts';
@@ -81,7 +81,7 @@ async function restoreSet(
   const startedMs = instance.clock().getTime();
   const undoFile = existing?.description.standby?.undoFile;
   const release =
-    existing === undefined ? await takeName(instance, statement.database) : takeExclusive(instance, session, existing);
+    existing === undefined ? await takeName(instance, statement.database) : takeExclusive(instance, existing, session);
   try {
     // Whoever is in it and its state count before the device is looked at (sqlserver.md §9.1).
     if (statement.kind === 'log') restoringOf(existing, statement.database);
@@ -144,13 +144,6 @@ function assertNoReplica(instance: Instance, existing: StoredDatabase | undefine
   if (existing !== undefined && instance.replicaId(existing) !== undefined) throw fail(3104, existing.name);
 }
 
-function takeExclusive(instance: Instance, session: Session, database: StoredDatabase): () => void {
-  if (instance.faults.databases.isInUse(database.name)) throw fail(3101);
-  const release = otherUsers(database, session).length > 0 ? undefined : tryExclusive(instance, database, session);
-  if (release === undefined) throw fail(3101);
-  return release;
-}
-
 /** Of a database that is not there yet: who makes it has it for himself. */
 function takeName(instance: Instance, name: string): Promise<() => void> {
   if (instance.inMaking.has(name)) throw fail(3101);
@@ -201,7 +194,7 @@ async function finish(
   if (database.description.state !== 'RESTORING') throw fail(3153);
   if (database.description.interrupted) throw fail(4333);
   assertFiles(database);
-  const release = takeExclusive(instance, session, database);
+  const release = takeExclusive(instance, database, session);
   try {
     if (typeof recovery === 'object') {
       assertSameVersion(instance, database.description.dataVersion);
