@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { newestClaim } from './claim.ts';
 import { acquireLease, tryAcquireLease } from './lease.ts';
 
 let folder: string;
@@ -65,6 +67,24 @@ it('stops waiting when told to', async () => {
   stop.abort(new Error('stopping'));
   await expect(waiting).rejects.toThrow('stopping');
   lease?.release();
+});
+
+it('beats six times while those who wait would still stand by, once a second at the least', async () => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    for (const [replaceAfterMs, beatsPerSecond] of [
+      [1_000, 6],
+      [3_000, 2],
+      [600_000, 1],
+    ] as const) {
+      const lease = await acquireLease({ file, replaceAfterMs });
+      mock.timers.tick(1_000);
+      expect(Number(newestClaim(file)?.beat)).toBe(beatsPerSecond);
+      lease.release();
+    }
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 it('goes on above the floor, and above claims that nobody wrote whole', () => {

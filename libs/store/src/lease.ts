@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Claim, claims, claimedTokens, claimToken, type Holder, newestClaim, type OwnClaim } from './claim.ts';
 import { StoreError } from './errors.ts';
+import { leaseTimes, type LeaseTimes } from './lease-times.ts';
 import { pause } from './pause.ts';
 import { acquireSqlServerLease, type SqlServerLeaseOptions } from './sql-server-lease.ts';
 import { StallWatch } from './stall-watch.ts';
@@ -44,16 +45,10 @@ export type LeaseOptions = {
   readonly file: string;
   /** The greatest token known to have led: the next is greater. 0 when left out. */
   readonly floor?: number;
-  /** 1,000 when left out. */
-  readonly beatEveryMs?: number;
 };
 
-export type WaitOptions = {
+export type WaitOptions = Partial<LeaseTimes> & {
   readonly signal?: AbortSignal;
-  /** How often to look; 200 when left out. */
-  readonly retryMs?: number;
-  /** How long a living holder's heartbeat must stand still; 6,000 when left out. */
-  readonly replaceAfterMs?: number;
   /** Called at each look while somebody else leads. */
   readonly waiting?: (holder: Holder | undefined) => void;
 };
@@ -61,13 +56,15 @@ export type WaitOptions = {
 /** Undefined while another process leads, frozen or not. @throws StoreError or a system error when the files cannot be used. */
 export function tryAcquireLease(options: LeaseOptions): Lease | undefined {
   const newest = newestClaim(options.file);
-  return newest?.isAlive() === true ? undefined : takeLease(options, newest);
+  return newest?.isAlive() === true ? undefined : takeLease({ ...options, ...leaseTimes({}) }, newest);
 }
 
 /** Waits until this process leads; rejects with the signal's reason when told to stop waiting. */
 export async function acquireLease(options: (LeaseOptions | SqlServerLeaseOptions) & WaitOptions): Promise<Lease> {
   if ('sqlServer' in options) return acquireSqlServerLease(options);
-  const { signal, retryMs = 200, replaceAfterMs = 6_000 } = options;
+  const { signal } = options;
+  const times = leaseTimes(options);
+  const { retryMs, replaceAfterMs } = times;
   // A look may come twice as late as it should on a busy machine; beyond that we stood still ourselves.
   const watch = new StallWatch(2 * retryMs);
   for (;;) {
@@ -75,14 +72,17 @@ export async function acquireLease(options: (LeaseOptions | SqlServerLeaseOption
     const newest = newestClaim(options.file);
     const stalledMs = watch.look(`${String(newest?.token)} ${String(newest?.beat)}`, performance.now());
     const isFree = newest?.isAlive() !== true || stalledMs >= replaceAfterMs;
-    const lease = isFree ? takeLease(options, newest) : undefined;
+    const lease = isFree ? takeLease({ ...options, ...times }, newest) : undefined;
     if (lease !== undefined) return lease;
     options.waiting?.(newest?.holder);
     await pause(retryMs, signal);
   }
 }
 
-function takeLease({ file, floor = 0, beatEveryMs = 1_000 }: LeaseOptions, newest: Claim | undefined) {
+function takeLease(
+  { file, floor = 0, beatEveryMs }: LeaseOptions & Pick<LeaseTimes, 'beatEveryMs'>,
+  newest: Claim | undefined,
+): Lease | undefined {
   const claim = claimToken(file, Math.max(newest?.token ?? tokenBeforeClaims(file), floor) + 1);
   if (claim === undefined) return undefined;
   // Claims of the living stay: whoever cannot get at the store says by them which process is in its way.

@@ -1,6 +1,7 @@
 import type { Holder } from './claim.ts';
 import { StoreError } from './errors.ts';
 import type { Lease, WaitOptions } from './lease.ts';
+import { leaseTimes, type LeaseTimes } from './lease-times.ts';
 import { pause } from './pause.ts';
 import { type SqlServerLocation, SqlSession } from './sql-server.ts';
 import {
@@ -22,12 +23,12 @@ export type SqlServerLeaseOptions = {
   readonly sqlServer: SqlServerLocation;
   /** The service that the database belongs to; another one is refused. */
   readonly owner: string;
-  /** 1,000 when left out. */
-  readonly beatEveryMs?: number;
 };
 
 export async function acquireSqlServerLease(options: SqlServerLeaseOptions & WaitOptions): Promise<Lease> {
-  const { sqlServer, owner, signal, retryMs = 200, replaceAfterMs = 6_000, beatEveryMs = 1_000 } = options;
+  const { sqlServer, owner, signal } = options;
+  const times = leaseTimes(options);
+  const { retryMs, replaceAfterMs } = times;
   const watch = new StallWatch(2 * retryMs);
   let session = await openClaims(sqlServer, owner);
   try {
@@ -42,7 +43,7 @@ export async function acquireSqlServerLease(options: SqlServerLeaseOptions & Wai
       const token = isFree ? Math.max(newest?.token ?? 0, await readServerFence(session)) + 1 : 0;
       if (isFree && (await claimServerToken(session, token, replaceAfterMs))) {
         await clearDeadClaims(session, token);
-        return new ServerLease(session, token, { beatEveryMs, replaceAfterMs });
+        return new ServerLease(session, token, times);
       }
       options.waiting?.(newest?.holder);
       await pause(retryMs, signal);
@@ -65,11 +66,7 @@ class ServerLease implements Lease {
   #released = false;
   #problem: string | undefined;
 
-  constructor(
-    session: SqlSession,
-    token: number,
-    { beatEveryMs, replaceAfterMs }: { readonly beatEveryMs: number; readonly replaceAfterMs: number },
-  ) {
+  constructor(session: SqlSession, token: number, { beatEveryMs, replaceAfterMs }: LeaseTimes) {
     this.#session = session;
     this.fencingToken = token;
     this.#staleMs = replaceAfterMs;
