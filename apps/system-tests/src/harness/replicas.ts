@@ -60,6 +60,8 @@ export type ReplicatedOptions = {
   /** `host:port`; left out: an embedded bus for each. */
   readonly brokers?: string;
   readonly placesPerService: number;
+  /** How long a leader may be silent. Whoever freezes none waits for nothing: a busy machine must not replace one either. 3 when left out. */
+  readonly replaceAfterSeconds?: number;
   /** Further settings, as the environment names them. */
   readonly env?: Readonly<Record<string, string>>;
 };
@@ -84,7 +86,7 @@ export async function until(
 
 /** Nothing runs yet: each replica is launched by itself, on the one state folder of all. */
 export async function prepareReplicas(options: ReplicatedOptions): Promise<ReplicatedServices> {
-  const { brokers, placesPerService, env = {} } = options;
+  const { brokers, placesPerService, replaceAfterSeconds = 3, env = {} } = options;
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-replicas-'));
   const identity = await identityProvider();
   const files = { issuer: join(folder, 'issuer.pem'), key: join(folder, 'signing.key'), state: join(folder, 'state') };
@@ -112,7 +114,7 @@ export async function prepareReplicas(options: ReplicatedOptions): Promise<Repli
         [`${prefix}HTTP__PORT`]: String(portOf(service, place)),
         [`${prefix}SIGNING_KEY`]: `file:${files.key}`,
         [`${prefix}STATE_FOLDER`]: state,
-        [`${prefix}LEASE__REPLACE_AFTER_SECONDS`]: '1',
+        [`${prefix}LEASE__REPLACE_AFTER_SECONDS`]: String(replaceAfterSeconds),
         ...(brokers === undefined ? {} : { [`${prefix}KAFKA__BROKERS`]: brokers }),
         ...(holdAt.length === 0 ? {} : { HOLDFAST_TEST_HOLD_AT: holdAt.join(',') }),
       };

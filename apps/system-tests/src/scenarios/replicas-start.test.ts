@@ -31,7 +31,9 @@ async function theLeader(replicas: readonly Replica[]): Promise<Replica> {
   return found;
 }
 
-async function statusOf({ app }: Replica, path: string): Promise<number> {
+async function statusOf(replica: Replica, path: string): Promise<number> {
+  const { app } = replica;
+  if (replica.hasEnded()) throw new Error(`It has ended:\n${app.output()}`);
   const answer = await fetch(new URL(path, app.url), { headers: { connection: 'close' } });
   await answer.body?.cancel();
   return answer.status;
@@ -56,7 +58,7 @@ describe.each(tried)(`replicas of %s (seed ${seed})`, service => {
   };
 
   beforeAll(async () => {
-    services = await prepareReplicas({ placesPerService: 3 });
+    services = await prepareReplicas({ placesPerService: 3, replaceAfterSeconds: 600 });
     replicas = launch([0, 1, 2]);
     await Promise.all(replicas.map(each => each.listening()));
   }, 120_000);
