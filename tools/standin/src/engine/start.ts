@@ -58,8 +58,7 @@ function highestTransaction(instance: Instance): bigint {
 function missingHistory(instance: Instance, marks: readonly CommittedMark[]): readonly CommittedMark[] {
   const table = instance.systemTable('msdb', 'logmarkhistory');
   const rows = [...table.live()].map(([, row]) => row);
-  const place = (name: string): number => table.definition.columns.findIndex(column => column.name === name);
-  const [nameAt, lsnAt] = [place('database_name'), place('lsn')];
+  const [nameAt, lsnAt] = [table.columnAt('database_name'), table.columnAt('lsn')];
   return marks.filter(
     ({ database, lsn }) =>
       !rows.some(row => {

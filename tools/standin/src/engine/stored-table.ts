@@ -130,10 +130,14 @@ export class StoredTable implements Table {
     return { size: ids.size, ids: () => [...ids] };
   }
 
+  /** Where a column stands in a row; names of system tables, as they are written there. */
+  columnAt(name: string): number {
+    return this.definition.columns.findIndex(column => column.name === name);
+  }
+
   /** Live rows whose column equals the value. */
   *rowsHaving(column: string, value: SqlValue): Iterable<Row> {
-    const at = this.definition.columns.findIndex(each => each.name === column);
-    for (const id of this.#columns.having(at, value)) {
+    for (const id of this.#columns.having(this.columnAt(column), value)) {
       const { row, ghost } = this.#stored(id);
       if (!ghost) yield row;
     }

@@ -6,7 +6,7 @@ import { flagsOf, historyTypes, pagesOf, databaseVersions, type BackupSetHeader 
 import type { MediaHeader } from './media.ts';
 import type { Instance } from '../engine/instance.ts';
 import type { StoredTable } from '../engine/stored-table.ts';
-import type { RestoreStatement } from '../contract.ts';
+import type { RestoreStatement, Row } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 
 type Values = Readonly<Record<string, SqlValue>>;
@@ -219,8 +219,7 @@ export async function recordRestore(
 /** RESTORE DATABASE … WITH RECOVERY without FROM: the last step of the sequence is the one that recovered (sqlserver.md §9.2). */
 export async function recordRecovery(instance: Instance, database: string): Promise<void> {
   const history = instance.systemTable('msdb', 'restorehistory');
-  const place = (name: string): number => history.definition.columns.findIndex(column => column.name === name);
-  const [nameAt, recoveryAt] = [place('destination_database_name'), place('recovery')];
+  const [nameAt, recoveryAt] = [history.columnAt('destination_database_name'), history.columnAt('recovery')];
   const isIts = (name: SqlValue | undefined): boolean => typeof name === 'string' && compareText(name, database) === 0;
   const [id, row] = [...history.live()].findLast(([, each]) => isIts(each[nameAt])) ?? [];
   if (id === undefined || row === undefined) return;
@@ -237,19 +236,13 @@ type Page = { readonly database: number; readonly file: number; readonly page: n
 /** A page with a wrong checksum (event type 2): one row, which counts how often it was found (sqlserver.md §4.1). */
 export async function recordSuspectPage(instance: Instance, { database, file, page }: Page): Promise<void> {
   const pages = instance.systemTable('msdb', 'suspect_pages');
-  const [databaseId, fileId, pageId] = [BigInt(database), BigInt(file), BigInt(page)];
-  const place = (name: string): number => pages.definition.columns.findIndex(column => column.name === name);
-  const key = [place('database_id'), place('file_id'), place('page_id')] as const;
-  const [id, known] =
-    [...pages.live()].find(([, row]) => key.every((at, index) => row[at] === [databaseId, fileId, pageId][index])) ??
-    [];
-  const countAt = place('error_count');
+  const key: Values = { database_id: BigInt(database), file_id: BigInt(file), page_id: BigInt(page) };
+  const isIt = (row: Row): boolean => Object.entries(key).every(([name, value]) => row[pages.columnAt(name)] === value);
+  const [id, known] = [...pages.live()].find(([, row]) => isIt(row)) ?? [];
   const values: Values = {
-    database_id: databaseId,
-    file_id: fileId,
-    page_id: pageId,
+    ...key,
     event_type: 2n,
-    error_count: BigInt(Number(known?.[countAt] ?? 0)) + 1n,
+    error_count: BigInt(Number(known?.[pages.columnAt('error_count')] ?? 0)) + 1n,
     last_update_date: toDatetimePrecision(instance.clock()),
   };
   if (id === undefined) instance.insertRows([{ table: pages, values }]);
@@ -263,7 +256,7 @@ export async function recordSuspectPage(instance: Instance, { database, file, pa
 }
 
 function idOf(table: StoredTable, column: string, value: string, id: string): bigint | undefined {
-  const idAt = table.definition.columns.findIndex(each => each.name === id);
+  const idAt = table.columnAt(id);
   const ids = [...table.rowsHaving(column, value)].map(row => row[idAt]).filter(found => typeof found === 'bigint');
   return ids.sort((left, right) => Number(left - right))[0];
 }
