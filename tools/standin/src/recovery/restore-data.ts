@@ -32,7 +32,7 @@ export async function restoreFull(run: RestoreRun, existing: StoredDatabase | un
   const files = await planFiles(run, existing);
   const description = describe(instance, run, existing, files);
   // What was found free of everybody else may have been taken since.
-  assertUnclaimed(run, existing, files);
+  assertUnclaimed(run, files);
   const database = new StoredDatabase(description, DatabaseLog.volatile(0n), 0n, existing?.lock);
   const owner = instance.ownerOf(session);
   if (existing === undefined) database.lock.tryAcquire(owner, 'X');

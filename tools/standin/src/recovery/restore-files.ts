@@ -29,21 +29,23 @@ export async function planFiles(
   assertDistinct(files);
   const problems: Message[] = [];
   for (const file of files) problems.push(...(await problemsOf(run, existing, file)));
-  if (problems.length > 0) throw new SqlError([...problems, message(3119)], 'statement');
+  assertNone(problems);
   await assertSpace(run.instance, existing, files);
   return files;
 }
 
 /** Says so of files that another statement has taken since they were planned. */
-export function assertUnclaimed(
-  { instance, statement }: RestoreRun,
-  existing: StoredDatabase | undefined,
-  files: readonly DatabaseFile[],
-): void {
-  const problems = files.flatMap(({ logicalName, physicalName }) => {
-    const owner = instance.ownerOfFile(physicalName, existing?.name ?? statement.database);
-    return owner === undefined ? [] : [message(1834, physicalName, owner), message(3156, logicalName, physicalName)];
-  });
+export function assertUnclaimed(run: RestoreRun, files: readonly DatabaseFile[]): void {
+  assertNone(files.flatMap(file => claimOn(run, file)));
+}
+
+/** Who has the file, other than what is restored; its name counts in whatever case it is written. */
+function claimOn({ instance, statement }: RestoreRun, { logicalName, physicalName }: DatabaseFile): readonly Message[] {
+  const owner = instance.ownerOfFile(physicalName, statement.database);
+  return owner === undefined ? [] : [message(1834, physicalName, owner), message(3156, logicalName, physicalName)];
+}
+
+function assertNone(problems: readonly Message[]): void {
   if (problems.length > 0) throw new SqlError([...problems, message(3119)], 'statement');
 }
 
@@ -67,8 +69,8 @@ async function problemsOf(
   if (!(await folderExists(instance, file.physicalName))) {
     return [message(5133, file.physicalName, operatingSystemError(3)), misplaced];
   }
-  const owner = instance.ownerOfFile(file.physicalName, existing?.name ?? statement.database);
-  if (owner !== undefined) return [message(1834, file.physicalName, owner), misplaced];
+  const claimed = claimOn(run, file);
+  if (claimed.length > 0) return claimed;
   const own = existing?.files.some(each => compareText(each.physicalName, file.physicalName) === 0) === true;
   if (own || statement.options.replace === true || !(await exists(instance.hostPath(file.physicalName)))) return [];
   return [message(3142, file.logicalName, file.physicalName), misplaced];
