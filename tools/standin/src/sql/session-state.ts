@@ -32,6 +32,8 @@ export type SessionState = {
   nextHandle: number;
   /** Whose IDENTITY_INSERT is ON. */
   identityInsert: { readonly table: Table; readonly database: Database } | undefined;
+  /** An INSERT … EXEC runs: a transaction to BACKUP and RESTORE (sqlserver.md §1.2). */
+  inserting: boolean;
   isolation: string;
   quotedIdentifier: boolean;
 };
@@ -46,6 +48,7 @@ export function createSessionState(): SessionState {
     prepared: new Map(),
     nextHandle: 1,
     identityInsert: undefined,
+    inserting: false,
     isolation: 'READ COMMITTED',
     quotedIdentifier: true,
   };

@@ -1,15 +1,13 @@
 /** What each statement does and what it tells the client about itself. */
-import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
-import type { AlterDatabaseStatement, DatabaseFile, Session } from '../contract.ts';
+import { fail, message, unsupported } from '../messages.ts';
 import type { SqlValue } from '../values.ts';
-import type { AlterDatabaseSyntax, ExecuteProcedure, ExecuteText, InsertStatement, Query, Statement } from './ast.ts';
+import type { ExecuteProcedure, ExecuteText, InsertStatement, Query, Statement } from './ast.ts';
 import { capturingSink, type CapturedRows } from './capture.ts';
 import type { BoundQuery } from './bound.ts';
 import { commandOf, SELECT_COMMAND } from './commands.ts';
 import { convert, plainText } from './convert.ts';
 import { partsOf } from './datetime.ts';
 import { parseDateTime } from './datetime-text.ts';
-import { isFailure } from './failures.ts';
 import { runInsert } from './insert.ts';
 import { Loader } from './loader.ts';
 import { print, raiserror, throwError, valueOf } from './raise.ts';
@@ -17,11 +15,12 @@ import { withFetched } from './remote-ask.ts';
 import { performThere } from './remote-statements.ts';
 import { counted, sendRows } from './results.ts';
 import { namesServer } from './source-span.ts';
-import { backupStatement, restoreInformationStatement, restoreStatement } from './recovery-options.ts';
+import { recover } from './recovery-run.ts';
 import { applySetting } from './settings.ts';
 import type { Run } from './session-state.ts';
 import { alterTable, createIndex } from './alter-table.ts';
 import { runMerge } from './merge.ts';
+import { alterDatabase, createDatabase } from './databases-run.ts';
 import { createTable, declareTable, dropTables, selectInto, truncateTable } from './tables-run.ts';
 import { beginTransaction, commit, rollback, save, withinTransaction } from './transactions.ts';
 import { INT } from './types.ts';
@@ -170,9 +169,6 @@ async function changed(run: Run, statement: Statement, result: ChangeResult): Pr
   counted(run, commandOf(statement), result.count, true);
 }
 
-/** Those whose INSERT … EXEC runs: a transaction to BACKUP and RESTORE (sqlserver.md §1.2). */
-const inserting = new WeakSet<Session>();
-
 /** The EXEC of INSERT … EXEC runs first, with its rows kept back; then the insert is one statement. */
 async function insert(run: Run, statement: InsertStatement, execute: Execute): Promise<ChangeResult> {
   const { source } = statement;
@@ -183,14 +179,14 @@ async function insert(run: Run, statement: InsertStatement, execute: Execute): P
 async function executed(run: Run, statement: ExecuteProcedure | ExecuteText, execute: Execute): Promise<CapturedRows> {
   const rows: CapturedRows = { sets: [] };
   const outer = run.sink;
-  const outermost = !inserting.has(run.session);
+  const within = run.state.inserting;
   run.sink = capturingSink(outer, rows);
-  inserting.add(run.session);
+  run.state.inserting = true;
   try {
     await execute(run, statement);
   } finally {
     run.sink = outer;
-    if (outermost) inserting.delete(run.session);
+    run.state.inserting = within;
   }
   return rows;
 }
@@ -252,127 +248,9 @@ async function drop(run: Run, statement: Extract<Statement, { kind: 'drop' }>): 
 
 type LoginSyntax = Extract<Statement, { kind: 'create login' | 'drop login' }>;
 
-async function createDatabase(run: Run, statement: Extract<Statement, { kind: 'create database' }>): Promise<void> {
-  if (run.session.transaction !== undefined) throw fail(226, 'CREATE DATABASE');
-  const files = statement.files.map(({ log, options }, i): DatabaseFile => {
-    const unknown = Object.keys(options).find(
-      key => !['NAME', 'FILENAME', 'SIZE', 'MAXSIZE', 'FILEGROWTH'].includes(key),
-    );
-    if (unknown !== undefined) throw unsupported(`CREATE DATABASE … ${unknown}`);
-    const physicalName = options['FILENAME'];
-    if (physicalName === undefined) throw unsupported('CREATE DATABASE with a file without FILENAME');
-    return {
-      logicalName: options['NAME'] ?? `file${i + 1}`,
-      physicalName,
-      type: log ? 'L' : 'D',
-      sizeBytes: sizeOf(options['SIZE']),
-      fileId: i + 1,
-    };
-  });
-  await run.engine.createDatabase(run.session, statement.database, files.length === 0 ? undefined : files);
-}
-
 async function changeLogin({ engine, session }: Run, { kind, name }: LoginSyntax): Promise<void> {
   // It would have to be undone with the transaction.
   if (session.transaction !== undefined) throw unsupported(`${kind.toUpperCase()} within a transaction`);
   if (kind === 'create login') await engine.createWindowsLogin(session, name);
   else await engine.dropLogin(session, name);
-}
-
-/** `8MB`; a bare number is megabytes. */
-function sizeOf(text: string | undefined): bigint {
-  const match = /^(\d+)(KB|MB|GB|TB)?$/.exec(text ?? '8MB');
-  if (match === null) throw fail(102, text ?? '');
-  const factor = { KB: 1024n, MB: 1024n ** 2n, GB: 1024n ** 3n, TB: 1024n ** 4n }[
-    (match[2] ?? 'MB') as 'KB' | 'MB' | 'GB' | 'TB'
-  ];
-  return BigInt(match[1] ?? '0') * factor;
-}
-
-type SimpleOption = Exclude<AlterDatabaseStatement['set']['option'], 'RECOVERY'>;
-const alterOptions: ReadonlySet<string> = new Set<SimpleOption>([
-  'ONLINE',
-  'OFFLINE',
-  'EMERGENCY',
-  'SINGLE_USER',
-  'RESTRICTED_USER',
-  'MULTI_USER',
-  'READ_ONLY',
-  'READ_WRITE',
-]);
-
-/** Whatever refuses the change, 5069 follows it (sqlserver.md §9.2). */
-async function alterDatabase(run: Run, syntax: AlterDatabaseSyntax): Promise<void> {
-  const statement: AlterDatabaseStatement = {
-    database: syntax.database.toUpperCase() === 'CURRENT' ? run.session.database.name : syntax.database,
-    set: alterOption(syntax),
-    ...(syntax.termination === undefined ? {} : { termination: syntax.termination }),
-  };
-  try {
-    if (run.session.transaction !== undefined) throw fail(226, 'ALTER DATABASE');
-    await run.engine.alterDatabase(run.session, statement, run.sink);
-  } catch (error) {
-    if (!isFailure(error) || error.scope === 'connection' || error.messages.some(each => each.number === 5069))
-      throw error;
-    throw new SqlError([...error.messages, message(5069)], 'statement', error);
-  }
-}
-
-function alterOption({ option, value }: AlterDatabaseSyntax): AlterDatabaseStatement['set'] {
-  if (option === 'RECOVERY') {
-    if (value !== 'FULL' && value !== 'SIMPLE' && value !== 'BULK_LOGGED')
-      throw unsupported(`ALTER DATABASE … SET RECOVERY ${value ?? ''}`);
-    return { option, model: value };
-  }
-  if (!alterOptions.has(option) || value !== undefined)
-    throw unsupported(`ALTER DATABASE … SET ${option} ${value ?? ''}`.trim());
-  return { option: option as SimpleOption };
-}
-
-/** 3021 comes before anything that the engine would look at (sqlserver.md §9.1). Whatever is wrong with the options, 3013 follows. */
-async function recover(
-  run: Run,
-  syntax: Extract<Statement, { kind: 'backup' | 'restore' | 'restore information' }>,
-): Promise<void> {
-  const { engine, session, sink } = run;
-  if (syntax.kind === 'restore information') {
-    return engine.restoreInformation(
-      session,
-      checked(syntax, () => restoreInformationStatement(run, syntax)),
-      sink,
-    );
-  }
-  if (syntax.kind === 'backup') {
-    return engine.backup(
-      session,
-      checked(syntax, () => outsideTransaction(run, () => backupStatement(run, syntax))),
-      sink,
-    );
-  }
-  return engine.restore(
-    session,
-    checked(syntax, () => outsideTransaction(run, () => restoreStatement(run, syntax))),
-    sink,
-  );
-}
-
-function outsideTransaction<T>(run: Run, make: () => T): T {
-  if (run.session.transaction !== undefined || inserting.has(run.session)) throw fail(3021);
-  return make();
-}
-
-/** The names that 3013 uses (sqlserver.md §2.1). */
-function terminatingName(syntax: Extract<Statement, { kind: 'backup' | 'restore' | 'restore information' }>): string {
-  if (syntax.kind !== 'restore information') return `${syntax.kind.toUpperCase()} ${syntax.what.toUpperCase()}`;
-  if (syntax.what === 'verifyonly') return 'VERIFY DATABASE';
-  return syntax.what === 'filelistonly' ? 'RESTORE FILELIST' : `RESTORE ${syntax.what.toUpperCase()}`;
-}
-
-function checked<T>(syntax: Parameters<typeof terminatingName>[0], make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    if (!isFailure(error) || error.messages.some(each => each.number === 50000)) throw error;
-    throw failTerminating(terminatingName(syntax), error);
-  }
 }
