@@ -1,6 +1,7 @@
 /** What the Agent's procedures share: their parameters, finding the job that is meant, and who may touch it. */
 import { fail, unsupported } from '../messages.ts';
 import { guid, parameter, sysname } from '../procedure-parameters.ts';
+import { isAdministrator } from '../rights.ts';
 import type { ProcedureContext, Transaction } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 import { jobTable, sameText, select, textOf, type Values } from './job-store.ts';
@@ -67,10 +68,6 @@ export async function findJob(context: ProcedureContext, transaction: Transactio
 export function mayTouch({ session }: ProcedureContext, row: Values): boolean {
   const sid = row['owner_sid'];
   return isAdministrator(session) || (sid instanceof Uint8Array && Buffer.compare(sid, session.login.sid) === 0);
-}
-
-export function isAdministrator(session: ProcedureContext['session']): boolean {
-  return session.login.serverRoles.has('sysadmin');
 }
 
 /** The job, for changing it. */

@@ -2,6 +2,7 @@
 import { parseResultColumns } from '../engine/table-text.ts';
 import { fail, unsupported } from '../messages.ts';
 import { nvarchar, parameter } from '../procedure-parameters.ts';
+import { assertAdministrator } from '../rights.ts';
 import type { Engine, LinkedServer, NativeProcedure, ProcedureContext, VirtualTable } from '../contract.ts';
 import { moment, shape, view, type Values } from './view.ts';
 
@@ -124,7 +125,7 @@ export const linkedServerProcedures: readonly NativeProcedure[] = [
 ];
 
 async function addLinkedServer(context: ProcedureContext): Promise<number> {
-  requireAdministrator(context);
+  assertAdministrator(context.session);
   outsideTransaction(context, 'sys.sp_addlinkedserver');
   const name = text(context, '@server') ?? '';
   const provider = text(context, '@provider');
@@ -150,7 +151,7 @@ function requireProvider(product: string | undefined, provider: string | undefin
 }
 
 async function dropServer(context: ProcedureContext): Promise<number> {
-  requireAdministrator(context);
+  assertAdministrator(context.session);
   const server = known(context, '@server');
   const logins = text(context, '@droplogins')?.toLowerCase();
   if (logins !== undefined && logins !== 'droplogins') throw fail(15600, 'sys.sp_dropserver');
@@ -161,7 +162,7 @@ async function dropServer(context: ProcedureContext): Promise<number> {
 const options = ['rpc', 'rpc out', 'data access'] as const;
 
 async function serverOption(context: ProcedureContext): Promise<number> {
-  requireAdministrator(context);
+  assertAdministrator(context.session);
   const server = known(context, '@server');
   const name = text(context, '@optname')?.toLowerCase() ?? '';
   const on = switched(text(context, '@optvalue'), 'sys.sp_serveroption');
@@ -182,7 +183,7 @@ function switched(value: string | undefined, procedure: string): boolean {
 
 /** The instances of a group trust each other: everyone is the same login there. A mapping to another login is refused. */
 function addLinkedServerLogin(context: ProcedureContext): Promise<number> {
-  requireAdministrator(context);
+  assertAdministrator(context.session);
   outsideTransaction(context, 'sys.sp_addlinkedsrvlogin');
   known(context, '@rmtsrvname');
   if (!switched(text(context, '@useself') ?? 'true', 'sys.sp_addlinkedsrvlogin'))
@@ -224,11 +225,6 @@ async function testLinkedServer(context: ProcedureContext): Promise<number> {
     kind: dataAccess ? 'query' : 'procedure',
   });
   return 0;
-}
-
-/** ALTER ANY LINKED SERVER: of the fixed server roles here only sysadmin has it. */
-function requireAdministrator({ session }: ProcedureContext): void {
-  if (!session.login.serverRoles.has('sysadmin')) throw fail(15247);
 }
 
 function outsideTransaction({ session }: ProcedureContext, procedure: string): void {

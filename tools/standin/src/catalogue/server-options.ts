@@ -3,6 +3,7 @@ import { foldText } from '../engine/compare.ts';
 import { parseResultColumns } from '../engine/table-text.ts';
 import { fail, message } from '../messages.ts';
 import { int, nvarchar, parameter } from '../procedure-parameters.ts';
+import { assertAdministrator } from '../rights.ts';
 import type { Engine, NativeProcedure, ProcedureContext, ServerOption, VirtualTable } from '../contract.ts';
 import { view } from './view.ts';
 
@@ -55,7 +56,7 @@ async function configure(context: ProcedureContext): Promise<number> {
     return 0;
   }
   // ALTER SETTINGS: sysadmin has it, and serveradmin, which no login here has. Before the value is looked at (inferred).
-  if (!context.session.login.serverRoles.has('sysadmin')) throw fail(15247);
+  assertAdministrator(context.session);
   if (value < BigInt(option.minimum) || value > BigInt(option.maximum)) throw fail(15129, String(value), option.name);
   const before = serverOptions.configured(option.name);
   await serverOptions.configure(option.name, Number(value));

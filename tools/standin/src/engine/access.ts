@@ -21,9 +21,3 @@ function takenByOther(database: StoredDatabase, session: Session): boolean {
 export function assertWritable(database: StoredDatabase): void {
   if (database.readOnly || database.inStandby) throw fail(3906, database.name);
 }
-
-/** CREATE DATABASE permission, which RESTORE and its information statements need. Database roles are not modelled: BACKUP asks for it as well. */
-export function mayCreateDatabases(session: Session): boolean {
-  const { serverRoles } = session.login;
-  return serverRoles.has('sysadmin') || serverRoles.has('dbcreator');
-}

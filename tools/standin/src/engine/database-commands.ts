@@ -1,6 +1,5 @@
 /** CREATE, DROP and ALTER DATABASE (sqlserver.md §9.2). */
 import { access } from 'node:fs/promises';
-import { mayCreateDatabases } from './access.ts';
 import { checkpointEnded, truncateLog } from './checkpoint.ts';
 import { foldText } from './compare.ts';
 import { loadDatabase, settleTransactions } from './crash-recovery.ts';
@@ -10,6 +9,7 @@ import { operatingSystemError } from '../recovery/operating-system-errors.ts';
 import { recoverDatabase } from '../recovery/recover.ts';
 import { reopenStandby } from '../recovery/standby.ts';
 import { fail, message, SqlError, unsupported } from '../messages.ts';
+import { mayCreateDatabases } from '../rights.ts';
 import { assertOpen } from '../open-database.ts';
 import type { Instance } from './instance.ts';
 import type { StoredDatabase } from './stored-database.ts';

@@ -1,6 +1,6 @@
 /** BACKUP DATABASE and BACKUP LOG: checks that both share (sqlserver.md §1, §9.2). */
-import { mayCreateDatabases } from '../engine/access.ts';
 import { fail, failTerminating, SqlError, unsupported } from '../messages.ts';
+import { mayCreateDatabases } from '../rights.ts';
 import { silentSink } from '../silent-sink.ts';
 import { backupData } from './backup-data.ts';
 import { backupLog } from './backup-log.ts';

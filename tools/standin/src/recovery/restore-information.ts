@@ -1,7 +1,7 @@
 /** RESTORE HEADERONLY, FILELISTONLY, LABELONLY and VERIFYONLY (sqlserver.md §2.1). */
-import { mayCreateDatabases } from '../engine/access.ts';
 import { defaultPaths, type Instance } from '../engine/instance.ts';
 import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
+import { mayCreateDatabases } from '../rights.ts';
 import { fileListColumns, fileListRow, headerColumns, headerRow, labelColumns, labelRow } from './information-rows.ts';
 import { chooseSet, devicePath, readChunks, readMedia, type Media } from './media.ts';
 import { Progress } from './progress.ts';

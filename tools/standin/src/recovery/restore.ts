@@ -1,7 +1,7 @@
 /** RESTORE DATABASE and RESTORE LOG: checks that all forms share, then the form itself (sqlserver.md §2, §9.2). */
-import { mayCreateDatabases } from '../engine/access.ts';
 import { takeExclusive } from '../engine/sessions.ts';
 import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
+import { mayCreateDatabases } from '../rights.ts';
 import { pagesOf, type BackupSetHeader } from './backup-set.ts';
 import { recordRecovery, recordRestore } from './history.ts';
 import { takeTime } from './pace.ts';

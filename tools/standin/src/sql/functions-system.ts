@@ -1,5 +1,6 @@
 /** Functions that ask the server, the session or the catalogue. */
 import { unsupported } from '../messages.ts';
+import { isAdministrator } from '../rights.ts';
 import type { Database } from '../contract.ts';
 import type { SqlType, SqlValue } from '../values.ts';
 import type { Bound } from './bound.ts';
@@ -271,7 +272,7 @@ export const systemFunctions: readonly (readonly [string, ScalarFunction])[] = [
   ],
   session('SUSER_NAME', NAME, run => run.session.login.name),
   session('ORIGINAL_LOGIN', NAME, run => run.session.login.name),
-  session('USER_NAME', NAME, run => (run.session.login.serverRoles.has('sysadmin') ? 'dbo' : run.session.login.name)),
+  session('USER_NAME', NAME, run => (isAdministrator(run.session) ? 'dbo' : run.session.login.name)),
   session('HOST_NAME', NAME, run => run.session.hostName),
   session('APP_NAME', NAME, run => run.session.programName),
   [

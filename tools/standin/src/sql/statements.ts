@@ -1,5 +1,6 @@
 /** What each statement does and what it tells the client about itself. */
 import { fail, message, unsupported } from '../messages.ts';
+import { isAdministrator } from '../rights.ts';
 import type { SqlValue } from '../values.ts';
 import type { ExecuteProcedure, ExecuteText, InsertStatement, Query, Statement } from './ast.ts';
 import { capturingSink, type CapturedRows } from './capture.ts';
@@ -126,7 +127,7 @@ async function act(run: Run, statement: Statement): Promise<void> {
     case 'restore information':
       return recover(run, statement);
     case 'reconfigure':
-      if (!run.session.login.serverRoles.has('sysadmin')) throw fail(5812);
+      if (!isAdministrator(run.session)) throw fail(5812);
       if (run.session.transaction !== undefined) throw fail(574, 'CONFIG');
       run.engine.serverOptions.reconfigure();
       return;
