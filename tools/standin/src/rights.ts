@@ -13,7 +13,15 @@ export function assertAdministrator(who: Who): void {
   if (!isAdministrator(who)) throw fail(15247);
 }
 
-/** CREATE DATABASE permission, which RESTORE and its information statements need; BACKUP, which a role of the database would give, asks for it as well. */
+/** CREATE DATABASE permission: RESTORE of a database that is not there and RESTORE's information statements need it too. */
 export function mayCreateDatabases(who: Who): boolean {
   return isAdministrator(who) || who.login.serverRoles.has('dbcreator');
+}
+
+/**
+ * ALTER, DROP and RESTORE over a database: its owner may, and whoever may create databases. BACKUP asks for the same, because db_backupoperator
+ * and its like cannot be given here (sqlserver.md §7.1).
+ */
+export function mayManage(who: Who, { ownerSid }: { readonly ownerSid: string }): boolean {
+  return mayCreateDatabases(who) || Buffer.from(who.login.sid).toString('hex') === ownerSid;
 }

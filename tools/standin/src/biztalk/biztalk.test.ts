@@ -50,6 +50,21 @@ const mark = "EXEC BizTalkMgmtDb.dbo.sp_MarkAll 'BTS', '\\\\share\\bts'";
 const history =
   'SELECT BackupSetId, MarkName, DatabaseName, BackupFileName, BackupType, SetComplete FROM BizTalkMgmtDb.dbo.adm_BackupHistory ORDER BY BackupId';
 
+describe('the procedures of the stand-in itself', () => {
+  it.each([
+    "sp_standin_pad_database N'BizTalkMsgBoxDb', 1000000",
+    "sp_standin_prepare_database N'SSODB', N'custom'",
+    "sp_standin_setup_biztalk @management = N'BizTalkMgmtDb', @group = N'Mine'",
+  ])('are for administrators: %s', async call => {
+    const poor = Object.assign(fixture.session(), {
+      login: { name: 'poor', sid: Uint8Array.of(9), serverRoles: new Set<'dbcreator'>(['dbcreator']) },
+    });
+    const sink = collect();
+    await executor.batch(poor, `EXEC ${call}`, sink);
+    expect(errors(sink)).toEqual([15247]);
+  });
+});
+
 describe('the group', () => {
   it('covers the management database, the MessageBox and SSO', async () => {
     const covered = await rows('SELECT DatabaseName FROM BizTalkMgmtDb.dbo.admv_BackupDatabases ORDER BY DatabaseName');

@@ -11,6 +11,7 @@ import { addHostInstance, hostInstanceParameters } from './host-instance.ts';
 import { managementTables, roleTables } from './group-tables.ts';
 import { isServer, quoted, textOf, typedText } from './group-context.ts';
 import { nvarchar, parameter } from '../procedure-parameters.ts';
+import { assertAdministrator } from '../rights.ts';
 import type { Database, NativeProcedure, ProcedureContext, TableDefinition, Transaction } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 
@@ -61,7 +62,11 @@ function procedure(
   parameters: NativeProcedure['parameters'],
   work: (context: ProcedureContext, transaction: Transaction) => Promise<number>,
 ): NativeProcedure {
-  return { schema: 'sys', name: procedureName, parameters, run: context => inOneTransaction(context, work) };
+  const run = (context: ProcedureContext): Promise<number> => {
+    assertAdministrator(context.session);
+    return inOneTransaction(context, work);
+  };
+  return { schema: 'sys', name: procedureName, parameters, run };
 }
 
 async function setUpGroup(context: ProcedureContext, transaction: Transaction): Promise<number> {

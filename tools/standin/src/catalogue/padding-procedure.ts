@@ -1,5 +1,6 @@
 import { fail } from '../messages.ts';
 import { bigint, nvarchar, parameter } from '../procedure-parameters.ts';
+import { assertAdministrator } from '../rights.ts';
 import type { NativeProcedure, ProcedureContext } from '../contract.ts';
 
 /** Not of SQL Server. `@bytes`: of each full backup, besides its rows; `@logBytes`: of each log backup. 0 takes it away; files stay as large as they are. */
@@ -11,6 +12,7 @@ export const paddingProcedure: NativeProcedure = {
 };
 
 async function padDatabase(context: ProcedureContext): Promise<number> {
+  assertAdministrator(context.session);
   const name = context.argument('@database');
   const database = context.engine.database(typeof name === 'string' ? name : '');
   if (database === undefined) throw fail(911, typeof name === 'string' ? name : '');

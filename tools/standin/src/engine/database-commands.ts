@@ -9,7 +9,7 @@ import { operatingSystemError } from '../recovery/operating-system-errors.ts';
 import { recoverDatabase } from '../recovery/recover.ts';
 import { reopenStandby } from '../recovery/standby.ts';
 import { fail, message, SqlError, unsupported } from '../messages.ts';
-import { mayCreateDatabases } from '../rights.ts';
+import { mayCreateDatabases, mayManage } from '../rights.ts';
 import { assertOpen } from '../open-database.ts';
 import type { Instance } from './instance.ts';
 import type { StoredDatabase } from './stored-database.ts';
@@ -105,7 +105,7 @@ function exists(path: string | undefined): Promise<boolean> {
 export async function dropDatabase(instance: Instance, session: Session, name: string): Promise<void> {
   if (session.nesting > 0) throw fail(226, 'DROP DATABASE');
   const database = instance.find(name);
-  if (database === undefined) throw fail(3701, 'database', name);
+  if (database === undefined || !mayManage(session, database.description)) throw fail(3701, 'database', name);
   if (database.system) throw fail(3708, 'database', name, 'database');
   if (database.lock.granted.size > 0 || otherUsers(database, session).length > 0) throw fail(3702, name);
   const { loaded } = database;
@@ -130,7 +130,7 @@ export async function alterDatabase(
   try {
     if (session.nesting > 0) throw fail(226, 'ALTER DATABASE');
     const database = instance.find(statement.database);
-    if (database === undefined) throw fail(5011, statement.database);
+    if (database === undefined || !mayManage(session, database.description)) throw fail(5011, statement.database);
     // That the others of the system stay online is inferred: BACKUP writes into msdb.
     const untouchable = database.id <= 2 || (database.system && statement.set.option === 'OFFLINE');
     if (untouchable) throw fail(5058, statement.set.option, database.name);

@@ -1,6 +1,6 @@
 /** BACKUP DATABASE and BACKUP LOG: checks that both share (sqlserver.md §1, §9.2). */
 import { fail, failTerminating, SqlError, unsupported } from '../messages.ts';
-import { mayCreateDatabases } from '../rights.ts';
+import { mayManage } from '../rights.ts';
 import { silentSink } from '../silent-sink.ts';
 import { backupData } from './backup-data.ts';
 import { backupLog } from './backup-log.ts';
@@ -64,7 +64,7 @@ function checkStatement(instance: Instance, session: Session, statement: BackupS
   const { options } = statement;
   const database = instance.find(statement.database);
   if (database === undefined) throw fail(911, statement.database);
-  if (!mayCreateDatabases(session))
+  if (!mayManage(session, database.description))
     throw fail(262, statement.kind === 'log' ? 'BACKUP LOG' : 'BACKUP DATABASE', database.name);
   if (session.nesting > 0) throw fail(3021);
   if (statement.devices.length > 64) throw fail(3205, 64);

@@ -17,7 +17,7 @@ let spid = 200;
 function sessionWith(...roles: readonly string[]): TestSession {
   spid += 1;
   return Object.assign(createSession(sql.engine.engine(), spid, 'master'), {
-    login: { ...login(), name: 'poor', serverRoles: new Set(roles) },
+    login: { ...login(), name: 'poor', sid: Uint8Array.of(9), serverRoles: new Set(roles) },
   });
 }
 
@@ -30,6 +30,11 @@ describe('a login without server roles', () => {
     [`RESTORE DATABASE A WITH RECOVERY`, [3110, 3013]],
     [`RESTORE HEADERONLY FROM ${device}`, [262, 3013]],
     [`RESTORE VERIFYONLY FROM ${device}`, [262, 3013]],
+    ['ALTER DATABASE A SET MULTI_USER', [5011, 5069]],
+    ['ALTER DATABASE A SET RECOVERY SIMPLE', [5011, 5069]],
+    ['ALTER DATABASE A SET OFFLINE WITH ROLLBACK IMMEDIATE', [5011, 5069]],
+    ['DROP DATABASE A', [3701]],
+    ['DROP DATABASE IF EXISTS A', [3701]],
     ['KILL 52', [6102]],
   ])('%s is %j', async (statement, numbers) => {
     expect(await sql.errors(statement, sessionWith())).toEqual(numbers);
@@ -48,5 +53,30 @@ describe('dbcreator', () => {
     expect(await sql.errors(`RESTORE VERIFYONLY FROM ${device}`, session)).toEqual([]);
     expect(await sql.errors('KILL 52', session)).toEqual([6102]);
     expect(await sql.errors('KILL 52', sessionWith('processadmin'))).toEqual([6106]);
+  });
+
+  it('may change and drop what others made', async () => {
+    await sql.rows('CREATE DATABASE Others');
+    expect(await sql.errors('ALTER DATABASE Others SET RECOVERY SIMPLE', sessionWith('dbcreator'))).toEqual([]);
+    expect(await sql.errors('DROP DATABASE Others', sessionWith('dbcreator'))).toEqual([]);
+  });
+});
+
+describe('the owner of a database', () => {
+  it('needs no server role for what is done with it, and has nothing of others', async () => {
+    expect(await sql.errors('CREATE DATABASE Own', sessionWith('dbcreator'))).toEqual([]);
+    const statements = [
+      "BACKUP DATABASE Own TO DISK = '\\\\share\\bts\\own.bak'",
+      'ALTER DATABASE Own SET OFFLINE',
+      'ALTER DATABASE Own SET ONLINE',
+      "RESTORE DATABASE Own FROM DISK = '\\\\share\\bts\\own.bak' WITH REPLACE",
+    ];
+    for (const statement of statements) expect(await sql.errors(statement, sessionWith())).toEqual([]);
+    expect(await sql.errors(`RESTORE DATABASE Own FROM ${device} WITH REPLACE`, sessionWith())).not.toContain(3110);
+    expect(await sql.errors('DROP DATABASE Own', sessionWith())).toEqual([]);
+    // It is a new one now, which only who may create databases can make.
+    expect(await sql.errors("RESTORE DATABASE Own FROM DISK = '\\\\share\\bts\\own.bak'", sessionWith())).toEqual([
+      3110, 3013,
+    ]);
   });
 });

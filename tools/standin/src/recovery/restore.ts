@@ -1,7 +1,7 @@
 /** RESTORE DATABASE and RESTORE LOG: checks that all forms share, then the form itself (sqlserver.md §2, §9.2). */
 import { takeExclusive } from '../engine/sessions.ts';
 import { fail, failTerminating, message, SqlError, unsupported } from '../messages.ts';
-import { mayCreateDatabases } from '../rights.ts';
+import { mayCreateDatabases, mayManage } from '../rights.ts';
 import { pagesOf, type BackupSetHeader } from './backup-set.ts';
 import { recordRecovery, recordRestore } from './history.ts';
 import { takeTime } from './pace.ts';
@@ -37,8 +37,7 @@ export async function restore(
   let unwritten = false;
   try {
     checkOptions(statement);
-    const denied = instance.faults.databases.deniesRestore(session.login.name, statement.database);
-    if (denied || !mayCreateDatabases(session)) throw fail(3110, statement.database);
+    if (!mayRestore(instance, session, statement.database)) throw fail(3110, statement.database);
     if (session.nesting > 0) throw fail(3021);
     if (statement.devices.length === 0) await finish(instance, session, statement, sink);
     else unwritten = await restoreSet(instance, session, statement, sink);
@@ -47,6 +46,12 @@ export async function restore(
   }
   // What was done stands (sqlserver.md §1.2): no 3013.
   if (unwritten) throw fail(3009);
+}
+
+function mayRestore(instance: Instance, session: Session, name: string): boolean {
+  if (instance.faults.databases.deniesRestore(session.login.name, name)) return false;
+  const existing = instance.find(name);
+  return existing === undefined ? mayCreateDatabases(session) : mayManage(session, existing.description);
 }
 
 function checkOptions({ options, kind, devices }: RestoreStatement): void {
