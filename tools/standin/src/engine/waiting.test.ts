@@ -1,7 +1,7 @@
 /** What waits for a database finds what became of it meanwhile, and nothing that is gone (sqlserver.md §9.2, §9.3). */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { collect, failureOf, makeTable, startFixture, type Collected, type Fixture } from './engine-fixture.ts';
-import { recoveryOf, share, type Recovery } from '../recovery/recovery-fixture.ts';
+import { collect, failureOf, type Collected, type Fixture } from './engine-fixture.ts';
+import { share, startApp, type Recovery } from '../recovery/recovery-fixture.ts';
 import { silentSink } from '../silent-sink.ts';
 import type { AlterDatabaseStatement, Database } from '../contract.ts';
 
@@ -11,12 +11,7 @@ let recovery: Recovery;
 
 /** Row 1 is in the full, row 2 in no backup. */
 beforeEach(async () => {
-  fixture = await startFixture();
-  recovery = recoveryOf(fixture);
-  const database = await fixture.engine().createDatabase(fixture.session(), 'App', undefined);
-  await makeTable(fixture.engine(), fixture.session(), database);
-  await recovery.write('App', 1);
-  await recovery.backup('App', 'database', 'full.bak');
+  ({ fixture, recovery } = await startApp());
   await recovery.write('App', 2);
 });
 afterEach(() => fixture.end());

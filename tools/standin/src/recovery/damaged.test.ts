@@ -2,9 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failureOf, makeTable, startFixture, type Fixture } from '../engine/engine-fixture.ts';
+import { failureOf, type Fixture } from '../engine/engine-fixture.ts';
 import { silentSink } from '../silent-sink.ts';
-import { recoveryOf, share, type Recovery } from './recovery-fixture.ts';
+import { share, startApp, type Recovery } from './recovery-fixture.ts';
 import type { Database } from '../contract.ts';
 
 const full = { kind: 'database', database: 'App', from: 'full.bak', options: { replace: true } } as const;
@@ -13,12 +13,7 @@ let recovery: Recovery;
 
 /** Row 1 is in the full, row 2 in the first log, row 3 in no backup. */
 beforeEach(async () => {
-  fixture = await startFixture();
-  recovery = recoveryOf(fixture);
-  const database = await fixture.engine().createDatabase(fixture.session(), 'App', undefined);
-  await makeTable(fixture.engine(), fixture.session(), database);
-  await recovery.write('App', 1);
-  await recovery.backup('App', 'database', 'full.bak');
+  ({ fixture, recovery } = await startApp());
   await recovery.write('App', 2);
   await recovery.backup('App', 'log', 'one.bak');
   await recovery.write('App', 3);

@@ -1,5 +1,13 @@
 /** For tests: short forms of BACKUP and RESTORE over the engine fixture. */
-import { collect, failureOf, put, type Collected, type Fixture } from '../engine/engine-fixture.ts';
+import {
+  collect,
+  failureOf,
+  makeTable,
+  put,
+  startFixture,
+  type Collected,
+  type Fixture,
+} from '../engine/engine-fixture.ts';
 import type { BackupOptions, RestoreStatement, Row, Table } from '../contract.ts';
 
 export const share = '\\\\share\\bts';
@@ -20,6 +28,17 @@ export type Recovery = {
   /** Of its rows. */
   ids(database: string): Promise<readonly number[]>;
 };
+
+/** A database App, whose table has row 1, and full.bak of it. */
+export async function startApp(): Promise<{ readonly fixture: Fixture; readonly recovery: Recovery }> {
+  const fixture = await startFixture();
+  const recovery = recoveryOf(fixture);
+  const database = await fixture.engine().createDatabase(fixture.session(), 'App', undefined);
+  await makeTable(fixture.engine(), fixture.session(), database);
+  await recovery.write('App', 1);
+  await recovery.backup('App', 'database', 'full.bak');
+  return { fixture, recovery };
+}
 
 export function recoveryOf(fixture: Fixture): Recovery {
   const session = fixture.session();

@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failureOf, makeTable, put, startFixture, type Fixture } from '../engine/engine-fixture.ts';
-import { recoveryOf, share, type Recovery } from './recovery-fixture.ts';
+import { failureOf, put, type Fixture } from '../engine/engine-fixture.ts';
+import { share, startApp, type Recovery } from './recovery-fixture.ts';
 import type { DatabaseState } from '../contract.ts';
 
 const standby = { standby: `${share}\\App.undo` } as const;
@@ -13,12 +13,7 @@ let recovery: Recovery;
 
 /** Transaction 2 is open when one.bak is taken and commits before two.bak: rows 1, 2 (from two.bak on), 3. */
 beforeEach(async () => {
-  fixture = await startFixture();
-  recovery = recoveryOf(fixture);
-  const database = await fixture.engine().createDatabase(fixture.session(), 'App', undefined);
-  await makeTable(fixture.engine(), fixture.session(), database);
-  await recovery.write('App', 1);
-  await recovery.backup('App', 'database', 'full.bak');
+  ({ fixture, recovery } = await startApp());
   const session = fixture.session();
   const open = fixture.engine().begin(session, undefined);
   await open.insert(recovery.table('App'), [2n, 'open']);
