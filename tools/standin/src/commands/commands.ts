@@ -1,6 +1,7 @@
 /** The commands by name. Each is loaded when it is asked for: an instance starts without reading the others. */
 import { ConfigError } from '../config.ts';
 import type { Command, CommandEntry } from './command.ts';
+import { helpRows } from './help-rows.ts';
 import { topics } from './topics.ts';
 
 const entries: Readonly<Record<string, CommandEntry>> = {
@@ -56,7 +57,7 @@ function overview(): string {
 A stand-in for SQL Server with a BizTalk group: databases, transactions with marks, BACKUP and RESTORE, msdb, SQL Server Agent and linked servers for
 any TDS client; faults that are set and cleared, and a clock that is moved, over HTTP. Commands:
 
-${rows(entries)}
+${summaries(entries)}
 
 To begin: an instance whose login is sa, its files in .holdfast/one, its password in a variable (or in a file: --password-file FILE); then any client.
 
@@ -67,14 +68,13 @@ To begin: an instance whose login is sa, its files in .holdfast/one, its passwor
 
 help COMMAND, or COMMAND --help, has its options; help TOPIC:
 
-${rows(topics)}`;
+${summaries(topics)}`;
 }
 
-function rows(named: Readonly<Record<string, { readonly summary: string }>>): string {
+/** Both tables of the overview stand in the same columns. */
+function summaries(named: Readonly<Record<string, { readonly summary: string }>>): string {
   const width = Math.max(...[...commandNames, ...topicNames].map(name => name.length));
-  return Object.entries(named)
-    .map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
-    .join('\n');
+  return helpRows(Object.fromEntries(Object.entries(named).map(([name, { summary }]) => [name, summary])), width);
 }
 
 function print(text: string): number {

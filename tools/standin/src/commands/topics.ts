@@ -1,6 +1,7 @@
 /** What `help` tells besides the commands. Where the code has a table of it, that is what is printed. */
 import { clockBodies, usualTimeoutMs, type ClockRefusal } from '../clock-control.ts';
 import { serverRoles, settingNames } from '../config.ts';
+import { helpRows } from './help-rows.ts';
 
 export type Topic = { readonly summary: string; readonly text: () => Promise<string> | string };
 
@@ -36,7 +37,7 @@ and answers the same when all that fell due has been done. timeoutMs: of this ma
 
 A refusal is 400 with {"error": {"code", "message", "clock"}}:
 
-${rows(refusals)}`;
+${helpRows(refusals)}`;
 }
 
 function peersTopic(): string {
@@ -74,11 +75,4 @@ logins  beside the one of --login; roles: ${serverRoles.join(', ')} (none: []);
 map     each path of the instance and the folder of this machine behind it
 fault   what is set from the start, as POST /faults takes it
 others  text, number, or true and false: ${keys.join(', ')}`;
-}
-
-function rows(table: Readonly<Record<string, string>>): string {
-  const width = Math.max(...Object.keys(table).map(name => name.length));
-  return Object.entries(table)
-    .map(([name, meaning]) => `  ${name.padEnd(width)}  ${meaning}`)
-    .join('\n');
 }
