@@ -4,8 +4,10 @@ import { SqlError, fail } from '../messages.ts';
 import { coveredDatabases, procedureAt, type Covered } from './covered-databases.ts';
 import { linkIfMissing, warnOfTimeout } from './group-servers.ts';
 import {
+  abortingBatch,
   complains,
   dateOf,
+  endsBatch,
   failedIn,
   flagOf,
   momentOf,
@@ -28,10 +30,10 @@ export const writerLock = 'BTS_BackupJob_Lock';
  */
 export async function backupAllFull(context: ProcedureContext): Promise<number> {
   const procedure = 'sp_BackupAllFull';
-  // With NULL the text names its mark by its own moment too, and then fails with 515: such a call is more use when it works.
-  const startedAt =
-    dateOf(context.argument('@TimeStamp')) ?? (await momentOf(context, flagOf(context, '@UseLocalTime')));
-  const run = await beginRun(context, procedure, startedAt);
+  const given = dateOf(context.argument('@TimeStamp'));
+  // Without it the files have a moment of their own, and the history does not take the first of them (515).
+  const markedAt = given ?? (await momentOf(context, flagOf(context, '@UseLocalTime')));
+  const run = await beginRun(context, procedure, markedAt, given);
   const databases = await coveredDatabases(context);
   for (const covered of databases) {
     try {
@@ -50,8 +52,9 @@ export async function backupAllFull(context: ProcedureContext): Promise<number> 
 export async function markAll(context: ProcedureContext): Promise<number> {
   const startedAt = await momentOf(context, flagOf(context, '@UseLocalTime'));
   try {
-    await markAndBackupLogs(context, await beginRun(context, 'sp_MarkAll', startedAt));
+    await markAndBackupLogs(context, await beginRun(context, 'sp_MarkAll', startedAt, startedAt));
   } catch (failure) {
+    if (endsBatch(failure)) throw failure;
     // Always given back, whether it is held or not.
     const status = await releaseWriterLock(context);
     throw failure instanceof SqlError ? Object.assign(failure, { status }) : failure;
@@ -83,23 +86,28 @@ type Run = {
   readonly setId: bigint;
   readonly mark: string;
   readonly path: string;
-  readonly startedAt: Date;
+  readonly recordedAt: Date | undefined;
   readonly compress: boolean;
 };
 
 type Procedure = 'sp_BackupAllFull' | 'sp_MarkAll';
 
-async function beginRun(context: ProcedureContext, procedure: Procedure, startedAt: Date): Promise<Run> {
+async function beginRun(
+  context: ProcedureContext,
+  procedure: Procedure,
+  markedAt: Date,
+  recordedAt: Date | undefined,
+): Promise<Run> {
   const setId = await nextBackupSetId(context);
   if (setId === noSetId) throw complains(procedure, 'Failed running sp_GetNextBackupSetId');
-  const mark = fullMarkName(textOf(context, '@MarkName'), startedAt);
+  const mark = fullMarkName(textOf(context, '@MarkName'), markedAt);
   await acquireWriterLock(context);
   const [settings] = await context.query('SELECT UseCompression FROM dbo.adm_BackupSettings');
   return {
     setId,
     mark,
     path: textOf(context, '@BackupPath').slice(0, 128),
-    startedAt,
+    recordedAt,
     compress: settings?.['UseCompression'] === true,
   };
 }
@@ -177,14 +185,15 @@ async function insertHistory(
     file: typedText(file, 500),
     folder: typedText(run.path, 3000),
     type: { type: { name: 'char', length: 2 }, value: kind === 'Log' ? 'lg' : 'db' },
-    at: { type: { name: 'datetime' }, value: toDatetimePrecision(run.startedAt) },
+    at: {
+      type: { name: 'datetime' },
+      value: run.recordedAt === undefined ? null : toDatetimePrecision(run.recordedAt),
+    },
     server: typedText(covered.server, 128),
   };
-  await context.query(
-    `INSERT INTO dbo.adm_BackupHistory (BackupSetId, MarkName, DatabaseName, BackupFileName, BackupFileLocation, BackupType, BackupDateTime, SetComplete, ServerName)
-     VALUES (@set, @mark, @database, @file, @folder, @type, @at, 0, @server)`,
-    values,
-  );
+  const insert = `INSERT INTO dbo.adm_BackupHistory (BackupSetId, MarkName, DatabaseName, BackupFileName, BackupFileLocation, BackupType, BackupDateTime, SetComplete, ServerName)
+     VALUES (@set, @mark, @database, @file, @folder, @type, @at, 0, @server)`;
+  await abortingBatch(context.query(insert, values));
 }
 
 async function completeSet(context: ProcedureContext, run: Run, expected: number, procedure: Procedure): Promise<void> {

@@ -135,7 +135,9 @@ describe('the Backup job', () => {
   it('leaves a partial set when a database fails, burns its id, and says so', async () => {
     await run('ALTER DATABASE SSODB SET OFFLINE');
     now = new Date('2026-03-02T10:30:00Z');
-    const failed = await run("EXEC BizTalkMgmtDb.dbo.sp_BackupAllFull 'BTS', '\\\\share\\bts'");
+    const failed = await run(
+      "DECLARE @now datetime = GETUTCDATE(); EXEC BizTalkMgmtDb.dbo.sp_BackupAllFull 'BTS', '\\\\share\\bts', @now",
+    );
     expect(errors(failed).at(-1)).toBe(50000);
     expect(errors(failed)).toContain(942);
     await run('ALTER DATABASE SSODB SET ONLINE');

@@ -83,7 +83,10 @@ export async function startDestination(
     await destination.rows(`EXEC msdb.dbo.sp_update_job @job_name = N'${name}', @enabled = 0`);
   const take = async (procedure: string): Promise<number> => {
     now += 15 * 60_000;
-    await source.rows(`EXEC ${management}.dbo.${procedure} 'BTS', '${share}'`);
+    const moment = procedure === 'sp_BackupAllFull' ? ', @now' : '';
+    await source.rows(
+      `DECLARE @now datetime = GETUTCDATE(); EXEC ${management}.dbo.${procedure} 'BTS', '${share}'${moment}`,
+    );
     const [[id] = []] = await source.rows(`SELECT MAX(BackupSetId) FROM ${management}.dbo.adm_BackupHistory`);
     return Number(id);
   };

@@ -86,9 +86,29 @@ export function complains(procedure: string, text: string): SqlFailure {
 
 /** What went wrong first, then the procedure's own complaint, as the caller of a failing procedure sees them; it returns -1. */
 export function failedIn(procedure: string, text: string, cause: unknown): SqlFailure {
-  if (!isFailure(cause)) throw cause;
+  if (!isFailure(cause) || endsBatch(cause)) throw cause;
   const messages = [...cause.messages, complaint(text, procedure)];
   return Object.assign(new SqlError(messages, 'statement', cause), { status: -1 });
+}
+
+/** A statement of the procedure itself under its SET XACT_ABORT ON: what fails ends the batch, and no caller goes on to complain. */
+export async function abortingBatch<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (failure) {
+    throw isFailure(failure) ? new BatchEnd(failure) : failure;
+  }
+}
+
+class BatchEnd extends SqlError {
+  constructor(cause: SqlFailure) {
+    super(cause.messages, 'batch', cause);
+  }
+}
+
+/** Of a failure of `abortingBatch`, which may be wrapped on its way to a caller. */
+export function endsBatch(failure: unknown): boolean {
+  return failure instanceof BatchEnd || (failure instanceof Error && endsBatch(failure.cause));
 }
 
 export function isFailure(value: unknown): value is SqlFailure {

@@ -1,5 +1,5 @@
 /** Arguments and states of which only the public text of the procedures tells (biztalk-dr.md §0: it wins). */
-import { access } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { startBizTalkFixture, type BizTalkFixture } from './biztalk-fixture.ts';
@@ -22,7 +22,10 @@ beforeEach(() => {
 /** Texts of the messages, without how much was backed up, and what was returned. */
 async function call(text: string): Promise<{ readonly texts: readonly string[]; readonly status: unknown }> {
   const session = fixture.session();
-  const sink = await fixture.run(`DECLARE @s int = 7; EXEC @s = ${management}.${text}; SELECT @s AS s`, session);
+  const sink = await fixture.run(
+    `DECLARE @s int = 7, @now datetime = GETUTCDATE(); EXEC @s = ${management}.${text}; SELECT @s AS s`,
+    session,
+  );
   await fixture.engine.detach(session);
   const texts = sink.messages.map(message => message.text).filter(each => !/rocessed \d+ pages/.test(each));
   return { texts, status: sink.objects().at(-1)?.['s'] };
@@ -63,12 +66,22 @@ describe('sp_BackupAllFull', () => {
     await access(join(fixture.share, String(row?.['name'])));
   });
 
-  it('takes @UseLocalTime after it', async () => {
-    expect(await call(`sp_BackupAllFull 'BTS', ${path}, NULL, 1`)).toEqual({ texts: [], status: 0n });
-    const [row] = await fixture.rows(
-      `SELECT TOP (1) DATEDIFF(second, BackupDateTime, GETDATE()) AS late FROM ${management}.adm_BackupHistory ORDER BY BackupId DESC`,
+  it('has a file and no row without its moment, and whoever called it goes no further', async () => {
+    const rows = (): Promise<unknown> => fixture.rows(`SELECT COUNT(*) AS n FROM ${management}.adm_BackupHistory`);
+    const [before, files] = [await rows(), (await readdir(fixture.share)).length];
+    const caller = fixture.session();
+    const sink = await fixture.run(
+      `EXEC ${management}.sp_BackupAllFull 'BTS', ${path}, NULL, 1; PRINT N'after it'`,
+      caller,
     );
-    expect(row).toEqual({ late: 0n });
+    // XACT_ABORT is on in it.
+    expect(sink.messages.filter(({ severity }) => severity > 10).map(({ number }) => number)).toEqual([515]);
+    expect(sink.messages.map(({ text }) => text)).not.toContain('after it');
+    expect(await rows()).toEqual(before);
+    expect(await readdir(fixture.share)).toHaveLength(files + 1);
+    // The lock stays with the session.
+    expect(fixture.engine.locks().filter(({ resourceType }) => resourceType === 'APPLICATION')).toHaveLength(1);
+    await fixture.engine.detach(caller);
   });
 
   it('never warns of a remote time-out, as sp_MarkAll does (F-15)', async () => {
@@ -80,6 +93,27 @@ describe('sp_BackupAllFull', () => {
   });
 });
 
+describe('sp_MarkAll', () => {
+  it('ends its batch, lock and all, where the history takes no row', async () => {
+    const [holder, caller] = [fixture.session(), fixture.session()];
+    await fixture.rows(`EXEC ${management}.sp_BackupAllFull 'BTS', ${path}, '2026-03-01T09:00:00'`);
+    await fixture.rows(
+      `BEGIN TRAN; UPDATE ${management}.adm_BackupHistory WITH (TABLOCKX) SET SetComplete = 1`,
+      holder,
+    );
+    const sink = await fixture.run(
+      `SET LOCK_TIMEOUT 0; EXEC ${management}.sp_MarkAll 'BTS', ${path}; PRINT N'after it'`,
+      caller,
+    );
+    expect(sink.messages.filter(({ severity }) => severity > 10).map(({ number }) => number)).toEqual([1222]);
+    expect(sink.messages.map(({ text }) => text)).not.toContain('after it');
+    const locks = fixture.engine.locks().filter(({ resourceType }) => resourceType === 'APPLICATION');
+    expect(locks).toHaveLength(1);
+    await fixture.rows('ROLLBACK', holder);
+    for (const session of [holder, caller]) await fixture.engine.detach(session);
+  });
+});
+
 describe('admv_BackupDatabases', () => {
   const covered = `SELECT ServerName AS s, DatabaseName AS d FROM ${management}.admv_BackupDatabases ORDER BY d`;
 
@@ -88,7 +122,7 @@ describe('admv_BackupDatabases', () => {
       "EXEC sp_standin_cover_database @management = N'BizTalkMgmtDb', @database = N'BOX ', @server = N'test\\one'",
     );
     expect((await fixture.rows(covered)).map(({ d }) => d)).toEqual(['BizTalkMgmtDb', 'Box']);
-    expect(await call(`sp_BackupAllFull 'BTS', ${path}`)).toEqual({ texts: [], status: 0n });
+    expect(await call(`sp_BackupAllFull 'BTS', ${path}, @now`)).toEqual({ texts: [], status: 0n });
     await fixture.rows(`DELETE FROM ${management}.adm_OtherBackupDatabases`);
   });
 

@@ -9,7 +9,7 @@ import { workerProcedures } from './worker-procedures.ts';
 let fixture: BizTalkFixture;
 const management = 'BizTalkMgmtDb.dbo';
 const markAll = `EXEC ${management}.sp_MarkAll 'BTS', '\\\\share\\bts'`;
-const full = `EXEC ${management}.sp_BackupAllFull 'BTS', '\\\\share\\bts'`;
+const full = `DECLARE @now datetime = GETUTCDATE(); EXEC ${management}.sp_BackupAllFull 'BTS', '\\\\share\\bts', @now`;
 
 beforeAll(async () => {
   fixture = await startBizTalkFixture('2026-03-01T10:00:00.497Z', ['BizTalkMgmtDb', 'BizTalkDTADb', 'SSODB']);

@@ -32,7 +32,7 @@ beforeAll(async () => {
     `CREATE DATABASE ${management}; CREATE DATABASE Orders`,
     `EXEC sp_standin_setup_biztalk @management = N'${management}'`,
     `EXEC sp_standin_cover_database @management = N'${management}', @database = N'Orders'`,
-    `EXEC ${management}.dbo.sp_BackupAllFull 'BTS', '${share}'`,
+    `DECLARE @now datetime = GETUTCDATE(); EXEC ${management}.dbo.sp_BackupAllFull 'BTS', '${share}', @now`,
     ...Array.from({ length: 4 }, () => `EXEC ${management}.dbo.sp_MarkAll 'BTS', '${share}'`),
   ])
     await source.run(text);

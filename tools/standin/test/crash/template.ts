@@ -55,7 +55,7 @@ async function makeDatabases(instance: Instance): Promise<void> {
   await instance.run(`RESTORE LOG Ready FROM ${file('App-log')} WITH NORECOVERY`);
   await instance.run('ALTER DATABASE Shut SET OFFLINE');
   await instance.run("EXEC sp_standin_setup_biztalk @management = N'Mgmt', @group = N'Crash', @messageBox = N'Msg'");
-  await instance.run("EXEC Mgmt.dbo.sp_BackupAllFull 'BTS', 'S:\\Backup'");
+  await instance.run("DECLARE @now datetime = GETUTCDATE(); EXEC Mgmt.dbo.sp_BackupAllFull 'BTS', 'S:\\Backup', @now");
 }
 
 async function logWithMark(instance: Instance): Promise<void> {

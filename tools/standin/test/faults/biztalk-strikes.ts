@@ -8,7 +8,9 @@ export async function makeGroup(bench: Bench): Promise<void> {
   for (const name of ['Mgmt', 'BoxA', 'BoxB']) await bench.rows(`CREATE DATABASE ${name}`);
   await bench.rows(`EXEC sp_standin_setup_biztalk @management = N'Mgmt', @group = N'G', @messageBox = N'BoxA'`);
   await bench.rows(`EXEC sp_standin_add_message_box @management = N'Mgmt', @database = N'BoxB'`);
-  await bench.rows("EXEC Mgmt.dbo.sp_BackupAllFull 'BTS', '\\\\share\\bts'");
+  await bench.rows(
+    "DECLARE @now datetime = GETUTCDATE(); EXEC Mgmt.dbo.sp_BackupAllFull 'BTS', '\\\\share\\bts', @now",
+  );
 }
 
 type SetOfBackups = { readonly errors: readonly string[]; readonly rows: readonly string[]; readonly files: boolean };
@@ -17,7 +19,11 @@ type SetOfBackups = { readonly errors: readonly string[]; readonly rows: readonl
 async function makeSet(bench: Bench, call: string): Promise<SetOfBackups> {
   await bench.pass(1);
   const session = bench.session();
-  const errors = await bench.errors(`EXEC Mgmt.dbo.${call} 'BTS', '\\\\share\\bts'`, session);
+  const moment = call === 'sp_BackupAllFull' ? ', @now' : '';
+  const errors = await bench.errors(
+    `DECLARE @now datetime = GETUTCDATE(); EXEC Mgmt.dbo.${call} 'BTS', '\\\\share\\bts'${moment}`,
+    session,
+  );
   await bench.engine.detach(session);
   const rows = await bench.rows(
     `SELECT h.DatabaseName AS name, h.SetComplete AS complete, h.BackupFileName AS f FROM Mgmt.dbo.adm_BackupHistory h
