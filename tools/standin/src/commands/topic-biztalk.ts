@@ -43,7 +43,7 @@ EXEC msdb.dbo.sp_start_job @job_name = N'Backup BizTalk Server (BizTalkMgmtDb)'`
 
 export function bizTalkTopic(): string {
   return [
-    "What BizTalk's configuration program does on a real server is done here by procedures, from any database, each in one transaction:",
+    "What BizTalk's configuration program does on a real server is done here by procedures, for sysadmin, from any database, each in one transaction:",
     ...[...setupProcedures, paddingProcedure].map(describe),
     `A group of three databases, and its first backup:\n\n${example}`,
   ].join('\n\n');
