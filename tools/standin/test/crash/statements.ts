@@ -197,7 +197,10 @@ const job = (text: string, steps: readonly string[]): Trial =>
   statement(text, { name: text, source: 'biztalk-dr.md §2.3', steps, ending: nextTurn(text), sample: 2 });
 
 const others: readonly Trial[] = [
-  job("DECLARE @now datetime = GETUTCDATE(); EXEC Mgmt.dbo.sp_BackupAllFull 'BTS', 'S:\\Backup', @now", jobSteps('Full', 'refused / whole', 'base of')),
+  job(
+    "DECLARE @now datetime = GETUTCDATE(); EXEC Mgmt.dbo.sp_BackupAllFull 'BTS', 'S:\\Backup', @now",
+    jobSteps('Full', 'refused / whole', 'base of'),
+  ),
   job("EXEC Mgmt.dbo.sp_MarkAll 'BTS', 'S:\\Backup'", [
     'mark BTS in Mgmt: done, mark BTS in Msg: done, marks of Mgmt: done, marks of Msg: done',
     ...jobSteps('Log', 'refused', 'database'),
