@@ -17,7 +17,8 @@ export type Bench = {
   readonly engine: Engine;
   readonly agent: Agent;
   session(): TestSession;
-  run(text: string, session?: TestSession): Promise<Collected>;
+  /** `onFlush`: called whenever the client is sent what there is so far. */
+  run(text: string, session?: TestSession, onFlush?: (sink: Collected) => void): Promise<Collected>;
   /** Numbers of its errors, `3201/53` with Windows' number. */
   errors(text: string, session?: TestSession): Promise<readonly string[]>;
   /** Fails on any error. */
@@ -52,8 +53,8 @@ export async function startBench(): Promise<Bench> {
   const first = fixture.session();
   let devices = 0;
   const lastOf = new Map<string, string>();
-  const run = async (text: string, session = first): Promise<Collected> => {
-    const sink = collect();
+  const run: Bench['run'] = async (text, session = first, onFlush = () => undefined) => {
+    const sink: Collected = collect(async () => onFlush(sink));
     await executor.batch(session, text, sink);
     return sink;
   };
