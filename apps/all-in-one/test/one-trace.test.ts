@@ -79,7 +79,7 @@ async function until<T>(what: string, look: () => Promise<T | undefined>): Promi
         spanExporter: exporters.shipping,
       });
       const cancelled = Promise.withResolvers<undefined>();
-      const restore = createRestore(restoreSchema.parse({ ...settings, lookEveryMs: 100, probeTimeoutMs: 2_000 }), {
+      const restore = createRestore(restoreSchema.parse({ ...settings, lookEveryMs: 100, probeTimeoutMs: 60_000 }), {
         ...shared,
         spanExporter: exporters.restore,
         hook: async place => {

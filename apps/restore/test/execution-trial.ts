@@ -97,7 +97,7 @@ export function executionTrial(
           ]),
         ]) as Record<string, string>,
         fencingToken: String(fencingToken),
-        probeTimeoutMs: 2_000,
+        probeTimeoutMs: 60_000,
       });
       const runner = executionRunner({
         parallelRestores: 4,

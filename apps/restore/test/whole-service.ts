@@ -120,7 +120,7 @@ export async function startRestore(
   const config = restoreSchema.parse({
     stateFolder,
     signingKey: 'env:UNUSED',
-    probeTimeoutMs: 2_000,
+    probeTimeoutMs: 60_000,
     lookEveryMs: 100,
   });
   const logger = createLogger({ service: 'restore', level: 'silent' });
