@@ -144,7 +144,7 @@ export async function startCounterEstate(wishes: CounterWishes = {}): Promise<Co
     supergraphFile,
     auth: { issuer, audience, publicKeyFile: writePublicKey(folder) },
     signingKey: 'env:UNUSED',
-    limits: { upstreamTimeoutMs: 2_000, ...wishes.limits },
+    limits: { upstreamTimeoutMs: 20_000, ...wishes.limits },
   });
   const logger = createLogger({ service: 'gateway', level: 'fatal' });
   const gateway = createGateway(config, { clock, signingKey, drainMs: 5_000, logger, ...wishes.overrides });

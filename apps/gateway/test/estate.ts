@@ -43,17 +43,22 @@ export type Estate = {
   stopGateway(): Promise<void>;
 };
 
-export type EstateWishes = { readonly config?: Partial<GatewayConfig>; readonly overrides?: GatewayOverrides };
+export type EstateWishes = {
+  readonly config?: Partial<GatewayConfig>;
+  readonly overrides?: GatewayOverrides;
+  /** Short where a subgraph keeps silent; elsewhere no test may depend on how busy the machine is. */
+  readonly upstreamTimeoutMs?: number;
+};
 
 /** Two subgraphs and the gateway in front of them, all over TCP. */
-export async function startEstate({ config, overrides }: EstateWishes = {}): Promise<Estate> {
+export async function startEstate({ config, overrides, upstreamTimeoutMs }: EstateWishes = {}): Promise<Estate> {
   const clock = new ManualClock();
   const ticker = createTicker();
   const renames: string[] = [];
   const inventory = await startTestSubgraph('inventory', inventorySdl, inventoryResolvers(ticker, renames), clock);
   const backup = await startTestSubgraph('backup', backupSdl, backupResolvers, clock);
   const gateway = createGateway(
-    { ...gatewayConfig({ inventory: inventory.url, backup: backup.url }), ...config },
+    { ...gatewayConfig({ inventory: inventory.url, backup: backup.url }, upstreamTimeoutMs), ...config },
     { clock, signingKey, drainMs: 5_000, logger: createLogger({ service: 'gateway', level: 'fatal' }), ...overrides },
   );
   const { url } = await gateway.start();
@@ -80,7 +85,7 @@ export async function startEstate({ config, overrides }: EstateWishes = {}): Pro
   };
 }
 
-export function gatewayConfig(subgraphs: Record<string, string>): GatewayConfig {
+export function gatewayConfig(subgraphs: Record<string, string>, upstreamTimeoutMs = 20_000): GatewayConfig {
   const composed = composeSupergraph([
     { name: 'inventory', sdl: inventorySdl },
     { name: 'backup', sdl: backupSdl },
@@ -95,7 +100,7 @@ export function gatewayConfig(subgraphs: Record<string, string>): GatewayConfig 
     supergraphFile,
     auth,
     signingKey: 'env:UNUSED',
-    limits: { upstreamTimeoutMs: 2_000 },
+    limits: { upstreamTimeoutMs },
   });
 }
 

@@ -13,7 +13,7 @@ const planners = [
 describe.each(planners)('with the %s planner', (_planner, overrides) => {
   let estate: Estate;
   beforeAll(async () => {
-    estate = await startEstate({ overrides });
+    estate = await startEstate({ overrides, upstreamTimeoutMs: 2_000 });
   });
   afterAll(() => estate.stop());
 
