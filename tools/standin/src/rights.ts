@@ -3,6 +3,7 @@ import type { Session } from './contract.ts';
 import { fail } from './messages.ts';
 
 type Who = Pick<Session, 'login'>;
+type ServerRole = Session['login']['serverRoles'] extends ReadonlySet<infer Role> ? Role : never;
 
 export function isAdministrator({ login }: Who): boolean {
   return login.serverRoles.has('sysadmin');
@@ -13,9 +14,14 @@ export function assertAdministrator(who: Who): void {
   if (!isAdministrator(who)) throw fail(15247);
 }
 
+/** What a fixed role gives, sysadmin has as well. */
+export function holdsRole(who: Who, role: ServerRole): boolean {
+  return isAdministrator(who) || who.login.serverRoles.has(role);
+}
+
 /** CREATE DATABASE permission: RESTORE of a database that is not there and RESTORE's information statements need it too. */
 export function mayCreateDatabases(who: Who): boolean {
-  return isAdministrator(who) || who.login.serverRoles.has('dbcreator');
+  return holdsRole(who, 'dbcreator');
 }
 
 /**

@@ -11,6 +11,7 @@ import type { EngineOptions } from './options.ts';
 import { RequestAborted } from './request-aborted.ts';
 import type { Engine, Session } from '../contract.ts';
 import { fail } from '../messages.ts';
+import { holdsRole } from '../rights.ts';
 import { LinkedServerList } from '../linked/linked-server-list.ts';
 import { backup } from '../recovery/backup.ts';
 import { restore } from '../recovery/restore.ts';
@@ -91,8 +92,8 @@ function waitHere(clock: () => Date): NonNullable<EngineOptions['waitUntil']> {
   };
 }
 
-function assertMayManageLogins({ login: { serverRoles } }: Session): void {
-  if (!serverRoles.has('sysadmin') && !serverRoles.has('securityadmin')) throw fail(15247);
+function assertMayManageLogins(session: Session): void {
+  if (!holdsRole(session, 'securityadmin')) throw fail(15247);
 }
 
 function listLocks(instance: Instance): ReturnType<Engine['locks']> {

@@ -1,6 +1,6 @@
 /** What each statement does and what it tells the client about itself. */
 import { fail, message, unsupported } from '../messages.ts';
-import { isAdministrator } from '../rights.ts';
+import { holdsRole, isAdministrator } from '../rights.ts';
 import type { SqlValue } from '../values.ts';
 import type { ExecuteProcedure, ExecuteText, InsertStatement, Query, Statement } from './ast.ts';
 import { capturingSink, type CapturedRows } from './capture.ts';
@@ -223,8 +223,7 @@ async function kill(run: Run, statement: Extract<Statement, { kind: 'kill' }>): 
   const { value, type } = await valueOf(run, target);
   const unit = typeof value === 'string' && uuid.test(value) ? value.toUpperCase() : undefined;
   const spid = unit === undefined ? Number(convert(value, type, INT) ?? 0n) : 0;
-  const roles = session.login.serverRoles;
-  if (!roles.has('sysadmin') && !roles.has('processadmin')) throw fail(6102);
+  if (!holdsRole(session, 'processadmin')) throw fail(6102);
   if (session.transaction !== undefined) throw fail(6115);
   const outcome = option === undefined ? undefined : option === 'COMMIT' ? 'committed' : 'aborted';
   if (unit !== undefined) return engine.resolveUnit(unit, outcome);
