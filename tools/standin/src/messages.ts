@@ -343,6 +343,10 @@ export class SqlError extends Error implements SqlFailure {
   }
 }
 
+export function isFailure(error: unknown): error is SqlFailure {
+  return error instanceof Error && 'messages' in error && 'scope' in error;
+}
+
 /** The failure of one message, to be thrown: `throw fail(208, name)`. Its scope is the table's (default: the statement alone). */
 export function fail(number: number, ...args: readonly MessageArgument[]): SqlError {
   return new SqlError([message(number, ...args)], table[number]?.[4] ?? 'statement');

@@ -1,7 +1,7 @@
 /** The jobs Restore Databases and Restore To Mark (biztalk-dr.md §3.4, §3.6): real RESTOREs, in the order of destination-plan.ts. */
 import { joinServerPath } from '../engine/host-paths.ts';
-import { SqlError } from '../messages.ts';
-import { complaint, isFailure, quoted, typedText } from './group-context.ts';
+import { isFailure, SqlError } from '../messages.ts';
+import { complaint, quoted, typedText } from './group-context.ts';
 import { nextWork, repairs, setOfMark, type HistoryFile, type Work } from './destination-plan.ts';
 import { DestinationStore, type Settings, type Source } from './destination-store.ts';
 import type { DestinationNames } from './destination-names.ts';

@@ -1,7 +1,7 @@
 /** What the BizTalk procedures share: which databases they exist in, how they read and write the group's tables. */
 import { compareText } from '../engine/compare.ts';
 import { toDate } from '../engine/times.ts';
-import { SqlError } from '../messages.ts';
+import { isFailure, SqlError } from '../messages.ts';
 import { bigint, nvarchar } from '../procedure-parameters.ts';
 import type { CallArgument } from '../computed-objects.ts';
 import type { Database, Engine, Message, ProcedureContext, SqlFailure } from '../contract.ts';
@@ -109,8 +109,4 @@ class BatchEnd extends SqlError {
 /** Of a failure of `abortingBatch`, which may be wrapped on its way to a caller. */
 export function endsBatch(failure: unknown): boolean {
   return failure instanceof BatchEnd || (failure instanceof Error && endsBatch(failure.cause));
-}
-
-export function isFailure(value: unknown): value is SqlFailure {
-  return value instanceof Error && 'messages' in value && 'scope' in value;
 }

@@ -1,6 +1,7 @@
 /** Procedures of every covered database: the mark and the backup of this one database (biztalk-dr.md §2.7, §2.8). */
+import { isFailure } from '../messages.ts';
 import { joinServerPath } from '../engine/host-paths.ts';
-import { flagOf, isCovered, isFailure, isSso, isTracking, quoted, textOf, typedText } from './group-context.ts';
+import { flagOf, isCovered, isSso, isTracking, quoted, textOf, typedText } from './group-context.ts';
 import { backupFileName } from './names.ts';
 import { bit, nvarchar, output, parameter } from '../procedure-parameters.ts';
 import type { NativeProcedure, ProcedureContext, SqlFailure } from '../contract.ts';

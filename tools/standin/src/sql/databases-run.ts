@@ -1,8 +1,7 @@
 /** CREATE and ALTER DATABASE: from what is written to what the engine does. */
-import { fail, message, SqlError, unsupported } from '../messages.ts';
+import { fail, isFailure, message, SqlError, unsupported } from '../messages.ts';
 import type { AlterDatabaseStatement, DatabaseFile } from '../contract.ts';
 import type { AlterDatabaseSyntax, Statement } from './ast.ts';
-import { isFailure } from './failures.ts';
 import type { Run } from './session-state.ts';
 
 export async function createDatabase(

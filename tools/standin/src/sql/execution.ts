@@ -2,14 +2,14 @@
  * Control flow and the fate of failures. A failing statement is told to the client and the batch goes on, unless the failure says more: it ends
  * the batch, dooms the transaction, or a TRY block is around it. XACT_ABORT turns every failure but RAISERROR's into batch and transaction.
  */
-import { message, SqlError } from '../messages.ts';
+import { isFailure, message, SqlError } from '../messages.ts';
 import type { Message, Session, SqlFailure, StatementLog, StatementLogEntry } from '../contract.ts';
 import type { SqlValue } from '../values.ts';
 import type { Condition, Statement } from './ast.ts';
 import { bindCondition } from './bind-condition.ts';
 import { EMPTY_FRAME } from './bound.ts';
 import { commandName, commandOf, EXECUTE_COMMAND } from './commands.ts';
-import { isFailure, levelOf, raisedAt } from './failures.ts';
+import { levelOf, raisedAt } from './failures.ts';
 import { Loader } from './loader.ts';
 import { statementText } from './parser.ts';
 import { isRaised, markRaised, valueOf } from './raise.ts';

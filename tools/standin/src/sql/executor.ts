@@ -1,5 +1,5 @@
 /** The way in: batches, calls and transaction-manager requests of a session, one at a time. */
-import { fail } from '../messages.ts';
+import { fail, isFailure } from '../messages.ts';
 import type { Engine, Executor, ObjectRegistry, ResultSink, RpcParameter, Session, StatementLog } from '../contract.ts';
 import { silentSink } from '../silent-sink.ts';
 import type { TypedValue } from '../values.ts';
@@ -7,7 +7,6 @@ import { bindCondition } from './bind-condition.ts';
 import { isBuiltIn } from './built-in-procedures.ts';
 import { NO_COMMAND } from './commands.ts';
 import { BatchAborted, endBatch, Execution, failed } from './execution.ts';
-import { isFailure } from './failures.ts';
 import { splitName } from './functions-system.ts';
 import { Levels } from './levels.ts';
 import { callProcedure, executeStatement, type Argument } from './procedures.ts';

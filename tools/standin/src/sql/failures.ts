@@ -1,10 +1,6 @@
 /** Failures of statements, and how deep the level was that raised them. */
 import type { SqlFailure } from '../contract.ts';
 
-export function isFailure(error: unknown): error is SqlFailure {
-  return error instanceof Error && 'messages' in error && 'scope' in error;
-}
-
 const levels = new WeakMap<Error, number>();
 
 /** Only the first one counts: outer levels pass a failure on. */

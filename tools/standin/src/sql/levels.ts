@@ -2,12 +2,11 @@
 import type { Database, ResultSink } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 import { BatchAborted, type Execution, failed } from './execution.ts';
-import { isFailure } from './failures.ts';
 import { EXECUTE_COMMAND } from './commands.ts';
 import { parseBatch } from './parser.ts';
 import type { Run, Variable } from './session-state.ts';
 import { dropTemporary } from './tables-run.ts';
-import { fail, message } from '../messages.ts';
+import { fail, isFailure, message } from '../messages.ts';
 import type { Statement } from './ast.ts';
 
 export type LevelOptions = {

@@ -1,7 +1,6 @@
 /** BACKUP and RESTORE: what is refused before the engine looks at anything. */
-import { fail, failTerminating } from '../messages.ts';
+import { fail, failTerminating, isFailure } from '../messages.ts';
 import type { Statement } from './ast.ts';
-import { isFailure } from './failures.ts';
 import { backupStatement, restoreInformationStatement, restoreStatement } from './recovery-options.ts';
 import type { Run } from './session-state.ts';
 

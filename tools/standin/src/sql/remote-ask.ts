@@ -1,9 +1,9 @@
 /** Asking a linked server on behalf of a running statement: within its transaction, and with the answer and the errors as the statement's own. */
-import { fail, SqlError } from '../messages.ts';
+import { fail, isFailure, SqlError } from '../messages.ts';
 import type { RemoteAnswer, RemoteRequest, ResultColumn, Row, RpcParameter, SqlFailure } from '../contract.ts';
 import type { TypedValue } from '../values.ts';
 import { convert } from './convert.ts';
-import { isFailure, raisedAt } from './failures.ts';
+import { raisedAt } from './failures.ts';
 import { fetchesOf, type Fetch } from './remote-plan.ts';
 import { freeName, remoteName, remoteText, type RemoteText } from './remote-text.ts';
 import type { Run } from './session-state.ts';
